@@ -1,0 +1,50 @@
+//! Task graphs: tasks in, results out.
+//!
+//! ```text
+//! GraphBuilder -> TaskGraph -> passes (cull, dedupe, fuse, check) -> order -> Plan -> Scheduler -> Executor -> Values
+//!                              optimize/                             order.rs plan.rs scheduler.rs  executor/
+//! ```
+//!
+//! A task is data: the kernel of its [`Layer`], a block number and [`Edge`]s to other tasks. The [`Scheduler`] is a
+//! pure state machine that every [`Executor`] shares; values live in a [`Store`] from the end of their task to the
+//! end of their last reader.
+//!
+//! Deliberately absent: arrays, frames, files, networks. This crate knows blocks only as [`Block`]: something with a
+//! size, a description and perhaps a codec.
+
+mod cancel;
+mod closure;
+mod error;
+mod events;
+mod executor;
+mod graph;
+mod key;
+pub mod memory;
+mod optimize;
+mod order;
+mod petgraph;
+mod plan;
+mod registry;
+mod scheduler;
+mod store;
+mod task;
+mod value;
+
+pub use cancel::Cancel;
+pub use closure::{ClosureKernel, closure_kernel};
+pub use error::{Error, KernelError, KernelResult, Result, TaskSite};
+pub use events::{Event, Observer};
+pub use executor::{Executor, RunContext, Synchronous, Threads, invoke, run_in_order, testing};
+pub use graph::{Edge, GraphBuilder, Layer, LayerId, Successors, TaskGraph};
+pub use key::{Key, KeyBuilder};
+pub use optimize::{
+    FUSED, Fused, PASSES, Pass, PassReport, Step, check, cull, dedupe, fuse, optimize,
+};
+pub use order::order;
+pub use petgraph::{GraphView, ReadRef, TaskRef, TaskRefs, Visited};
+pub use plan::{OperationSummary, Plan, PlanOptions, bytes as format_bytes};
+pub use registry::Registry;
+pub use scheduler::{Instruction, Scheduler};
+pub use store::Store;
+pub use task::{Kernel, TaskContext, TaskId};
+pub use value::{Block, Brief, Value};

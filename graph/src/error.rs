@@ -1,0 +1,150 @@
+//! Errors, by who can mend them.
+
+use std::fmt;
+use std::panic::Location;
+use std::sync::Arc;
+
+/// What a kernel says when it fails: a message and, if there is one, the error beneath.
+#[derive(Clone)]
+pub struct KernelError {
+    message: String,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+}
+
+/// The result of a kernel.
+pub type KernelResult<T> = std::result::Result<T, KernelError>;
+
+impl KernelError {
+    /// An error with a message.
+    pub fn new(message: impl Into<String>) -> Self {
+        KernelError {
+            message: message.into(),
+            source: None,
+        }
+    }
+
+    /// An error made of another one.
+    pub fn from_source(source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        KernelError {
+            message: source.to_string(),
+            source: Some(Arc::new(source)),
+        }
+    }
+}
+
+impl fmt::Display for KernelError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl fmt::Debug for KernelError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KernelError({})", self.message)
+    }
+}
+
+impl std::error::Error for KernelError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().and_then(|source| source.source())
+    }
+}
+
+/// Which task an error speaks of.
+#[derive(Clone, Debug)]
+pub struct TaskSite {
+    /// The operation, e.g. `array.reduce`.
+    pub operation: String,
+    /// The block's number within its layer.
+    pub block: u64,
+    /// Descriptions of the task's inputs, e.g. `float64[3, 4]`.
+    pub inputs: Vec<String>,
+    /// Where the user called the operation.
+    pub location: Option<&'static Location<'static>>,
+}
+
+impl fmt::Display for TaskSite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, block {}", self.operation, self.block)?;
+        if !self.inputs.is_empty() {
+            write!(f, " of {}", self.inputs.join(", "))?;
+        }
+        if let Some(location) = self.location {
+            write!(f, ", called at {}:{}", location.file(), location.line())?;
+        }
+        Ok(())
+    }
+}
+
+/// An error of building, planning or running a graph.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A kernel refused its input.
+    #[error("{site}: {source}")]
+    Kernel {
+        /// The task.
+        site: TaskSite,
+        /// What the kernel said.
+        source: KernelError,
+    },
+    /// A kernel panicked. The executor lives on.
+    #[error("{site}: panicked: {message}")]
+    Panic {
+        /// The task.
+        site: TaskSite,
+        /// The panic's message.
+        message: String,
+    },
+    /// The computation was cancelled.
+    #[error("cancelled after {done} of {total} tasks")]
+    Cancelled {
+        /// Tasks that had finished.
+        done: usize,
+        /// Tasks of the graph.
+        total: usize,
+    },
+    /// The plan needs more memory than the limit allows.
+    #[error(
+        "{operation} needs {needed} bytes at once, the memory limit is {limit}: \
+         use smaller chunks, raise memory_limit, or compute less at a time"
+    )]
+    Memory {
+        /// The operation at the peak.
+        operation: String,
+        /// Bytes that would be live.
+        needed: u64,
+        /// The limit in force.
+        limit: u64,
+    },
+    /// A task or a block cannot leave this process.
+    #[error("{operation} cannot be serialized: {reason}")]
+    NotPortable {
+        /// The operation or the block.
+        operation: String,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// An executor that must not compute was asked to.
+    #[error("refused to compute {tasks} tasks: {reason}")]
+    Refused {
+        /// Tasks of the graph.
+        tasks: usize,
+        /// Why.
+        reason: String,
+    },
+    /// The graph is malformed: a cycle, a missing input, a part that does not exist.
+    #[error("invalid graph: {0}")]
+    InvalidGraph(String),
+    /// Reading or writing of spilled blocks failed.
+    #[error("spill to {path}: {source}")]
+    Spill {
+        /// The folder.
+        path: String,
+        /// What the system said.
+        source: Arc<std::io::Error>,
+    },
+}
+
+/// The result of building, planning or running a graph.
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,118 @@
+//! Runs one task: the only place where kernels are called.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::cancel::Cancel;
+use crate::error::{Error, KernelResult, Result, TaskSite};
+use crate::graph::{Layer, TaskGraph};
+use crate::task::{TaskContext, TaskId};
+use crate::value::{Brief, Value};
+
+/// Runs a task on its inputs; errors and panics get the task's operation, block, inputs and the user's line.
+/// A fused task looks at `cancel` between its steps.
+#[inline]
+pub fn invoke(
+    graph: &TaskGraph,
+    task: TaskId,
+    inputs: &mut [Value],
+    cancel: &Cancel,
+) -> Result<Value> {
+    invoke_layer(graph.layer(task), graph.block(task), inputs, cancel)
+}
+
+#[inline]
+pub(crate) fn invoke_layer(
+    layer: &Layer,
+    block: u64,
+    inputs: &mut [Value],
+    cancel: &Cancel,
+) -> Result<Value> {
+    let Some(fused) = layer.kernel.fused() else {
+        return invoke_step(layer, block, inputs);
+    };
+    let mut value = Value::Unit;
+    for (number, step) in fused.steps(block).enumerate() {
+        value = if number == 0 {
+            invoke_step(step.layer, step.block, inputs)?
+        } else {
+            if cancel.is_cancelled() {
+                return Err(Error::Cancelled { done: 0, total: 0 });
+            }
+            let input = step.input(value).map_err(|source| Error::Kernel {
+                site: site(step.layer, step.block, &[]),
+                source,
+            })?;
+            invoke_step(step.layer, step.block, &mut [input])?
+        };
+    }
+    Ok(value)
+}
+
+#[inline]
+fn invoke_step(layer: &Layer, block: u64, inputs: &mut [Value]) -> Result<Value> {
+    // Kernels take their inputs, so what an error will say of them is noted before.
+    let mut briefs = [Brief::default(); 4];
+    for (brief, input) in briefs.iter_mut().zip(inputs.iter()) {
+        if let Value::Block(block) = input {
+            *brief = block.brief();
+        }
+    }
+    let count = inputs.len();
+    let context = TaskContext { block };
+    match catch_unwind(AssertUnwindSafe(|| layer.kernel.run(context, inputs))) {
+        Ok(Ok(value)) => Ok(value),
+        failure => Err(failed(
+            layer,
+            block,
+            &briefs[..count.min(4)],
+            count,
+            failure,
+        )),
+    }
+}
+
+#[cold]
+fn failed(
+    layer: &Layer,
+    block: u64,
+    briefs: &[Brief],
+    count: usize,
+    failure: std::thread::Result<KernelResult<Value>>,
+) -> Error {
+    let mut site = site(layer, block, briefs);
+    if count > briefs.len() {
+        site.inputs.push(format!("{} more", count - briefs.len()));
+    }
+    match failure {
+        Ok(Err(source)) => Error::Kernel { site, source },
+        Err(payload) => Error::Panic {
+            site,
+            message: panic_message(&*payload),
+        },
+        Ok(Ok(_)) => Error::InvalidGraph("a success was reported as a failure".into()),
+    }
+}
+
+fn site(layer: &Layer, block: u64, briefs: &[Brief]) -> TaskSite {
+    TaskSite {
+        operation: layer.kernel.describe(),
+        block,
+        inputs: briefs
+            .iter()
+            .filter(|brief| **brief != Brief::default())
+            .map(Brief::to_string)
+            .collect(),
+        location: layer.kernel.location(block).or(layer.location),
+    }
+}
+
+pub(crate) fn task_site(graph: &TaskGraph, task: TaskId) -> TaskSite {
+    site(graph.layer(task), graph.block(task), &[])
+}
+
+fn panic_message(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(|text| text.to_string());
+    text.or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".into())
+}

@@ -1,0 +1,50 @@
+//! Executors: one trait, and what runs graphs in this process.
+
+mod invoke;
+mod sync;
+pub mod testing;
+mod threads;
+
+use std::sync::Arc;
+
+use crate::cancel::Cancel;
+use crate::error::Result;
+use crate::events::Observer;
+use crate::plan::Plan;
+use crate::registry::Registry;
+use crate::value::Value;
+
+pub use invoke::invoke;
+pub use sync::{Synchronous, run_in_order};
+pub use threads::Threads;
+
+/// What a run is given beside its plan.
+#[derive(Clone, Default)]
+pub struct RunContext {
+    /// Stops the run.
+    pub cancel: Cancel,
+    /// Who watches.
+    pub observers: Vec<Arc<dyn Observer>>,
+    /// The kernels and blocks that can travel.
+    pub registry: Arc<Registry>,
+}
+
+/// Runs plans.
+///
+/// An executor runs each task of the plan once, after its inputs, as the [`Scheduler`](crate::Scheduler) says or in any
+/// other order that respects the edges, and returns the plan's outputs in their order. The first error
+/// ends the run: tasks that are running finish, no other one starts, and all blocks are freed.
+///
+/// [`conformance`](testing::conformance) checks an implementation.
+pub trait Executor: Send + Sync {
+    /// The executor's name, as settings and reports name it.
+    fn name(&self) -> &str;
+
+    /// How many tasks it may run at once.
+    fn threads(&self) -> usize {
+        1
+    }
+
+    /// Runs a plan and returns its outputs.
+    fn execute(&self, plan: Arc<Plan>, context: &RunContext) -> Result<Vec<Value>>;
+}

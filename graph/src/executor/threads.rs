@@ -1,0 +1,420 @@
+//! The thread pool.
+//!
+//! A run is one mutex around the scheduler and the store. A thread locks it to hand in what it has finished and to take the
+//! next tasks: one task when tasks are long, up to [`BATCH`] when they are so short that the lock would show.
+//! Nothing runs and nothing is freed under the lock. The calling thread works too, so a small graph
+//! never waits for another thread to wake up, and a task that computes another graph cannot starve the pool.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use super::invoke::{invoke, task_site};
+use super::{Executor, RunContext};
+use crate::error::{Error, Result};
+use crate::events::Event;
+use crate::plan::Plan;
+use crate::scheduler::{Instruction, Scheduler};
+use crate::store::Store;
+use crate::task::TaskId;
+use crate::value::Value;
+
+/// The most tasks that a thread takes at once.
+const BATCH: usize = 256;
+
+/// A batch should keep a thread busy for about this long.
+const BATCH_TIME: Duration = Duration::from_micros(20);
+
+/// While only tiny tasks are known of, another thread is woken after this time: waking costs about as much.
+const ALONE: Duration = Duration::from_micros(40);
+
+/// Runs tasks on a fixed number of threads, the calling one included.
+///
+/// ```
+/// use talatat_graph::{Executor, Threads};
+/// let pool = Threads::new(2);
+/// assert_eq!(pool.threads(), 2);
+/// ```
+pub struct Threads {
+    threads: usize,
+    pool: Arc<Pool>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+/// Where the pool's threads wait for runs that want help.
+#[derive(Default)]
+struct Pool {
+    offers: Mutex<Offers>,
+    wake: Condvar,
+}
+
+#[derive(Default)]
+struct Offers {
+    runs: Vec<Arc<Run>>,
+    closed: bool,
+}
+
+impl Threads {
+    /// A pool of `threads` threads (at least one: the caller of each run). If the system gives fewer, there are fewer.
+    pub fn new(threads: usize) -> Threads {
+        let pool = Arc::new(Pool::default());
+        let workers: Vec<JoinHandle<()>> = (1..threads.max(1))
+            .map_while(|number| {
+                let pool = pool.clone();
+                std::thread::Builder::new()
+                    .name(format!("talatat-{number}"))
+                    .spawn(move || pool.serve(number))
+                    .ok()
+            })
+            .collect();
+        Threads {
+            threads: workers.len() + 1,
+            pool,
+            workers,
+        }
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.pool.offers.lock().closed = true;
+        self.pool.wake.notify_all();
+        for worker in self.workers.drain(..) {
+            // A task may own the last handle of its own pool: a thread cannot wait for itself.
+            if worker.thread().id() != std::thread::current().id() {
+                let _ = worker.join();
+            }
+        }
+    }
+}
+
+impl Pool {
+    fn serve(&self, number: usize) {
+        loop {
+            let run = {
+                let mut offers = self.offers.lock();
+                loop {
+                    if let Some(run) = offers.runs.last() {
+                        break run.clone();
+                    }
+                    if offers.closed {
+                        return;
+                    }
+                    self.wake.wait(&mut offers);
+                }
+            };
+            run.work(number);
+            // Whoever finds a run at its end takes it off the board.
+            self.offers
+                .lock()
+                .runs
+                .retain(|other| !Arc::ptr_eq(other, &run));
+        }
+    }
+}
+
+impl Executor for Threads {
+    fn name(&self) -> &str {
+        "threads"
+    }
+
+    fn threads(&self) -> usize {
+        self.threads
+    }
+
+    fn execute(&self, plan: Arc<Plan>, context: &RunContext) -> Result<Vec<Value>> {
+        let run = Arc::new(Run::new(
+            plan,
+            context,
+            (self.threads > 1).then(|| self.pool.clone()),
+        ));
+        for observer in &context.observers {
+            observer.on(&Event::Started {
+                plan: &run.plan,
+                threads: self.threads,
+            });
+        }
+        run.work(0);
+        let result = run.finish();
+        self.pool
+            .offers
+            .lock()
+            .runs
+            .retain(|other| !Arc::ptr_eq(other, &run));
+        for observer in &context.observers {
+            let (error, elapsed) = (result.as_ref().err(), run.begin.elapsed());
+            observer.on(&Event::Finished {
+                plan: &run.plan,
+                error,
+                elapsed,
+                peak: run.state.lock().peak,
+            });
+        }
+        result
+    }
+}
+
+/// One run of a plan.
+struct Run {
+    plan: Arc<Plan>,
+    context: RunContext,
+    pool: Option<Arc<Pool>>,
+    begin: Instant,
+    all_tiny: bool,
+    state: Mutex<State>,
+    /// Signalled when tasks become ready, when a thread leaves, and at the end.
+    changed: Condvar,
+}
+
+struct State {
+    scheduler: Scheduler,
+    store: Store,
+    /// Bytes that each result holds; empty if nobody wants to know.
+    held: Vec<u64>,
+    live: u64,
+    peak: Option<u64>,
+    error: Option<Error>,
+    offered: bool,
+    /// Threads that run tasks now.
+    busy: usize,
+    /// Threads that wait for tasks.
+    idle: usize,
+}
+
+impl State {
+    fn is_over(&self) -> bool {
+        self.error.is_some() || self.scheduler.is_done()
+    }
+}
+
+/// Tasks that one thread has taken, with their inputs one after the other.
+#[derive(Default)]
+struct Batch {
+    tasks: Vec<(TaskId, usize)>,
+    inputs: Vec<Value>,
+    done: Vec<(TaskId, Value)>,
+    trash: Vec<Value>,
+    error: Option<Error>,
+}
+
+impl Run {
+    fn new(plan: Arc<Plan>, context: &RunContext, pool: Option<Arc<Pool>>) -> Run {
+        let watched = !context.observers.is_empty() || plan.memory_limit().is_some();
+        let graph = plan.graph();
+        let state = State {
+            scheduler: Scheduler::new(plan.clone()),
+            store: Store::new(graph),
+            held: if watched {
+                vec![0; graph.len()]
+            } else {
+                Vec::new()
+            },
+            live: 0,
+            peak: watched.then_some(0),
+            error: None,
+            offered: false,
+            busy: 0,
+            idle: 0,
+        };
+        let all_tiny = graph.layers().iter().all(|layer| layer.tiny);
+        Run {
+            context: context.clone(),
+            pool,
+            begin: Instant::now(),
+            all_tiny,
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            plan,
+        }
+    }
+
+    /// Runs tasks until the run is over.
+    fn work(self: &Arc<Self>, thread: usize) {
+        let mut batch = Batch::default();
+        let mut size = 1;
+        let mut state = self.state.lock();
+        state.busy += 1;
+        loop {
+            self.hand_in(&mut state, &mut batch);
+            if state.is_over() {
+                break;
+            }
+            self.take(&mut state, &mut batch, size);
+            if batch.tasks.is_empty() {
+                if state.is_over() {
+                    break;
+                }
+                if !batch.trash.is_empty() {
+                    MutexGuard::unlocked(&mut state, || batch.trash.clear());
+                    continue;
+                }
+                state.busy -= 1;
+                state.idle += 1;
+                self.changed.wait(&mut state);
+                state.idle -= 1;
+                state.busy += 1;
+                continue;
+            }
+            let more = state.scheduler.ready_tasks();
+            let wake = more > 0 && state.idle > 0;
+            let offer =
+                more > 0 && !state.offered && (!self.all_tiny || self.begin.elapsed() > ALONE);
+            state.offered |= offer;
+            MutexGuard::unlocked(&mut state, || {
+                if wake {
+                    self.changed.notify_one();
+                }
+                if offer && let Some(pool) = &self.pool {
+                    pool.offers.lock().runs.push(self.clone());
+                    pool.wake.notify_all();
+                }
+                batch.trash.clear();
+                size = self.run(thread, &mut batch);
+            });
+        }
+        state.busy -= 1;
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Takes over what a batch has computed.
+    fn hand_in(&self, state: &mut State, batch: &mut Batch) {
+        let graph = self.plan.graph();
+        for (task, value) in batch.done.drain(..) {
+            let (mut holds, mut freed) = (0, 0);
+            if state.peak.is_some() {
+                holds = value.nbytes() as u64;
+                state.held[task.index()] = holds;
+            }
+            state.store.put(&self.plan, task, value, &mut batch.trash);
+            state.store.release(graph, task, &mut batch.trash);
+            if let Some(peak) = &mut state.peak {
+                if state.store.is_dead(task) {
+                    freed += holds;
+                }
+                for edge in graph.inputs(task) {
+                    if state.store.is_dead(edge.task) {
+                        freed += std::mem::take(&mut state.held[edge.task.index()]);
+                    }
+                }
+                state.live = (state.live + holds).saturating_sub(freed);
+                *peak = (*peak).max(state.live);
+            }
+            state.scheduler.finished(task, holds, freed);
+        }
+        if let Some(error) = batch.error.take() {
+            self.fail(state, error);
+        }
+    }
+
+    fn fail(&self, state: &mut State, error: Error) {
+        let (done, total) = (state.scheduler.finished_tasks(), self.plan.graph().len());
+        state.error.get_or_insert(match error {
+            Error::Cancelled { .. } => Error::Cancelled { done, total },
+            error => error,
+        });
+    }
+
+    /// Takes up to `size` tasks, but leaves enough for the other threads.
+    fn take(&self, state: &mut State, batch: &mut Batch, size: usize) {
+        batch.tasks.clear();
+        batch.inputs.clear();
+        let share = 1 + state.scheduler.ready_tasks() / 4;
+        for _ in 0..size.min(share) {
+            let Instruction::Run(task) = state.scheduler.next() else {
+                break;
+            };
+            let start = batch.inputs.len();
+            if let Err(source) = state
+                .store
+                .gather(self.plan.graph(), task, &mut batch.inputs)
+            {
+                batch.tasks.clear();
+                self.fail(
+                    state,
+                    Error::Kernel {
+                        site: task_site(self.plan.graph(), task),
+                        source,
+                    },
+                );
+                return;
+            }
+            batch.tasks.push((task, start));
+        }
+    }
+
+    /// Runs a batch and tells how large the next one should be.
+    fn run(&self, thread: usize, batch: &mut Batch) -> usize {
+        let graph = self.plan.graph();
+        let watched = !self.context.observers.is_empty();
+        let start = Instant::now();
+        let mut before = if watched {
+            start.duration_since(self.begin)
+        } else {
+            Duration::ZERO
+        };
+        for (number, &(task, first)) in batch.tasks.iter().enumerate() {
+            if self.context.cancel.is_cancelled() {
+                batch.error = Some(Error::Cancelled { done: 0, total: 0 });
+                break;
+            }
+            let end = batch
+                .tasks
+                .get(number + 1)
+                .map_or(batch.inputs.len(), |&(_, next)| next);
+            let inputs = &mut batch.inputs[first..end];
+            match invoke(graph, task, inputs, &self.context.cancel) {
+                Ok(value) => {
+                    if watched {
+                        let now = self.begin.elapsed();
+                        let event = Event::Task {
+                            task,
+                            thread,
+                            start: before,
+                            end: now,
+                            bytes: value.nbytes() as u64,
+                        };
+                        self.context
+                            .observers
+                            .iter()
+                            .for_each(|observer| observer.on(&event));
+                        before = now;
+                    }
+                    batch.done.push((task, value));
+                }
+                Err(error) => {
+                    batch.error = Some(error);
+                    break;
+                }
+            }
+        }
+        // What the kernels did not take is shared with the store: dropped here, not under the lock.
+        batch.inputs.clear();
+        let mean = start.elapsed().as_nanos() as usize / batch.tasks.len().max(1);
+        (BATCH_TIME.as_nanos() as usize / mean.max(1)).clamp(1, BATCH)
+    }
+
+    /// Waits until no thread runs a task of this run and empties it.
+    fn finish(&self) -> Result<Vec<Value>> {
+        let mut state = self.state.lock();
+        while state.busy > 0 {
+            self.changed.wait(&mut state);
+        }
+        let store = std::mem::take(&mut state.store);
+        let result = match state.error.take() {
+            Some(error) => {
+                // Threads that come late must find the run over.
+                state.error = Some(error.clone());
+                Err(error)
+            }
+            None => store
+                .outputs(self.plan.graph())
+                .map_err(|error| Error::InvalidGraph(error.to_string())),
+        };
+        drop(state);
+        drop(store);
+        result
+    }
+}

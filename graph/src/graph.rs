@@ -1,0 +1,338 @@
+//! The task graph: layers of tasks in compressed adjacency.
+
+use std::panic::Location;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::key::Key;
+use crate::task::{Kernel, TaskId};
+
+/// The number of a layer in its graph.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct LayerId(pub u32);
+
+/// An input of a task: another task's result, or one part of it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Edge {
+    /// The task that makes the value.
+    pub task: TaskId,
+    part: u32,
+}
+
+impl Edge {
+    const WHOLE: u32 = u32::MAX;
+
+    /// The whole result of a task.
+    #[inline]
+    pub fn whole(task: TaskId) -> Edge {
+        Edge {
+            task,
+            part: Edge::WHOLE,
+        }
+    }
+
+    /// One part of the result of a task with several outputs.
+    #[inline]
+    pub fn part_of(task: TaskId, part: u32) -> Edge {
+        Edge { task, part }
+    }
+
+    /// The part's number, or `None` for the whole result.
+    #[inline]
+    pub fn part(self) -> Option<u32> {
+        (self.part != Edge::WHOLE).then_some(self.part)
+    }
+
+    #[inline]
+    pub(crate) fn with_task(self, task: TaskId) -> Edge {
+        Edge { task, ..self }
+    }
+}
+
+impl From<TaskId> for Edge {
+    fn from(task: TaskId) -> Edge {
+        Edge::whole(task)
+    }
+}
+
+/// Tasks that share one kernel and one set of parameters.
+#[derive(Clone)]
+pub struct Layer {
+    /// The hash of what the layer computes; equal keys compute equal blocks.
+    pub key: Key,
+    /// What every task of the layer runs.
+    pub kernel: Arc<dyn Kernel>,
+    /// Bytes that one task needs beside its inputs and its output.
+    pub scratch: u64,
+    /// Where the user asked for it.
+    pub location: Option<&'static Location<'static>>,
+    /// Whether a task is known to be so short that waking another thread for it does not pay.
+    pub tiny: bool,
+}
+
+impl Layer {
+    /// A layer without scratch memory.
+    pub fn new(key: Key, kernel: Arc<dyn Kernel>) -> Layer {
+        Layer {
+            key,
+            kernel,
+            scratch: 0,
+            location: None,
+            tiny: false,
+        }
+    }
+
+    /// Sets where the user asked for the layer.
+    pub fn at(mut self, location: &'static Location<'static>) -> Layer {
+        self.location = Some(location);
+        self
+    }
+
+    /// Sets the bytes that one task needs beside its inputs and its output.
+    pub fn scratch(mut self, bytes: u64) -> Layer {
+        self.scratch = bytes;
+        self
+    }
+
+    /// Says that tasks are so short that waking another thread for them does not pay.
+    pub fn tiny(mut self, tiny: bool) -> Layer {
+        self.tiny = tiny;
+        self
+    }
+}
+
+/// A graph of tasks. Inputs always have smaller numbers than the tasks that read them, so the numbering is a
+/// topological order and a cycle cannot be written down.
+///
+/// Memory: 16 bytes a task (a layer, a block number, bytes) plus 4 for its offset and 8 for each edge.
+///
+/// ```
+/// use std::sync::Arc;
+/// use talatat_graph::{Edge, GraphBuilder, Key, Layer, closure_kernel, Value};
+///
+/// let mut graph = GraphBuilder::new();
+/// let one = graph.layer(Layer::new(Key::of("one", &[]), Arc::new(closure_kernel("one", |_, _| Ok(Value::I64(1))))));
+/// let a = graph.task(one, 0, 8, &[])?;
+/// let b = graph.task(one, 1, 8, &[Edge::whole(a)])?;
+/// graph.output(Edge::whole(b));
+/// let graph = graph.build();
+/// assert_eq!(graph.len(), 2);
+/// assert_eq!(graph.inputs(b), &[Edge::whole(a)]);
+/// # Ok::<(), talatat_graph::Error>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct TaskGraph {
+    pub(crate) layers: Vec<Layer>,
+    pub(crate) layer_of: Vec<u32>,
+    pub(crate) block_of: Vec<u32>,
+    pub(crate) bytes: Vec<u64>,
+    /// `offsets[t]..offsets[t + 1]` are the task's edges; empty for an empty graph.
+    pub(crate) offsets: Vec<u32>,
+    pub(crate) edges: Vec<Edge>,
+    pub(crate) outputs: Vec<Edge>,
+}
+
+impl TaskGraph {
+    /// How many tasks there are.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.layer_of.len()
+    }
+
+    /// Whether there are no tasks.
+    pub fn is_empty(&self) -> bool {
+        self.layer_of.is_empty()
+    }
+
+    /// How many edges there are.
+    pub fn edge_count(&self) -> usize {
+        self.edges.len()
+    }
+
+    /// All tasks, in order.
+    pub fn tasks(&self) -> impl DoubleEndedIterator<Item = TaskId> + ExactSizeIterator + use<> {
+        (0..self.len() as u32).map(TaskId)
+    }
+
+    /// The layers.
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    /// The number of a task's layer.
+    #[inline]
+    pub fn layer_id(&self, task: TaskId) -> LayerId {
+        LayerId(self.layer_of[task.index()])
+    }
+
+    /// A task's layer.
+    #[inline]
+    pub fn layer(&self, task: TaskId) -> &Layer {
+        &self.layers[self.layer_of[task.index()] as usize]
+    }
+
+    /// A task's block number within its layer.
+    #[inline]
+    pub fn block(&self, task: TaskId) -> u64 {
+        self.block_of[task.index()] as u64
+    }
+
+    /// Bytes of a task's result, as its layer promised.
+    #[inline]
+    pub fn bytes(&self, task: TaskId) -> u64 {
+        self.bytes[task.index()]
+    }
+
+    /// Bytes that must be free for a task to start: its result and its scratch memory.
+    #[inline]
+    pub fn need(&self, task: TaskId) -> u64 {
+        self.bytes(task).saturating_add(self.layer(task).scratch)
+    }
+
+    /// The key of a task's result.
+    pub fn key(&self, task: TaskId) -> Key {
+        self.layer(task).key.block(self.block(task))
+    }
+
+    /// What a task reads.
+    #[inline]
+    pub fn inputs(&self, task: TaskId) -> &[Edge] {
+        let at = task.index();
+        &self.edges[self.offsets[at] as usize..self.offsets[at + 1] as usize]
+    }
+
+    /// The results that are wanted, in the order they were asked for.
+    pub fn outputs(&self) -> &[Edge] {
+        &self.outputs
+    }
+
+    /// Who reads each task.
+    pub fn successors(&self) -> Successors {
+        let mut offsets = vec![0_u32; self.len() + 1];
+        for edge in &self.edges {
+            offsets[edge.task.index()] += 1;
+        }
+        let mut sum = 0;
+        for offset in &mut offsets {
+            sum += *offset;
+            *offset = sum;
+        }
+        // Filling from the back leaves each list sorted and each offset at its list's start.
+        let mut readers = vec![TaskId(0); self.edges.len()];
+        for task in self.tasks().rev() {
+            for edge in self.inputs(task).iter().rev() {
+                let offset = &mut offsets[edge.task.index()];
+                *offset -= 1;
+                readers[*offset as usize] = task;
+            }
+        }
+        Successors { offsets, readers }
+    }
+}
+
+/// The readers of every task: one entry an edge.
+#[derive(Clone, Default)]
+pub struct Successors {
+    offsets: Vec<u32>,
+    readers: Vec<TaskId>,
+}
+
+impl Successors {
+    /// The tasks that read `task`, in order; one that reads it twice stands there twice.
+    #[inline]
+    pub fn of(&self, task: TaskId) -> &[TaskId] {
+        let at = task.index();
+        &self.readers[self.offsets[at] as usize..self.offsets[at + 1] as usize]
+    }
+}
+
+/// Builds a [`TaskGraph`], inputs before readers.
+#[derive(Default)]
+pub struct GraphBuilder {
+    graph: TaskGraph,
+}
+
+impl GraphBuilder {
+    /// An empty graph.
+    pub fn new() -> Self {
+        GraphBuilder {
+            graph: TaskGraph {
+                offsets: vec![0],
+                ..TaskGraph::default()
+            },
+        }
+    }
+
+    /// Makes room for more tasks and edges.
+    pub fn reserve(&mut self, tasks: usize, edges: usize) {
+        let graph = &mut self.graph;
+        graph.layer_of.reserve_exact(tasks);
+        graph.block_of.reserve_exact(tasks);
+        graph.bytes.reserve_exact(tasks);
+        graph.offsets.reserve_exact(tasks);
+        graph.edges.reserve_exact(edges);
+    }
+
+    /// Adds a layer.
+    pub fn layer(&mut self, layer: Layer) -> LayerId {
+        self.graph.layers.push(layer);
+        LayerId(self.graph.layers.len() as u32 - 1)
+    }
+
+    /// Replaces the kernel of a layer: for kernels that are only complete when all tasks are known.
+    pub fn set_kernel(&mut self, layer: LayerId, kernel: Arc<dyn Kernel>) {
+        self.graph.layers[layer.0 as usize].kernel = kernel;
+    }
+
+    /// Adds a task and gives its number. `bytes` is the size of its result.
+    ///
+    /// # Errors
+    /// If an input or the layer does not exist, or there are 2^32 tasks or edges.
+    #[inline]
+    pub fn task(
+        &mut self,
+        layer: LayerId,
+        block: u32,
+        bytes: u64,
+        inputs: &[Edge],
+    ) -> Result<TaskId> {
+        let graph = &mut self.graph;
+        let number = graph.layer_of.len();
+        if inputs.iter().any(|edge| edge.task.index() >= number)
+            || layer.0 as usize >= graph.layers.len()
+        {
+            return Err(Error::InvalidGraph(format!(
+                "task {number} reads a task or uses a layer that does not exist yet"
+            )));
+        }
+        if number >= u32::MAX as usize || graph.edges.len() + inputs.len() >= u32::MAX as usize {
+            return Err(Error::InvalidGraph("more than 2^32 tasks or edges".into()));
+        }
+        graph.layer_of.push(layer.0);
+        graph.block_of.push(block);
+        graph.bytes.push(bytes);
+        graph.edges.extend_from_slice(inputs);
+        graph.offsets.push(graph.edges.len() as u32);
+        Ok(TaskId(number as u32))
+    }
+
+    /// Asks for a result.
+    pub fn output(&mut self, edge: Edge) {
+        self.graph.outputs.push(edge);
+    }
+
+    /// How many tasks there are so far.
+    pub fn len(&self) -> usize {
+        self.graph.len()
+    }
+
+    /// Whether there are no tasks yet.
+    pub fn is_empty(&self) -> bool {
+        self.graph.is_empty()
+    }
+
+    /// The graph.
+    pub fn build(self) -> TaskGraph {
+        self.graph
+    }
+}

@@ -1,0 +1,175 @@
+//! Names of kernels and blocks, and how to read them back.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use serde::de::DeserializeOwned;
+
+use crate::error::{Error, KernelError, KernelResult, Result};
+use crate::optimize::{FUSED, Fused};
+use crate::task::Kernel;
+use crate::value::{Block, Value};
+
+type DecodeKernel = fn(&[u8]) -> KernelResult<Arc<dyn Kernel>>;
+type DecodeBlock = fn(&[u8]) -> KernelResult<Arc<dyn Block>>;
+
+/// The table of operations and block types that can travel between processes.
+///
+/// Both sides of a wire need the same names; nothing else of a task travels than its operation's name,
+/// its parameters and its edges.
+#[derive(Clone, Default)]
+pub struct Registry {
+    kernels: HashMap<&'static str, DecodeKernel>,
+    blocks: HashMap<&'static str, DecodeBlock>,
+}
+
+impl Registry {
+    /// An empty registry.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a kernel type whose parameters are read with `serde`.
+    pub fn kernel<K: Kernel + DeserializeOwned>(mut self, name: &'static str) -> Self {
+        self.kernels.insert(name, |bytes| {
+            let kernel: K = postcard::from_bytes(bytes).map_err(KernelError::from_source)?;
+            Ok(Arc::new(kernel))
+        });
+        self
+    }
+
+    /// Adds a kernel with a decoder of its own.
+    pub fn kernel_with(mut self, name: &'static str, decode: DecodeKernel) -> Self {
+        self.kernels.insert(name, decode);
+        self
+    }
+
+    /// Adds a block type.
+    pub fn block(mut self, codec: &'static str, decode: DecodeBlock) -> Self {
+        self.blocks.insert(codec, decode);
+        self
+    }
+
+    /// The names of all kernels, sorted.
+    pub fn kernel_names(&self) -> Vec<&'static str> {
+        let mut names: Vec<_> = self.kernels.keys().copied().collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// Reads a kernel back from its name and parameters.
+    pub fn decode_kernel(&self, name: &str, parameters: &[u8]) -> Result<Arc<dyn Kernel>> {
+        if name == FUSED {
+            return Ok(Arc::new(Fused::decode(self, parameters)?));
+        }
+        let decode = self.kernels.get(name).ok_or_else(|| Error::NotPortable {
+            operation: name.to_string(),
+            reason: "no kernel of this name is registered here".into(),
+        })?;
+        decode(parameters).map_err(|error| Error::NotPortable {
+            operation: name.to_string(),
+            reason: error.to_string(),
+        })
+    }
+
+    /// Appends a value's bytes to `out`.
+    pub fn encode_value(&self, value: &Value, out: &mut Vec<u8>) -> Result<()> {
+        match value {
+            Value::Unit => out.push(0),
+            Value::Bool(value) => out.extend([1, u8::from(*value)]),
+            Value::I64(value) => number(out, 2, value.to_le_bytes()),
+            Value::U64(value) => number(out, 3, value.to_le_bytes()),
+            Value::F64(value) => number(out, 4, value.to_le_bytes()),
+            Value::Block(block) => {
+                let codec = block.codec().ok_or_else(|| Error::NotPortable {
+                    operation: block.describe(),
+                    reason: "its type has no codec".into(),
+                })?;
+                out.push(5);
+                sized(out, codec.as_bytes());
+                let mut body = Vec::new();
+                block
+                    .encode(&mut body)
+                    .map_err(|error| Error::NotPortable {
+                        operation: block.describe(),
+                        reason: error.to_string(),
+                    })?;
+                sized(out, &body);
+            }
+            Value::Parts(parts) => {
+                number(out, 6, (parts.len() as u64).to_le_bytes());
+                for part in parts {
+                    self.encode_value(part, out)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a value from the front of `bytes` and moves past it. Garbage gives an error, never a panic.
+    pub fn decode_value(&self, bytes: &mut &[u8]) -> Result<Value> {
+        self.decode_nested(bytes, 0)
+    }
+
+    fn decode_nested(&self, bytes: &mut &[u8], depth: u32) -> Result<Value> {
+        let malformed = |reason: &str| Error::NotPortable {
+            operation: "value".into(),
+            reason: format!("malformed bytes: {reason}"),
+        };
+        let [tag] = take::<1>(bytes).ok_or_else(|| malformed("no tag"))?;
+        let short = || malformed("too short");
+        Ok(match tag {
+            0 => Value::Unit,
+            1 => Value::Bool(take::<1>(bytes).ok_or_else(short)? != [0]),
+            2 => Value::I64(i64::from_le_bytes(take(bytes).ok_or_else(short)?)),
+            3 => Value::U64(u64::from_le_bytes(take(bytes).ok_or_else(short)?)),
+            4 => Value::F64(f64::from_le_bytes(take(bytes).ok_or_else(short)?)),
+            5 => {
+                let codec = take_sized(bytes).ok_or_else(short)?;
+                let codec =
+                    std::str::from_utf8(codec).map_err(|_| malformed("codec is not text"))?;
+                let body = take_sized(bytes).ok_or_else(short)?;
+                let decode = self
+                    .blocks
+                    .get(codec)
+                    .ok_or_else(|| malformed(&format!("no block codec {codec:?}")))?;
+                Value::Block(decode(body).map_err(|error| malformed(&error.to_string()))?)
+            }
+            6 => {
+                let count = u64::from_le_bytes(take(bytes).ok_or_else(short)?);
+                if count > bytes.len() as u64 || depth > 8 {
+                    return Err(malformed("too many parts"));
+                }
+                Value::Parts(
+                    (0..count)
+                        .map(|_| self.decode_nested(bytes, depth + 1))
+                        .collect::<Result<_>>()?,
+                )
+            }
+            other => return Err(malformed(&format!("tag {other}"))),
+        })
+    }
+}
+
+fn number(out: &mut Vec<u8>, tag: u8, bytes: [u8; 8]) {
+    out.push(tag);
+    out.extend(bytes);
+}
+
+fn sized(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.extend((bytes.len() as u64).to_le_bytes());
+    out.extend(bytes);
+}
+
+fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+    let (head, tail) = bytes.split_first_chunk::<N>()?;
+    *bytes = tail;
+    Some(*head)
+}
+
+fn take_sized<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = usize::try_from(u64::from_le_bytes(take(bytes)?)).ok()?;
+    let (head, tail) = bytes.split_at_checked(length)?;
+    *bytes = tail;
+    Some(head)
+}

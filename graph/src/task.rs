@@ -1,0 +1,65 @@
+//! Kernels: what a task runs.
+
+use std::panic::Location;
+
+use crate::error::{Error, KernelResult, Result};
+use crate::value::Value;
+
+/// The number of a task in its graph.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
+pub struct TaskId(pub u32);
+
+impl TaskId {
+    /// The number as an index.
+    #[inline]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What a kernel is told about the task it runs.
+#[derive(Clone, Copy, Debug)]
+pub struct TaskContext {
+    /// The block's number within its layer.
+    pub block: u64,
+}
+
+/// An operation on blocks with its parameters: what all tasks of a [`Layer`](crate::Layer) run.
+///
+/// A kernel that can leave the process has a name known to the [`Registry`](crate::Registry) and encodes its parameters.
+/// Kernels hold no open resources and run any number of times, in any order, on any thread.
+pub trait Kernel: Send + Sync + 'static {
+    /// The operation's name, e.g. `array.reduce`; the registry knows the kernel by it.
+    fn name(&self) -> &str;
+
+    /// One line for plans: the name and what matters of the parameters.
+    fn describe(&self) -> String {
+        self.name().to_string()
+    }
+
+    /// Computes one block. `inputs` are in the order of the task's edges; a kernel may take values out of it:
+    /// a value nobody else reads is then its own and may be overwritten.
+    fn run(&self, task: TaskContext, inputs: &mut [Value]) -> KernelResult<Value>;
+
+    /// The parameters as bytes, for other processes; enough of them to run this one block.
+    fn encode(&self, block: u64) -> Result<Vec<u8>> {
+        let _ = block;
+        Err(Error::NotPortable {
+            operation: self.describe(),
+            reason: "it is a closure of this process; register the function as a named kernel"
+                .into(),
+        })
+    }
+
+    /// Where the user called the operation for this block, if the kernel knows better than its layer.
+    fn location(&self, block: u64) -> Option<&'static Location<'static>> {
+        let _ = block;
+        None
+    }
+
+    /// The steps, if this kernel is several fused ones: the executor then runs them one by one,
+    /// so that an error names the step and a cancel need not wait for the rest.
+    fn fused(&self) -> Option<&crate::optimize::Fused> {
+        None
+    }
+}

@@ -1,0 +1,178 @@
+//! What flows along the edges: small scalars in place, blocks behind an [`Arc`].
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::error::{KernelError, KernelResult};
+
+/// A block of data that tasks make and read: an array's chunk, a frame's partition, a user's value.
+///
+/// A block that can leave the process names its decoder in [`codec`](Block::codec); the decoder is
+/// registered in the [`Registry`](crate::Registry) under that name.
+pub trait Block: Any + Send + Sync {
+    /// Bytes of memory the block holds.
+    fn nbytes(&self) -> usize;
+
+    /// What the block is and its extents, for errors: made before a kernel runs, so it must not allocate.
+    fn brief(&self) -> Brief;
+
+    /// A short description for errors and diagnostics, e.g. `float64[3, 4]`.
+    fn describe(&self) -> String {
+        self.brief().to_string()
+    }
+
+    /// The name under which the registry knows how to read this block back, or `None` if it cannot leave the process.
+    fn codec(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Appends the block's bytes to `out`; only called if [`codec`](Block::codec) names a decoder.
+    fn encode(&self, out: &mut Vec<u8>) -> KernelResult<()> {
+        let _ = out;
+        Err(KernelError::new(format!(
+            "{} cannot be serialized",
+            self.describe()
+        )))
+    }
+}
+
+/// What a block is, in a few words that can be copied: a kind and at most four extents.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Brief {
+    kind: &'static str,
+    ndim: u8,
+    extents: [u64; 4],
+}
+
+impl Brief {
+    /// A brief of a kind of block with the given extents; those beyond the fourth are shown as `...`.
+    pub fn new(kind: &'static str, extents: &[usize]) -> Brief {
+        let mut brief = Brief {
+            kind,
+            ndim: extents.len().min(255) as u8,
+            extents: [0; 4],
+        };
+        for (slot, &extent) in brief.extents.iter_mut().zip(extents) {
+            *slot = extent as u64;
+        }
+        brief
+    }
+}
+
+impl fmt::Display for Brief {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}[", self.kind)?;
+        for (position, extent) in self.extents.iter().take(self.ndim as usize).enumerate() {
+            write!(f, "{}{extent}", if position > 0 { ", " } else { "" })?;
+        }
+        f.write_str(if self.ndim > 4 { ", ...]" } else { "]" })
+    }
+}
+
+/// A task's result, or one part of it.
+///
+/// Cloning is O(1): scalars are copied, blocks are shared.
+#[derive(Clone, Default)]
+pub enum Value {
+    /// Nothing yet, or nothing to say.
+    #[default]
+    Unit,
+    /// A truth value.
+    Bool(bool),
+    /// A signed integer.
+    I64(i64),
+    /// An unsigned integer.
+    U64(u64),
+    /// A floating-point number.
+    F64(f64),
+    /// A block.
+    Block(Arc<dyn Block>),
+    /// Several outputs of one task; an edge can name one of them.
+    Parts(Box<[Value]>),
+}
+
+impl Value {
+    /// Wraps a block.
+    pub fn block<B: Block>(block: B) -> Value {
+        Value::Block(Arc::new(block))
+    }
+
+    /// Bytes of memory held, the value itself not counted.
+    #[inline]
+    pub fn nbytes(&self) -> usize {
+        match self {
+            Value::Block(block) => block.nbytes(),
+            Value::Parts(parts) => parts.iter().map(Value::nbytes).sum(),
+            _ => 0,
+        }
+    }
+
+    /// What the value is, without allocating.
+    #[inline]
+    pub fn brief(&self) -> Brief {
+        match self {
+            Value::Block(block) => block.brief(),
+            Value::Parts(parts) => Brief::new("parts", &[parts.len()]),
+            _ => Brief::new("scalar", &[]),
+        }
+    }
+
+    /// A short description for errors.
+    pub fn describe(&self) -> String {
+        match self {
+            Value::Unit => "()".into(),
+            Value::Bool(value) => value.to_string(),
+            Value::I64(value) => value.to_string(),
+            Value::U64(value) => value.to_string(),
+            Value::F64(value) => value.to_string(),
+            Value::Block(block) => block.describe(),
+            Value::Parts(parts) => format!("{} parts", parts.len()),
+        }
+    }
+
+    /// The block inside, if it is of type `B`.
+    pub fn get<B: Block>(&self) -> KernelResult<&B> {
+        match self {
+            Value::Block(block) => {
+                let any: &dyn Any = &**block;
+                any.downcast_ref().ok_or_else(|| self.wrong_type::<B>())
+            }
+            _ => Err(self.wrong_type::<B>()),
+        }
+    }
+
+    /// Takes the block out, leaving [`Value::Unit`].
+    pub fn take<B: Block>(&mut self) -> KernelResult<Arc<B>> {
+        match std::mem::take(self) {
+            Value::Block(block) => {
+                let any: Arc<dyn Any + Send + Sync> = block.clone();
+                any.downcast::<B>()
+                    .map_err(|_| Value::Block(block).wrong_type::<B>())
+            }
+            other => Err(other.wrong_type::<B>()),
+        }
+    }
+
+    /// The part with the given number; a value without parts is its own part 0.
+    pub fn part(&self, part: u32) -> Option<&Value> {
+        match self {
+            Value::Parts(parts) => parts.get(part as usize),
+            _ => (part == 0).then_some(self),
+        }
+    }
+
+    fn wrong_type<B>(&self) -> KernelError {
+        KernelError::new(format!(
+            "expected a {}, got {}",
+            std::any::type_name::<B>(),
+            self.describe()
+        ))
+    }
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.describe())
+    }
+}
