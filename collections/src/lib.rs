@@ -1,0 +1,25 @@
+//! What users hold: lazy arrays, frames and delayed calls, and how they become task graphs.
+//!
+//! ```text
+//! handle -> expression -> rewrite -> lower -> layers of tasks -> (talatat-graph)
+//!                                      |
+//!                                      +-> kernels, storage
+//! ```
+//!
+//! Nothing here computes: the `talatat` crate plans and runs what [`Collection::lower`] makes.
+
+#[cfg(feature = "array")]
+pub mod array;
+mod collection;
+pub mod delayed;
+mod error;
+#[cfg(feature = "frame")]
+pub mod frame;
+mod lower;
+mod registry;
+pub mod storage;
+
+pub use collection::Collection;
+pub use error::{Error, Invalid, Result};
+pub use lower::{Lowering, LoweringOptions};
+pub use registry::registry;

@@ -1,0 +1,280 @@
+//! Functions that can be called lazily.
+
+use std::any::TypeId;
+use std::fmt;
+use std::hash::Hash;
+use std::marker::PhantomData;
+use std::panic::Location;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use talatat_graph::{KernelError, KernelResult, Key, KeyBuilder, Value};
+
+use super::arg::Args;
+use super::call::Call;
+use super::value::Payload;
+use super::{Delayed, Node};
+
+/// Marks functions that return their result.
+#[derive(Clone, Copy, Debug)]
+pub struct Plain;
+
+/// Marks functions that return a `Result`.
+#[derive(Clone, Copy, Debug)]
+pub struct Try;
+
+/// A function whose [`call`](DelayedFn::call) is lazy. Made by [`delayed`] and [`try_delayed`].
+pub struct DelayedFn<F, M = Plain> {
+    function: Arc<Function<F>>,
+    mode: PhantomData<M>,
+}
+
+struct Function<F> {
+    run: F,
+    name: String,
+    key: Key,
+    pure: bool,
+}
+
+impl<F, M> Clone for DelayedFn<F, M> {
+    fn clone(&self) -> Self {
+        DelayedFn { function: self.function.clone(), mode: PhantomData }
+    }
+}
+
+impl<F, M> fmt::Debug for DelayedFn<F, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DelayedFn({})", self.function.name)
+    }
+}
+
+/// Makes calls of a function lazy.
+///
+/// The function is taken to be pure: the same call is computed once. A function item or a closure that captures nothing is
+/// known by its type, so wrapping it twice gives equal calls; a closure with captures is known by the wrapper.
+///
+/// ```
+/// use talatat::prelude::*;
+/// fn double(x: i64) -> i64 { 2 * x }
+/// let calls: Vec<_> = (0..1000_i64).map(|i| delayed(double).call(i)).collect();
+/// let total = delayed(|values: Vec<i64>| values.iter().sum::<i64>()).call(calls);
+/// assert_eq!(total.compute()?, 999_000);
+/// # Ok::<(), talatat::Error>(())
+/// ```
+pub fn delayed<F: Send + Sync + 'static>(function: F) -> DelayedFn<F> {
+    DelayedFn { function: Arc::new(Function::new(function)), mode: PhantomData }
+}
+
+/// Makes calls of a function that may fail lazy: an `Err` ends the computation with an error that names the call.
+///
+/// ```
+/// use talatat::prelude::*;
+/// let parse = try_delayed(|text: String| text.parse::<i64>());
+/// assert_eq!(parse.call("42".to_string()).compute()?, 42);
+/// let error = parse.call("many".to_string()).compute().unwrap_err();
+/// assert!(error.to_string().contains("invalid digit"));
+/// # Ok::<(), talatat::Error>(())
+/// ```
+pub fn try_delayed<F: Send + Sync + 'static>(function: F) -> DelayedFn<F, Try> {
+    DelayedFn { function: Arc::new(Function::new(function)), mode: PhantomData }
+}
+
+/// Makes numbers that are used once in a process.
+fn unique() -> u64 {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    COUNT.fetch_add(1, Ordering::Relaxed)
+}
+
+impl<F: 'static> Function<F> {
+    fn new(run: F) -> Self {
+        let name = std::any::type_name::<F>();
+        let mut hasher = xxhash_rust::xxh3::Xxh3::new();
+        TypeId::of::<F>().hash(&mut hasher);
+        let key = KeyBuilder::new("delayed").bytes(name.as_bytes()).bytes(&hasher.digest128().to_le_bytes());
+        // A type without captures says all; two closures of one type with captures may differ.
+        let key = if size_of::<F>() == 0 { key } else { key.number(unique()) };
+        let name = short_name(name);
+        Function { run, name, key: key.finish(), pure: true }
+    }
+}
+
+/// `a::b::increment` as `increment`, and a closure in `a::b::main` as `main closure`.
+fn short_name(path: &str) -> String {
+    let path = path.split('<').next().unwrap_or(path);
+    let parts: Vec<&str> = path.split("::").collect();
+    match parts.as_slice() {
+        [.., function, "{{closure}}"] => format!("{function} closure"),
+        [.., last] => (*last).to_string(),
+        [] => path.to_string(),
+    }
+}
+
+impl<F, M> DelayedFn<F, M> {
+    fn rebuild(self, change: impl FnOnce(&mut Function<F>)) -> Self
+    where
+        F: Clone,
+    {
+        let mut function = match Arc::try_unwrap(self.function) {
+            Ok(function) => function,
+            Err(shared) => {
+                Function { run: shared.run.clone(), name: shared.name.clone(), key: shared.key, pure: shared.pure }
+            }
+        };
+        change(&mut function);
+        DelayedFn { function: Arc::new(function), mode: PhantomData }
+    }
+
+    /// Names the function, for plans, graphs and errors.
+    pub fn named(self, name: impl Into<String>) -> Self
+    where
+        F: Clone,
+    {
+        self.rebuild(|function| {
+            function.name = name.into();
+            function.key = function.key.combine(Key::of("name", function.name.as_bytes()).bits());
+        })
+    }
+
+    /// Says that the function does not always give the same result (it reads a clock, a sensor, a service): each call is its own.
+    ///
+    /// ```
+    /// use talatat::prelude::*;
+    /// use std::sync::atomic::{AtomicI64, Ordering};
+    /// static COUNT: AtomicI64 = AtomicI64::new(0);
+    /// let next = delayed(|| COUNT.fetch_add(1, Ordering::SeqCst)).impure();
+    /// let sum = delayed(|a: i64, b: i64| a + b).call((next.call(()), next.call(())));
+    /// assert_eq!(sum.compute()?, 1);
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    pub fn impure(self) -> Self
+    where
+        F: Clone,
+    {
+        self.rebuild(|function| function.pure = false)
+    }
+
+    /// A lazy call: nothing runs until the result is computed. `args` is a tuple of arguments or a single one; delayed values
+    /// may stand in for plain ones, alone or inside vectors and options.
+    #[track_caller]
+    #[inline]
+    pub fn call<A>(&self, args: A) -> Delayed<F::Output>
+    where
+        A: Args,
+        F: Callable<A::Values, M> + Send + Sync + 'static,
+        M: Send + Sync + 'static,
+    {
+        let mut key = args.mix(self.function.key);
+        if !self.function.pure {
+            key = key.combine(u128::from(unique()));
+        }
+        let call = FunctionCall { key, function: self.function.clone(), location: Location::caller(), args, mode: PhantomData::<M> };
+        let node: Node = Arc::new(call);
+        Delayed::from_node(node)
+    }
+}
+
+struct FunctionCall<F, A, M> {
+    key: Key,
+    location: &'static Location<'static>,
+    function: Arc<Function<F>>,
+    args: A,
+    mode: PhantomData<M>,
+}
+
+impl<F, A, M> Call for FunctionCall<F, A, M>
+where
+    A: Args,
+    F: Callable<A::Values, M> + Send + Sync,
+    M: Send + Sync,
+{
+    #[inline]
+    fn key(&self) -> Key {
+        self.key
+    }
+
+    #[inline]
+    fn function(&self) -> Key {
+        self.function.key
+    }
+
+    fn name(&self) -> &str {
+        &self.function.name
+    }
+
+    fn location(&self) -> &'static Location<'static> {
+        self.location
+    }
+
+    #[inline]
+    fn inputs<'a>(&'a self, visit: &mut dyn FnMut(&'a Node)) {
+        self.args.inputs(visit);
+    }
+
+    #[inline]
+    fn run(&self, inputs: &mut [Value]) -> KernelResult<Value> {
+        let values = self.args.resolve(&mut inputs.iter_mut())?;
+        Ok(self.function.run.apply(values)?.into_value())
+    }
+
+    fn bytes(&self) -> u64 {
+        // What fits into a value needs no memory of its own.
+        let bytes = size_of::<F::Output>() as u64;
+        if bytes <= 8 { 0 } else { bytes }
+    }
+}
+
+/// A function that can be called with a tuple of arguments.
+pub trait Callable<Values, M> {
+    /// What a successful call gives.
+    type Output: Payload;
+
+    /// Calls the function.
+    ///
+    /// # Errors
+    /// What the function returns as an error.
+    fn apply(&self, values: Values) -> KernelResult<Self::Output>;
+}
+
+macro_rules! callables {
+    ($(($($arg:ident),*);)*) => {$(
+        impl<F, R: Payload, $($arg),*> Callable<($($arg,)*), Plain> for F
+        where
+            F: Fn($($arg),*) -> R,
+        {
+            type Output = R;
+
+            #[inline]
+            fn apply(&self, values: ($($arg,)*)) -> KernelResult<R> {
+                #[allow(non_snake_case)]
+                let ($($arg,)*) = values;
+                Ok(self($($arg),*))
+            }
+        }
+
+        impl<F, R: Payload, E: fmt::Display, $($arg),*> Callable<($($arg,)*), Try> for F
+        where
+            F: Fn($($arg),*) -> std::result::Result<R, E>,
+        {
+            type Output = R;
+
+            #[inline]
+            fn apply(&self, values: ($($arg,)*)) -> KernelResult<R> {
+                #[allow(non_snake_case)]
+                let ($($arg,)*) = values;
+                self($($arg),*).map_err(|error| KernelError::new(error.to_string()))
+            }
+        }
+    )*};
+}
+
+callables! {
+    ();
+    (A);
+    (A, B);
+    (A, B, C);
+    (A, B, C, D);
+    (A, B, C, D, E);
+    (A, B, C, D, E, G);
+    (A, B, C, D, E, G, H);
+    (A, B, C, D, E, G, H, I);
+}

@@ -1,0 +1,102 @@
+//! Lazy calls of any function.
+//!
+//! ```
+//! use talatat::prelude::*;
+//!
+//! let increment = delayed(|x: i64| x + 1);
+//! let add = delayed(|x: i64, y: i64| x + y);
+//! let total = add.call((increment.call(1), increment.call(2)));
+//! assert_eq!(total.compute()?, 5);
+//! # Ok::<(), talatat::Error>(())
+//! ```
+
+mod arg;
+mod call;
+mod function;
+mod value;
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use talatat_graph::{Edge, Error as GraphError, Value};
+
+pub use arg::{Arg, Args, Lit};
+pub use call::Call;
+pub use function::{Callable, DelayedFn, Plain, Try, delayed, try_delayed};
+pub use value::Payload;
+
+use crate::collection::Collection;
+use crate::error::Result;
+use crate::lower::{DelayedTasks, Lowering};
+
+/// A call, shared by whoever uses its result.
+pub(crate) type Node = Arc<dyn Call>;
+
+/// The result of a lazy call. Cloning shares it.
+///
+/// A delayed value can be an argument of other calls, alone or inside a vector, an option or a tuple.
+pub struct Delayed<T> {
+    node: Node,
+    result: PhantomData<fn() -> T>,
+}
+
+impl<T> Clone for Delayed<T> {
+    fn clone(&self) -> Self {
+        Delayed { node: self.node.clone(), result: PhantomData }
+    }
+}
+
+impl<T> fmt::Debug for Delayed<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Delayed({}, {})", self.node.name(), self.node.key())
+    }
+}
+
+impl<T: Payload> Delayed<T> {
+    pub(crate) fn from_node(node: Node) -> Self {
+        Delayed { node, result: PhantomData }
+    }
+
+    /// A delayed value that is already there.
+    ///
+    /// ```
+    /// use talatat::prelude::*;
+    /// let ready = Delayed::ready(vec![1.5, 2.5]);
+    /// assert_eq!(delayed(|v: Vec<f64>| v.len()).call(ready).compute()?, 2);
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn ready(value: T) -> Self {
+        Delayed::from_node(call::ready(value.into_value()))
+    }
+
+    /// The name of the result: equal calls have equal keys.
+    pub fn key(&self) -> talatat_graph::Key {
+        self.node.key()
+    }
+}
+
+impl<T: Payload> Collection for Delayed<T> {
+    type Output = T;
+
+    fn lower(&self, lowering: &mut Lowering) -> Result<Vec<Edge>> {
+        Ok(vec![DelayedTasks::lower(lowering, &self.node)?])
+    }
+
+    fn gather(&self, blocks: Vec<Value>) -> Result<T> {
+        let value = blocks.into_iter().next().unwrap_or_default();
+        T::from_value(value).map_err(|error| GraphError::InvalidGraph(error.to_string()).into())
+    }
+
+    fn persisted(&self, blocks: Vec<Value>) -> Result<Self> {
+        let value = blocks.into_iter().next().unwrap_or_default();
+        Ok(Delayed::from_node(call::persisted(self.node.key(), value)))
+    }
+
+    fn describe_expression(&self, _: bool) -> String {
+        let mut inputs = 0;
+        self.node.inputs(&mut |_| inputs += 1);
+        format!("{} of {inputs} delayed inputs\n", self.node.name())
+    }
+}

@@ -1,0 +1,76 @@
+//! Any Rust type as a task's result.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use talatat_graph::{Block, Brief, KernelError, KernelResult, Value};
+
+/// What a delayed call may return and take: any type that can be shared between threads and cloned.
+///
+/// A value that nobody else reads is handed over without a clone. Integers of 64 bits, `f64`, `bool` and `()` are kept
+/// without an allocation.
+pub trait Payload: Clone + Send + Sync + 'static {
+    /// Wraps the value.
+    fn into_value(self) -> Value;
+
+    /// Takes the value out.
+    ///
+    /// # Errors
+    /// If the value is of another type.
+    fn from_value(value: Value) -> KernelResult<Self>;
+}
+
+struct Opaque<T>(T);
+
+impl<T: Send + Sync + 'static> Block for Opaque<T> {
+    fn nbytes(&self) -> usize {
+        size_of::<T>()
+    }
+
+    fn brief(&self) -> Brief {
+        Brief::new(std::any::type_name::<T>(), &[])
+    }
+}
+
+impl<T: Clone + Send + Sync + 'static> Payload for T {
+    #[inline]
+    fn into_value(self) -> Value {
+        // The type is known when this is compiled: one branch is left.
+        let any: &dyn Any = &self;
+        if let Some(&value) = any.downcast_ref::<i64>() {
+            Value::I64(value)
+        } else if let Some(&value) = any.downcast_ref::<f64>() {
+            Value::F64(value)
+        } else if let Some(&value) = any.downcast_ref::<u64>() {
+            Value::U64(value)
+        } else if let Some(&value) = any.downcast_ref::<bool>() {
+            Value::Bool(value)
+        } else if any.is::<()>() {
+            Value::Unit
+        } else {
+            Value::block(Opaque(self))
+        }
+    }
+
+    #[inline]
+    fn from_value(mut value: Value) -> KernelResult<T> {
+        let scalar = match &value {
+            Value::I64(value) => (value as &dyn Any).downcast_ref(),
+            Value::F64(value) => (value as &dyn Any).downcast_ref(),
+            Value::U64(value) => (value as &dyn Any).downcast_ref(),
+            Value::Bool(value) => (value as &dyn Any).downcast_ref(),
+            Value::Unit => (&() as &dyn Any).downcast_ref(),
+            _ => None,
+        };
+        if let Some(value) = scalar {
+            return Ok(T::clone(value));
+        }
+        if !matches!(value, Value::Block(_)) {
+            return Err(KernelError::new(format!("expected a {}, got {value:?}", std::any::type_name::<T>())));
+        }
+        Ok(match Arc::try_unwrap(value.take::<Opaque<T>>()?) {
+            Ok(opaque) => opaque.0,
+            Err(shared) => shared.0.clone(),
+        })
+    }
+}

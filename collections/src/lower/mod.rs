@@ -1,0 +1,54 @@
+//! From expressions to task graphs: the only place where tasks are made.
+
+mod delayed;
+
+use std::rc::Rc;
+
+use hashbrown::HashMap;
+use talatat_graph::{Edge, GraphBuilder, Key, TaskGraph};
+
+pub(crate) use delayed::DelayedTasks;
+
+/// How expressions are lowered.
+#[derive(Clone, Debug, Default)]
+pub struct LoweringOptions {
+    /// Names of expression rewrites to leave out, for tests and for finding faults.
+    pub skip_rewrites: Vec<String>,
+}
+
+/// A graph that is being made, with what it already computes: equal expressions are lowered once.
+#[derive(Default)]
+pub struct Lowering {
+    /// The graph so far.
+    pub graph: GraphBuilder,
+    /// How to lower.
+    pub options: LoweringOptions,
+    pub(crate) delayed: DelayedTasks,
+    memo: HashMap<Key, Rc<[Edge]>>,
+}
+
+impl Lowering {
+    /// An empty graph.
+    pub fn new(options: LoweringOptions) -> Lowering {
+        Lowering { graph: GraphBuilder::new(), options, ..Lowering::default() }
+    }
+
+    /// The blocks of the expression with this key, if it was lowered before.
+    pub fn seen(&self, key: Key) -> Option<Rc<[Edge]>> {
+        self.memo.get(&key).cloned()
+    }
+
+    /// Notes the blocks of an expression.
+    pub fn note(&mut self, key: Key, blocks: Vec<Edge>) -> Rc<[Edge]> {
+        let blocks: Rc<[Edge]> = blocks.into();
+        self.memo.insert(key, blocks.clone());
+        blocks
+    }
+
+    /// The graph, with the given outputs.
+    pub fn finish(mut self, outputs: impl IntoIterator<Item = Edge>) -> TaskGraph {
+        DelayedTasks::finish(&mut self);
+        outputs.into_iter().for_each(|edge| self.graph.output(edge));
+        self.graph.build()
+    }
+}

@@ -1,0 +1,8 @@
+//! All built-in kernels and blocks.
+
+use talatat_graph::Registry;
+
+/// A registry with every built-in kernel and block: what a process needs to run tasks of another one.
+pub fn registry() -> Registry {
+    Registry::new()
+}
