@@ -1,0 +1,9 @@
+//! Lazy blocked arrays, partitioned frames and delayed calls for Talatat.
+
+#[cfg(feature = "array")]
+pub mod array {
+    //! Arrays.
+    pub mod dtype;
+    pub mod kernels;
+}
+pub mod storage;
