@@ -10,6 +10,8 @@
 //! | [`expand`] | paths, URLs and globs to a list of [`ObjectRef`]s with sizes and versions |
 //! | [`ObjectRef`] | reads: one range, several ranges, all of it |
 //! | [`write_atomic`], [`check_writable`] | writes that are there completely or not at all |
+//! | [`npy`] | headers and hyper-rectangles of `.npy` arrays |
+//! | [`csv_split`] | cutting CSV text into blocks of whole records |
 //!
 //! Every call blocks the calling thread. Local and in-memory stores do their work on that thread; remote stores
 //! do it on a small private runtime, so calls from many threads, or from inside another runtime, are fine.
@@ -29,8 +31,11 @@
 //! # Ok::<(), talatat_collections::storage::StorageError>(())
 //! ```
 
+pub mod csv_split;
 pub mod error;
 mod glob;
+#[cfg(feature = "array")]
+pub mod npy;
 mod options;
 mod read;
 mod runtime;

@@ -91,13 +91,28 @@ impl Location {
             Scheme::S3 | Scheme::Gcs => {
                 let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
                 if bucket.is_empty() {
-                    return Err(bad(text, format!("the bucket's name is missing; write {}://bucket/key", scheme.name())));
+                    return Err(bad(
+                        text,
+                        format!(
+                            "the bucket's name is missing; write {}://bucket/key",
+                            scheme.name()
+                        ),
+                    ));
                 }
                 (bucket, checked(text, key)?)
             }
         };
-        let options = if scheme.is_remote() { options.clone() } else { StorageOptions::new() };
-        Ok(Location { scheme, bucket: bucket.into(), key: key.as_ref().into(), options })
+        let options = if scheme.is_remote() {
+            options.clone()
+        } else {
+            StorageOptions::new()
+        };
+        Ok(Location {
+            scheme,
+            bucket: bucket.into(),
+            key: key.as_ref().into(),
+            options,
+        })
     }
 
     /// The kind of store.
@@ -134,7 +149,11 @@ impl Location {
     /// # Errors
     /// [`StorageError::BadLocation`] if `name` has empty segments, `.` or `..`.
     pub fn join(&self, name: &str) -> Result<Self> {
-        let joined = if self.key.is_empty() { name.to_owned() } else { format!("{}/{name}", self.key) };
+        let joined = if self.key.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{}/{name}", self.key)
+        };
         Ok(self.at(&checked(name, &joined)?))
     }
 
@@ -149,7 +168,10 @@ impl Location {
 
     /// Another place in the same store.
     pub(crate) fn at(&self, path: &Path) -> Self {
-        Location { key: path.as_ref().into(), ..self.clone() }
+        Location {
+            key: path.as_ref().into(),
+            ..self.clone()
+        }
     }
 
     /// The key as `object_store` takes it.
@@ -176,18 +198,25 @@ pub(super) fn split_scheme(text: &str) -> Result<(Scheme, &str)> {
         None => Ok((Scheme::File, text)),
         Some((_, "")) => Err(bad(text, "nothing follows the scheme".into())),
         Some(("file", rest)) if rest.starts_with('/') => Ok((Scheme::File, rest)),
-        Some(("file", _)) => {
-            Err(bad(text, "a file:// URL needs an absolute path: three slashes, as in file:///data/x.csv".into()))
-        }
+        Some(("file", _)) => Err(bad(
+            text,
+            "a file:// URL needs an absolute path: three slashes, as in file:///data/x.csv".into(),
+        )),
         Some(("memory", rest)) => Ok((Scheme::Memory, rest)),
         Some(("s3" | "s3a", rest)) => Ok((Scheme::S3, rest)),
         Some(("gs" | "gcs", rest)) => Ok((Scheme::Gcs, rest)),
-        Some((scheme, _)) => Err(StorageError::UnsupportedScheme { url: text.into(), scheme: scheme.into() }),
+        Some((scheme, _)) => Err(StorageError::UnsupportedScheme {
+            url: text.into(),
+            scheme: scheme.into(),
+        }),
     }
 }
 
 fn bad(text: &str, reason: String) -> StorageError {
-    StorageError::BadLocation { text: text.into(), reason }
+    StorageError::BadLocation {
+        text: text.into(),
+        reason,
+    }
 }
 
 fn checked(text: &str, key: &str) -> Result<Path> {
@@ -204,22 +233,25 @@ fn local_key(text: &str, path: &str) -> Result<Path> {
         Some(last) => {
             let (head, tail) = components.split_at(last + 1);
             let head: PathBuf = head.iter().collect();
-            head.canonicalize().unwrap_or_else(|_| lexical(&head)).join(tail.iter().collect::<PathBuf>())
+            head.canonicalize()
+                .unwrap_or_else(|_| lexical(&head))
+                .join(tail.iter().collect::<PathBuf>())
         }
     };
     Path::from_absolute_path(resolved).map_err(|error| bad(text, error.to_string()))
 }
 
 fn lexical(path: &std::path::Path) -> PathBuf {
-    path.components().fold(PathBuf::new(), |mut done, component| {
-        match component {
-            Component::ParentDir => {
-                done.pop();
+    path.components()
+        .fold(PathBuf::new(), |mut done, component| {
+            match component {
+                Component::ParentDir => {
+                    done.pop();
+                }
+                other => done.push(other),
             }
-            other => done.push(other),
-        }
-        done
-    })
+            done
+        })
 }
 
 /// A store: an `object_store` with the way to wait for it.
@@ -245,13 +277,21 @@ impl Store {
         T: Send + 'static,
         F: Future<Output = T> + Send + 'static,
     {
-        if self.remote { runtime::on_runtime(future) } else { Ok(runtime::wait(future)) }
+        if self.remote {
+            runtime::on_runtime(future)
+        } else {
+            Ok(runtime::wait(future))
+        }
     }
 
     fn of(location: &Location) -> Result<Self> {
         type Key = (Scheme, String, StorageOptions);
         static STORES: OnceLock<Mutex<HashMap<Key, Arc<dyn ObjectStore>>>> = OnceLock::new();
-        let key = (location.scheme, location.bucket.clone(), location.options.clone());
+        let key = (
+            location.scheme,
+            location.bucket.clone(),
+            location.options.clone(),
+        );
         let mut stores = STORES.get_or_init(Mutex::default).lock();
         let inner = match stores.get(&key) {
             Some(store) => Arc::clone(store),
@@ -261,7 +301,10 @@ impl Store {
                 store
             }
         };
-        Ok(Store { inner, remote: location.scheme.is_remote() })
+        Ok(Store {
+            inner,
+            remote: location.scheme.is_remote(),
+        })
     }
 }
 
@@ -280,7 +323,11 @@ mod remote {
 
     #[cfg(not(all(feature = "aws", feature = "gcp")))]
     fn off(location: &Location, feature: &'static str) -> StorageError {
-        StorageError::FeatureOff { url: location.to_string(), scheme: location.scheme.name(), feature }
+        StorageError::FeatureOff {
+            url: location.to_string(),
+            scheme: location.scheme.name(),
+            feature,
+        }
     }
 
     #[cfg(not(feature = "aws"))]
@@ -296,7 +343,11 @@ mod remote {
     #[cfg(any(feature = "aws", feature = "gcp"))]
     fn bad_option(location: &Location, option: &str, reason: impl ToString) -> StorageError {
         let url = format!("{}://{}", location.scheme.name(), location.bucket);
-        StorageError::BadOption { url, option: option.into(), reason: reason.to_string() }
+        StorageError::BadOption {
+            url,
+            option: option.into(),
+            reason: reason.to_string(),
+        }
     }
 
     /// `max_retries` is ours, the other names are the builder's.
@@ -327,25 +378,41 @@ mod remote {
     pub(super) fn s3(location: &Location) -> Result<Arc<dyn ObjectStore>> {
         use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey as Key};
         let builder = AmazonS3Builder::from_env();
-        let builder = configure(location, builder, |b, k: Key, v| b.with_config(k, v), |b, r| b.with_retry(r))?;
+        let builder = configure(
+            location,
+            builder,
+            |b, k: Key, v| b.with_config(k, v),
+            |b, r| b.with_retry(r),
+        )?;
         let value = |key| builder.get_config_value(&key).unwrap_or_default();
-        let http = value(Key::Endpoint).starts_with("http://") || value(Key::S3Endpoint).starts_with("http://");
-        let allowed = value(Key::Client(object_store::ClientConfigKey::AllowHttp)).eq_ignore_ascii_case("true");
+        let http = value(Key::Endpoint).starts_with("http://")
+            || value(Key::S3Endpoint).starts_with("http://");
+        let allowed = value(Key::Client(object_store::ClientConfigKey::AllowHttp))
+            .eq_ignore_ascii_case("true");
         if http && !allowed {
             let reason = "the endpoint is http://, without encryption; if that is meant, set AWS_ALLOW_HTTP=true";
             return Err(bad_option(location, "aws_endpoint_url", reason));
         }
         let store = builder.with_bucket_name(&location.bucket).build();
-        Ok(Arc::new(store.map_err(|error| bad_option(location, "aws", error))?))
+        Ok(Arc::new(
+            store.map_err(|error| bad_option(location, "aws", error))?,
+        ))
     }
 
     #[cfg(feature = "gcp")]
     pub(super) fn gcs(location: &Location) -> Result<Arc<dyn ObjectStore>> {
         use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey as Key};
         let builder = GoogleCloudStorageBuilder::from_env();
-        let builder = configure(location, builder, |b, k: Key, v| b.with_config(k, v), |b, r| b.with_retry(r))?;
+        let builder = configure(
+            location,
+            builder,
+            |b, k: Key, v| b.with_config(k, v),
+            |b, r| b.with_retry(r),
+        )?;
         let store = builder.with_bucket_name(&location.bucket).build();
-        Ok(Arc::new(store.map_err(|error| bad_option(location, "gcp", error))?))
+        Ok(Arc::new(
+            store.map_err(|error| bad_option(location, "gcp", error))?,
+        ))
     }
 }
 
@@ -376,7 +443,15 @@ mod tests {
 
     #[test]
     fn texts_that_name_nothing() {
-        for text in ["", "s3://", "s3:///key", "file://host/x", "http://host/x", "s3://b/a//b", "memory://a/../b"] {
+        for text in [
+            "",
+            "s3://",
+            "s3:///key",
+            "file://host/x",
+            "http://host/x",
+            "s3://b/a//b",
+            "memory://a/../b",
+        ] {
             let error = Location::parse(text).unwrap_err().to_string();
             assert!(error.contains(&format!("`{text}`")), "{error}");
         }
@@ -391,14 +466,21 @@ mod tests {
         {
             std::os::unix::fs::symlink(root.join("far/inner"), root.join("near")).unwrap();
             let text = format!("{}/near/../x", root.display());
-            assert_eq!(Location::parse(&text).unwrap().local_path(), Some(root.join("far/x")));
+            assert_eq!(
+                Location::parse(&text).unwrap().local_path(),
+                Some(root.join("far/x"))
+            );
         }
     }
 
     #[cfg(not(feature = "aws"))]
     #[test]
     fn a_missing_feature_is_named() {
-        let error = Location::parse("s3://bucket/key").unwrap().store().unwrap_err().to_string();
+        let error = Location::parse("s3://bucket/key")
+            .unwrap()
+            .store()
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("cargo feature `aws`"), "{error}");
     }
 
@@ -407,7 +489,14 @@ mod tests {
         let folder = Location::parse("memory://a").unwrap();
         assert_eq!(folder.join("b/c").unwrap().to_string(), "memory://a/b/c");
         assert!(folder.join("../c").is_err());
-        assert_eq!(Location::parse("s3://b").unwrap().join("c").unwrap().to_string(), "s3://b/c");
+        assert_eq!(
+            Location::parse("s3://b")
+                .unwrap()
+                .join("c")
+                .unwrap()
+                .to_string(),
+            "s3://b/c"
+        );
     }
 
     #[test]
