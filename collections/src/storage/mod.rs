@@ -1,0 +1,50 @@
+//! Files and objects under the readers and writers: local paths, `file://`, `memory://`, `s3://`, `gs://`.
+//!
+//! This layer knows neither tasks nor frames. It opens what a path, URL or glob names, reads byte ranges of it, writes
+//! whole objects atomically, and understands two formats as far as blocks need it: regions of `.npy` arrays, and
+//! records of CSV text.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | [`Location`], [`StorageOptions`], [`Store`] | what a text names, with which settings, and the store behind it |
+//! | [`expand`] | paths, URLs and globs to a list of [`ObjectRef`]s with sizes and versions |
+//! | [`ObjectRef`] | reads: one range, several ranges, all of it |
+//! | [`write_atomic`], [`check_writable`] | writes that are there completely or not at all |
+//! | [`npy`] | headers and hyper-rectangles of `.npy` arrays |
+//! | [`csv_split`] | cutting CSV text into blocks of whole records |
+//!
+//! Every call blocks the calling thread. Local and in-memory stores do their work on that thread; remote stores
+//! do it on a small private runtime, so calls from many threads, or from inside another runtime, are fine.
+//! Failed requests are retried by `object_store` (`max_retries` in [`StorageOptions`] sets how often).
+//!
+//! ```
+//! use talatat_collections::storage::{Location, expand, write_atomic};
+//! use std::io::Write;
+//!
+//! for part in 0..3 {
+//!     let location = Location::parse(&format!("memory://guide/part-{part}.txt"))?;
+//!     write_atomic(&location, |writer| writeln!(writer, "part {part}"))?;
+//! }
+//! let objects = expand(&["memory://guide/part-[02].txt"])?;
+//! assert_eq!(objects.len(), 2);
+//! assert_eq!(objects[1].read_range(5..6)?, "2");
+//! # Ok::<(), talatat_collections::storage::StorageError>(())
+//! ```
+
+pub mod csv_split;
+pub mod error;
+mod glob;
+#[cfg(feature = "array")]
+pub mod npy;
+mod options;
+mod read;
+mod runtime;
+mod store;
+mod write;
+
+pub use error::{Result, StorageError};
+pub use glob::{expand, expand_with};
+pub use options::StorageOptions;
+pub use read::ObjectRef;
+pub use store::{Location, Scheme, Store};
+pub use write::{AtomicWriter, check_writable, write_atomic};
