@@ -8,7 +8,7 @@
 mod compute;
 mod session;
 
-pub use compute::{Compute, ComputeAll, compute_all};
+pub use compute::{Compute, ComputeAll, compute_all, compute_all_on};
 pub use session::{ExecutorChoice, Session, SessionBuilder};
 pub use talatat_collections::{Collection, Error, Result, delayed};
 pub use talatat_graph as graph;

@@ -11,8 +11,8 @@ pub enum Error {
     #[error("{0}")]
     Invalid(Invalid),
     /// A file, an object or a folder cannot be read or written.
-    #[error(transparent)]
-    Storage(#[from] crate::storage::StorageError),
+    #[error("{0}")]
+    Storage(std::sync::Arc<crate::storage::StorageError>),
     /// Planning or running failed.
     #[error(transparent)]
     Graph(#[from] talatat_graph::Error),
@@ -32,6 +32,12 @@ pub struct Invalid {
 impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {} (called at {}:{})", self.operation, self.reason, self.location.file(), self.location.line())
+    }
+}
+
+impl From<crate::storage::StorageError> for Error {
+    fn from(error: crate::storage::StorageError) -> Error {
+        Error::Storage(std::sync::Arc::new(error))
     }
 }
 

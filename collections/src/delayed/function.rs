@@ -273,8 +273,8 @@ callables! {
     (A, B);
     (A, B, C);
     (A, B, C, D);
-    (A, B, C, D, E);
-    (A, B, C, D, E, G);
-    (A, B, C, D, E, G, H);
-    (A, B, C, D, E, G, H, I);
+    (A, B, C, D, G);
+    (A, B, C, D, G, H);
+    (A, B, C, D, G, H, I);
+    (A, B, C, D, G, H, I, J);
 }
