@@ -1,0 +1,4 @@
+//! Blocked n-dimensional arrays.
+
+pub mod dtype;
+pub mod kernels;
