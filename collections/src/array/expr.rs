@@ -1,6 +1,6 @@
 //! Lazy array expressions: what an array is, before anything is computed.
 
-use std::fmt;
+use std::fmt::Write;
 use std::panic::Location;
 use std::sync::Arc;
 
@@ -81,10 +81,8 @@ pub enum Op {
     },
     /// Matrix products over the last two axes; the other axes are those of both inputs, cut alike.
     MatMul {
-        /// `[.., n, k]`.
-        left: ExprRef,
-        /// `[.., k, m]`, cut along `k` as `left` is.
-        right: ExprRef,
+        /// `[.., n, k]` and `[.., k, m]`, cut alike along `k`.
+        inputs: [ExprRef; 2],
     },
     /// A function of the user's on each block.
     MapBlocks {
@@ -195,6 +193,22 @@ impl Expr {
         elements.product::<usize>() as u64 * self.dtype.size() as u64
     }
 
+    /// The expression as an indented tree, one operation a line; what stands in it twice is written out once.
+    pub fn describe(self: &ExprRef) -> String {
+        let mut text = String::new();
+        let mut seen = hashbrown::HashSet::new();
+        let mut stack = vec![(self, 0)];
+        while let Some((expr, depth)) = stack.pop() {
+            let first = seen.insert(expr.key);
+            let again = if first || expr.op.inputs().len() == 0 { "" } else { " (as above)" };
+            let _ = writeln!(text, "{:indent$}{}: {} {}{again}", "", expr.op.describe(), expr.dtype, expr.grid, indent = 2 * depth);
+            if first {
+                stack.extend(expr.op.inputs().rev().map(|input| (input, depth + 1)));
+            }
+        }
+        text
+    }
+
     /// Visits this expression and all below it, each once, inputs first.
     pub fn visit<'a>(self: &'a ExprRef, visit: &mut impl FnMut(&'a ExprRef)) {
         let mut seen = hashbrown::HashSet::new();
@@ -218,7 +232,64 @@ impl Op {
             Op::Reduce { input, .. } | Op::Slice { input, .. } | Op::Rechunk { input } | Op::Reshape { input } => {
                 std::slice::from_ref(input).iter()
             }
-            Op::MatMul { .. } | Op::Memory { .. } | Op::Persisted { .. } | Op::Npy { .. } => [].iter(),
+            Op::MatMul { inputs } => inputs.iter(),
+            Op::Memory { .. } | Op::Persisted { .. } | Op::Npy { .. } => [].iter(),
+        }
+    }
+
+    /// The same operation on other inputs.
+    pub fn with_inputs(&self, new: Vec<ExprRef>) -> Op {
+        let mut op = self.clone();
+        let mut new = new.into_iter();
+        let slots: &mut [ExprRef] = match &mut op {
+            Op::Blockwise { inputs, .. } | Op::Concatenate { inputs, .. } | Op::MapBlocks { inputs, .. } => inputs,
+            Op::MatMul { inputs } => inputs,
+            Op::Reduce { input, .. } | Op::Slice { input, .. } | Op::Rechunk { input } | Op::Reshape { input } => {
+                std::slice::from_mut(input)
+            }
+            Op::Memory { .. } | Op::Persisted { .. } | Op::Npy { .. } => &mut [],
+        };
+        for slot in slots {
+            if let Some(input) = new.next() {
+                *slot = input;
+            }
+        }
+        op
+    }
+
+    /// Mixes what the key cannot see in inputs and grid.
+    fn parameters(&self, key: KeyBuilder) -> KeyBuilder {
+        match self {
+            Op::Blockwise { program, .. } => key.value(&**program),
+            Op::Reduce { op, axes, keepdims, .. } => key.value(&(op, axes, keepdims)),
+            Op::Slice { ranges, .. } => key.value(ranges),
+            Op::Concatenate { axis, .. } => key.value(axis),
+            Op::MapBlocks { function, .. } => key.key(function.key()),
+            Op::Npy { object, offset, .. } => {
+                key.bytes(object.location().to_string().as_bytes()).bytes(object.version().as_bytes()).value(offset)
+            }
+            Op::Rechunk { .. } | Op::Reshape { .. } | Op::MatMul { .. } | Op::Memory { .. } | Op::Persisted { .. } => key,
+        }
+    }
+
+    /// The operation with what matters of its parameters.
+    pub fn describe(&self) -> String {
+        match self {
+            Op::Blockwise { program, .. } => format!("{} {}", self.name(), program_text(program)),
+            Op::Reduce { op, axes, keepdims, .. } => {
+                format!("{op} over {axes:?}{}", if *keepdims { ", keepdims" } else { "" })
+            }
+            Op::Slice { ranges, .. } => {
+                let range = |range: &StepRange| match range.step {
+                    1 => format!("{}..{}", range.start, range.start + range.length),
+                    step => format!("{} from {} by {step}", range.length, range.start),
+                };
+                format!("slice [{}]", ranges.iter().map(range).collect::<Vec<_>>().join(", "))
+            }
+            Op::Concatenate { axis, .. } => format!("concatenate along {axis}"),
+            Op::MapBlocks { function, .. } => format!("map_blocks {}", function.name()),
+            Op::Npy { object, .. } => format!("npy {}", object.location()),
+            _ => self.name().into(),
         }
     }
 
@@ -239,4 +310,31 @@ impl Op {
             Op::Npy { .. } => "npy",
         }
     }
+}
+
+/// The operations of a program: `sqrt(add(square(x0), square(x1)))`; a long one is only named and counted.
+pub(crate) fn program_text(program: &Program) -> String {
+    use super::kernels::program::Instr;
+    const LONGEST: usize = 60;
+    let mut texts: Vec<String> = (0..program.inputs.len()).map(|input| format!("x{input}")).collect();
+    for instr in &program.instrs {
+        let operands: Vec<&str> =
+            instr.operands().iter().map(|&reg| texts.get(reg as usize).map_or("?", String::as_str)).collect();
+        let name = match instr {
+            Instr::Const(scalar) => scalar.to_string(),
+            Instr::Index { .. } => "index".into(),
+            Instr::Random { .. } => "random".into(),
+            Instr::Unary { op, .. } => op.name().into(),
+            Instr::Binary { op, .. } => op.name().into(),
+            Instr::Where { .. } => "where".into(),
+            Instr::Cast { to, .. } => to.name().into(),
+        };
+        let text = if operands.is_empty() { name } else { format!("{name}({})", operands.join(", ")) };
+        if text.len() > LONGEST {
+            let inputs = program.inputs.len();
+            return format!("{} operations of {inputs} inputs", program.instrs.len());
+        }
+        texts.push(text);
+    }
+    texts.get(program.result as usize).cloned().unwrap_or_default()
 }
