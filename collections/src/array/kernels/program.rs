@@ -9,7 +9,8 @@
 //!
 //! - [`ops`]: the table of operations; [`Builder`]: how programs are made.
 //! - `check`: which programs are valid; `compose`: substitution of programs and axes.
-//! - `compile`: order and places of the registers; `layout`: axes and tiles; `eval`: the loop.
+//! - `compile`: order and places of the registers; `layout`: axes and tiles; `eval`: arguments
+//!   and results; `machine`: one tile through the registers.
 
 mod build;
 mod check;
@@ -17,6 +18,7 @@ mod compile;
 mod compose;
 mod eval;
 mod layout;
+mod machine;
 pub mod ops;
 pub mod random;
 #[cfg(test)]
