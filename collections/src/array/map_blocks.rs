@@ -1,12 +1,18 @@
 //! Functions of the user's on blocks.
 
 use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 
-use talatat_graph::{KernelResult, Key, KeyBuilder};
+use ndarray::{ArrayD, ArrayViewD};
+use talatat_graph::{KernelError, KernelResult, Key, KeyBuilder};
 
-use super::grid::Dims;
+use super::dtype::Element;
+use super::expr::{Expr, Op};
+use super::grid::{Axis, Dims, Grid};
+use super::handle::Array;
 use super::kernels::Block;
+use crate::error::{Error, Result};
 
 /// Where a block is, as a user's function sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,4 +76,99 @@ impl fmt::Debug for BlockFunction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "BlockFunction({})", self.name)
     }
+}
+
+impl<T: Element> Array<T> {
+    /// Applies a function to each block. The function gets the block and where it is, and gives a block of the same shape.
+    ///
+    /// A function cannot leave the process; see [`map_blocks`] for several arrays and other shapes.
+    ///
+    /// ```
+    /// use talatat::prelude::*;
+    /// let x = talatat::array::ones::<f64>([4]).rechunk(2)?;
+    /// let y = x.map_blocks(|info, block| block * info.origin[0] as f64)?;
+    /// assert_eq!(y.compute()?.into_raw_vec_and_offset().0, [0.0, 0.0, 2.0, 2.0]);
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the array carries an error.
+    #[track_caller]
+    pub fn map_blocks<U, F>(&self, function: F) -> Result<Array<U>>
+    where
+        U: Element,
+        F: Fn(&BlockInfo, ArrayViewD<'_, T>) -> ArrayD<U> + Send + Sync + 'static,
+    {
+        let at = Location::caller();
+        let expr = self.expr()?;
+        map_on_grid(&[self], expr.grid.clone(), at, function, |function, info, blocks| {
+            let [block] = blocks else { return Err(KernelError::new("one block was promised")) };
+            Ok(function(info, block.view()))
+        })
+    }
+}
+
+/// Applies a function to the blocks of several arrays that stand at the same place, and gives an array in the given chunks (as
+/// many along each axis as the inputs have).
+///
+/// ```
+/// use talatat::prelude::*;
+/// use talatat::array::{map_blocks, ones};
+/// let x = ones::<f64>([4, 6]).rechunk([2, 3])?;
+/// // The sum of each block, one element a block.
+/// let sums = map_blocks(&[&x], vec![vec![1, 1], vec![1, 1]], |_, blocks| {
+///     ndarray::ArrayD::from_elem(ndarray::IxDyn(&[1, 1]), blocks[0].sum())
+/// })?;
+/// assert_eq!(sums.compute()?, ndarray::array![[6.0, 6.0], [6.0, 6.0]].into_dyn());
+/// # Ok::<(), talatat::Error>(())
+/// ```
+///
+/// # Errors
+/// If the arrays have other numbers of chunks than the result, or one carries an error.
+#[track_caller]
+pub fn map_blocks<T, U, F>(arrays: &[&Array<T>], chunks: Vec<Vec<usize>>, function: F) -> Result<Array<U>>
+where
+    T: Element,
+    U: Element,
+    F: Fn(&BlockInfo, &[ArrayViewD<'_, T>]) -> ArrayD<U> + Send + Sync + 'static,
+{
+    let at = Location::caller();
+    let grid = Grid::new(chunks.into_iter().map(Axis::from_lengths));
+    map_on_grid(arrays, grid, at, function, |function, info, blocks| Ok(function(info, blocks)))
+}
+
+fn map_on_grid<T, U, F, C>(
+    arrays: &[&Array<T>],
+    grid: Grid,
+    at: &'static Location<'static>,
+    function: F,
+    call: C,
+) -> Result<Array<U>>
+where
+    T: Element,
+    U: Element,
+    F: Send + Sync + 'static,
+    C: Fn(&F, &BlockInfo, &[ArrayViewD<'_, T>]) -> KernelResult<ArrayD<U>> + Send + Sync + 'static,
+{
+    let mut inputs = Vec::with_capacity(arrays.len());
+    for array in arrays {
+        let expr = array.expr()?;
+        if expr.grid.chunk_counts() != grid.chunk_counts() {
+            let (own, wanted) = (expr.grid.chunk_counts(), grid.chunk_counts());
+            let reason = format!("an array of {own:?} chunks for a result of {wanted:?}: rechunk it first");
+            return Err(Error::invalid_at("map_blocks", reason, at));
+        }
+        inputs.push(expr.clone());
+    }
+    let function = Arc::new(function);
+    let shared = function.clone();
+    let run = BlockFunction::new(&*function, move |info, blocks| {
+        let views = blocks
+            .iter()
+            .map(|block| block.view::<T>().map_err(KernelError::from_source))
+            .collect::<KernelResult<Vec<_>>>()?;
+        Ok(Block::from_array(call(&shared, info, &views)?))
+    });
+    let op = Op::MapBlocks { function: run, inputs };
+    Ok(Array::from_expr(Expr::new(U::DTYPE, grid, op, None, at)))
 }

@@ -1,6 +1,7 @@
 //! A block of an array: an n-dimensional array tagged with its element type.
 
 mod codec;
+mod part;
 
 use std::fmt;
 

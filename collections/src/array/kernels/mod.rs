@@ -10,11 +10,13 @@
 pub mod block;
 pub mod error;
 mod lane;
+pub mod linalg;
 pub mod loops;
 pub mod math;
 pub mod number;
 pub mod pool;
 pub mod program;
+pub mod reduce;
 mod scalar;
 
 pub use block::Block;

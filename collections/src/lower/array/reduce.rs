@@ -16,7 +16,7 @@ use crate::array::expr::{Expr, ExprRef, Op, program_text};
 use crate::array::grid::{Dims, Grid};
 use crate::array::kernels::program::{Builder, Input};
 use crate::array::kernels::reduce::{Accumulator, LaneValues, ReduceOp};
-use crate::array::kernels::{Arg, Block, Program, TileSink};
+use crate::array::kernels::{Arg, Block, Lane, Program, TileSink};
 use crate::error::Result;
 
 pub(super) const PARTIAL: &str = "array.reduce.partial";
@@ -152,11 +152,13 @@ impl TileSink for ReduceSink {
         let lane = position.iter().zip(&self.lane_steps).map(|(at, step)| at * step).sum();
         let along: usize = position.iter().zip(&self.index_steps).map(|(at, step)| at * step).sum();
         let index = (self.index_origin + along) as u64;
-        let taken = if self.last_reduced {
-            self.state.row_to_lane(lane, values, index)
-        } else {
-            self.state.row_to_lanes(lane, values, index)
-        };
+        let values = T::tag(values);
+        // One of the branches is left when this is compiled for a type.
+        let taken = with_dtype!(T::DTYPE, U => match <U as Lane>::slice(&values) {
+            Some(values) if self.last_reduced => self.state.row_to_lane::<U>(lane, values, index),
+            Some(values) => self.state.row_to_lanes::<U>(lane, values, index),
+            None => Ok(()),
+        });
         if let Err(error) = taken {
             self.error.get_or_insert_with(|| source_error(error));
         }
