@@ -1,6 +1,6 @@
 //! Element types and NumPy's type promotion.
 //!
-//! One row of [`for_each_dtype!`] is one element type; everything that has to exist once per
+//! One row of `for_each_dtype!` is one element type; everything that has to exist once per
 //! type is made from that table.
 
 use std::fmt;
@@ -157,7 +157,7 @@ pub trait Promote<U: Element>: Element {
     type Output: Element;
 }
 
-/// One row per type, one column per other type, in the order of [`for_each_dtype!`].
+/// One row per type, one column per other type, in the order of `for_each_dtype!`.
 macro_rules! promote {
     ($($row:ident: $b:ident $i8:ident $i16:ident $i32:ident $i64:ident $u8:ident $u16:ident $u32:ident $u64:ident
         $f32:ident $f64:ident;)*) => {$(

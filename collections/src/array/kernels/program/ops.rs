@@ -261,10 +261,10 @@ table! {
     Copysign, "copysign", Float, Same, each(|a: T, b: T| a.copysign(b)), "`a` with the sign of `b`.";
     Eq, "equal", Any, Truth, each(|a: T, b: T| a == b), "Whether they are equal.";
     Ne, "not_equal", Any, Truth, each(|a: T, b: T| a != b), "Whether they differ.";
-    Lt, "less", Any, Truth, each(|a: T, b: T| a < b), "`a < b`.";
-    Le, "less_equal", Any, Truth, each(|a: T, b: T| a <= b), "`a <= b`.";
-    Gt, "greater", Any, Truth, each(|a: T, b: T| a > b), "`a > b`.";
-    Ge, "greater_equal", Any, Truth, each(|a: T, b: T| a >= b), "`a >= b`.";
+    Lt, "less", Any, Truth, each(|a: T, b: T| PartialOrd::lt(&a, &b)), "`a < b`.";
+    Le, "less_equal", Any, Truth, each(|a: T, b: T| PartialOrd::le(&a, &b)), "`a <= b`.";
+    Gt, "greater", Any, Truth, each(|a: T, b: T| PartialOrd::gt(&a, &b)), "`a > b`.";
+    Ge, "greater_equal", Any, Truth, each(|a: T, b: T| PartialOrd::ge(&a, &b)), "`a >= b`.";
     And, "logical_and", Bool, Same, each(|a: T, b: T| a & b), "Logical and.";
     Or, "logical_or", Bool, Same, each(|a: T, b: T| a | b), "Logical or.";
     Xor, "logical_xor", Bool, Same, each(|a: T, b: T| a ^ b), "Logical exclusive or.";
