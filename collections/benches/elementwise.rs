@@ -49,6 +49,13 @@ impl SliceOf for f64 {
 
 /// The best of some runs, in nanoseconds per element.
 fn time(name: &str, elements: usize, mut f: impl FnMut()) {
+    // Names that contain the argument, if there is one.
+    let wanted = std::env::args()
+        .skip(1)
+        .find(|argument| !argument.starts_with('-'));
+    if wanted.is_some_and(|wanted| !name.contains(&wanted)) {
+        return;
+    }
     let mut best = f64::INFINITY;
     let begin = Instant::now();
     while begin.elapsed().as_secs_f64() < 0.5 {

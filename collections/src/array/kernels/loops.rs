@@ -37,6 +37,17 @@ pub fn map2<T: Copy, V: Copy, U, F: Fn(T, V) -> U>(a: &[T], b: &[V], out: &mut [
     }
 }
 
+/// `out[i] = f(a[i], b)`.
+#[multiversion(targets(
+    "x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2+fma",
+    "x86_64+avx2+fma"
+))]
+pub fn map1_with<T: Copy, V: Copy, U, F: Fn(T, V) -> U>(a: &[T], b: V, out: &mut [U], f: F) {
+    for (out, &a) in out.iter_mut().zip(a) {
+        *out = f(a, b);
+    }
+}
+
 /// `out[i] = if condition[i] { a[i] } else { b[i] }`.
 #[multiversion(targets(
     "x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2+fma",
@@ -67,16 +78,14 @@ pub fn map1_checked<T: Copy, U, F: Fn(T) -> U, P: Fn(T) -> bool>(
     found != 0
 }
 
-/// `out[i] = start + i * step`, wrapping.
+/// `out[i] = f(start + i * step)`, wrapping.
 #[multiversion(targets(
     "x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2+fma",
     "x86_64+avx2+fma"
 ))]
-pub fn arithmetic_progression(start: i64, step: i64, out: &mut [i64]) {
-    let mut i = 0_i64;
-    for out in out {
-        *out = start.wrapping_add(i.wrapping_mul(step));
-        i += 1;
+pub fn progression<T, F: Fn(i64) -> T>(start: i64, step: i64, out: &mut [T], f: F) {
+    for (i, out) in out.iter_mut().enumerate() {
+        *out = f(start.wrapping_add((i as i64).wrapping_mul(step)));
     }
 }
 
@@ -96,9 +105,9 @@ mod tests {
     #[test]
     fn progressions_wrap() {
         let mut out = [0; 4];
-        arithmetic_progression(i64::MAX, 1, &mut out);
+        progression(i64::MAX, 1, &mut out, |i| i);
         assert_eq!(out, [i64::MAX, i64::MIN, i64::MIN + 1, i64::MIN + 2]);
-        arithmetic_progression(7, -3, &mut out);
+        progression(7, -3, &mut out, |i| i);
         assert_eq!(out, [7, 4, 1, -2]);
     }
 

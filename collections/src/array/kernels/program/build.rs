@@ -173,7 +173,14 @@ impl Builder {
         {
             return Ok(reg);
         }
-        self.push(Instr::Binary { op, a, b })
+        // Constants last, where they need no buffer; else by number, so that `a + b` is `b + a`.
+        let constant = |reg| self.as_constant(reg).is_some();
+        match op.swapped() {
+            Some(op) if (constant(b), b) < (constant(a), a) => {
+                self.push(Instr::Binary { op, a: b, b: a })
+            }
+            _ => self.push(Instr::Binary { op, a, b }),
+        }
     }
 
     /// `a` where `condition` is true (not zero), else `b`; `a` and `b` are promoted.
@@ -308,7 +315,7 @@ impl Builder {
                 let (a, b) = (self.as_constant(a)?, self.as_constant(b)?);
                 with_dtype!(a.dtype(), T => with_dtype!(dtype, U => {
                     let (a, b, mut out) = ([a.get::<T>()], [b.get::<T>()], [<U>::default()]);
-                    let operands = [<T as Lane>::tag(&a), <T as Lane>::tag(&b)];
+                    let operands = [<T as Lane>::tag(&a), <T as Lane>::tag(&b)].map(ops::Operand::Slice);
                     ops::run_binary(op, operands, &mut <U as Lane>::tag_mut(&mut out));
                     Scalar::from(out[0])
                 }))

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::super::error::Result;
-use super::layout::TILE;
+use super::layout::LARGEST_TILE;
 use super::{Instr, Program, Reg};
 use crate::array::dtype::DType;
 
@@ -93,7 +93,7 @@ impl Program {
                 constants.push(reg);
                 continue;
             }
-            let operands = instr.operands();
+            let operands = self.reads(instr);
             for &operand in &operands {
                 if (operand as usize) < input_count && places.slots[operand as usize] == NONE {
                     places.place(operand, dtypes[operand as usize], false);
@@ -127,6 +127,27 @@ impl Program {
         })
     }
 
+    /// The registers whose tiles an instruction reads: its operands, but an index that becomes
+    /// `float64` is computed in one go.
+    fn reads(&self, instr: &Instr) -> SmallVec<[Reg; 3]> {
+        if self.index_as_float(instr).is_some() {
+            SmallVec::new()
+        } else {
+            instr.operands()
+        }
+    }
+
+    /// The register of the index, if the instruction converts one to `float64`.
+    pub(super) fn index_as_float(&self, instr: &Instr) -> Option<Reg> {
+        let &Instr::Cast { to: DType::F64, x } = instr else {
+            return None;
+        };
+        let operand = (x as usize)
+            .checked_sub(self.inputs.len())
+            .and_then(|i| self.instrs.get(i));
+        matches!(operand, Some(Instr::Index { .. })).then_some(x)
+    }
+
     /// The register whose computation reads each register last; `NONE` if the result does not
     /// depend on it.
     fn last_use(&self, registers: usize) -> SmallVec<[u32; 16]> {
@@ -135,7 +156,7 @@ impl Program {
         for (i, instr) in self.instrs.iter().enumerate().rev() {
             let reg = self.inputs.len() + i;
             if last_use[reg] != NONE {
-                for operand in instr.operands() {
+                for operand in self.reads(instr) {
                     let last_use = &mut last_use[operand as usize];
                     if *last_use == NONE {
                         *last_use = reg as u32;
@@ -164,7 +185,7 @@ impl Compiled {
         DType::ALL
             .iter()
             .zip(self.slot_counts)
-            .map(|(dtype, count)| dtype.size() * count as usize * TILE)
+            .map(|(dtype, count)| dtype.size() * count as usize * LARGEST_TILE)
             .sum()
     }
 }

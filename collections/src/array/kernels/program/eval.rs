@@ -215,15 +215,15 @@ impl Compiled {
             });
         }
         let mut indices: SmallVec<[(Reg, i64); 2]> = SmallVec::new();
-        for &reg in &self.steps {
-            if let Some(Instr::Index { offset, strides }) = self.instr(reg) {
+        for (i, instr) in self.program.instrs.iter().enumerate() {
+            if let Instr::Index { offset, strides } = instr {
                 let base = strides
                     .iter()
                     .zip(origin)
                     .fold(*offset, |sum, (stride, &i)| {
                         sum.wrapping_add(stride.wrapping_mul(i as i64))
                     });
-                indices.push((reg, base));
+                indices.push(((sources.len() + i) as Reg, base));
                 streams.push(strides.clone());
             }
         }
@@ -388,4 +388,3 @@ fn first_element(block: &Block) -> i64 {
     };
     block.shape().iter().zip(block.strides()).map(back).sum()
 }
-

@@ -8,10 +8,10 @@ use super::super::lane::{Lane, Slice, SliceMut};
 use super::super::loops;
 use super::eval::TileSink;
 use super::layout::{Dims, Layout, for_each_index};
-use super::ops::{run_binary, run_unary, run_where};
+use super::ops::{Operand, run_binary, run_unary, run_where};
 use super::random::run_random;
 use super::{Compiled, Instr, Reg, Scratch};
-use crate::array::dtype::with_dtype;
+use crate::array::dtype::{Element, with_dtype};
 
 /// The memory of an input; none if it is that of the result.
 pub(super) struct Source<'a> {
@@ -141,8 +141,9 @@ impl Machine<'_> {
         let out = &mut out;
         match self.compiled.instr(reg) {
             None => self.load(reg as usize, out),
-            Some(&Instr::Const(_)) => scatter(self.fetch(reg), out, 0, &[1], &[self.len]),
-            Some(Instr::Index { .. }) => self.index(reg, out),
+            // Filled before the first tile.
+            Some(Instr::Const(_)) => {}
+            Some(Instr::Index { .. }) => self.index(reg, out, |i| i),
             Some(&Instr::Random {
                 distribution,
                 seed,
@@ -150,12 +151,21 @@ impl Machine<'_> {
             }) => run_random(distribution, seed, self.fetch(index), out),
             Some(&Instr::Unary { op, x }) => run_unary(op, [self.fetch(x)], out),
             Some(&Instr::Binary { op, a, b }) => {
-                run_binary(op, [self.fetch(a), self.fetch(b)], out)
+                let b = match self.compiled.instr(b) {
+                    Some(&Instr::Const(scalar)) => Operand::Scalar(scalar),
+                    _ => Operand::Slice(self.fetch(b)),
+                };
+                run_binary(op, [Operand::Slice(self.fetch(a)), b], out);
             }
             Some(&Instr::Where { condition, a, b }) => {
                 run_where(self.fetch(condition), self.fetch(a), self.fetch(b), out);
             }
-            Some(&Instr::Cast { x, .. }) => loops::cast(self.fetch(x), out),
+            Some(instr @ &Instr::Cast { x, .. }) => {
+                match self.compiled.program.index_as_float(instr) {
+                    Some(index) => self.index(index, out, |i| i as f64),
+                    None => loops::cast(self.fetch(x), out),
+                }
+            }
         }
     }
 
@@ -175,18 +185,16 @@ impl Machine<'_> {
         });
     }
 
-    /// Computes the tile of an index.
-    fn index(&self, reg: Reg, out: &mut SliceMut<'_>) {
+    /// Computes the tile of an index, converted by `f`.
+    fn index<T: Element>(&self, reg: Reg, out: &mut SliceMut<'_>, f: impl Fn(i64) -> T + Copy) {
         let Some(i) = self.indices.iter().position(|&(index, _)| index == reg) else {
             return;
         };
-        let Some(out) = i64::slice_mut(out) else {
-            return;
-        };
+        let Some(out) = T::slice_mut(out) else { return };
         let steps = self.layout.steps(self.sources.len() + i);
         let start = self.at(self.indices[i].1, steps);
         for_each_row(&self.size, steps, start, |row, first, step| {
-            loops::arithmetic_progression(first, step, &mut out[row]);
+            loops::progression(first, step, &mut out[row], f);
         });
     }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::super::error::{KernelError, Result};
 use super::super::lane::{Lane, Slice, SliceMut};
 use super::super::number::{Float, Integer, Number};
+use super::super::scalar::Scalar;
 use super::super::{loops, math};
 use crate::array::dtype::{DType, Kind};
 
@@ -58,6 +59,24 @@ impl Domain {
             dtype,
             help: self.help(),
         })
+    }
+}
+
+/// An operand of a binary operation; the first is always a slice.
+#[derive(Clone, Copy)]
+pub(super) enum Operand<'a> {
+    /// One element for each of the result.
+    Slice(Slice<'a>),
+    /// The same element for all: it stays in a register of the processor.
+    Scalar(Scalar),
+}
+
+impl Operand<'_> {
+    fn dtype(&self) -> DType {
+        match self {
+            Operand::Slice(slice) => slice.dtype(),
+            Operand::Scalar(scalar) => scalar.dtype(),
+        }
     }
 }
 
@@ -111,7 +130,7 @@ macro_rules! result_dtype {
 
 macro_rules! table {
     (
-        $(#[$doc:meta])* $name:ident, $run:ident, $operands:tt, $T:ident;
+        $(#[$doc:meta])* $name:ident, $run:ident, $operands:tt of $operand:ty, $T:ident;
         $($variant:ident, $text:literal, $domain:ident, $result:ident, $how:ident($kernel:expr), $meaning:literal;)*
     ) => {
         $(#[$doc])*
@@ -142,8 +161,8 @@ macro_rules! table {
             }
         }
 
-        /// Applies the operation to slices; those of other types than the operation's are left alone.
-        pub(super) fn $run(op: $name, operands: [Slice<'_>; $operands], out: &mut SliceMut<'_>) {
+        /// Applies the operation to operands; those of other types than the operation's are left alone.
+        pub(super) fn $run(op: $name, operands: [$operand; $operands], out: &mut SliceMut<'_>) {
             let dtype = operands[0].dtype();
             match op {
                 $($name::$variant => with_domain!($domain, dtype, $T => {
@@ -166,19 +185,26 @@ macro_rules! apply {
         }
     };
     (2 each, $x:expr, $out:expr, $T:ty, $U:ty, $kernel:expr) => {
-        if let (Some(a), Some(b), Some(out)) = (
-            <$T as Lane>::slice(&$x[0]),
-            <$T as Lane>::slice(&$x[1]),
-            <$U as Lane>::slice_mut($out),
-        ) {
-            loops::map2(a, b, out, $kernel);
+        if let (Operand::Slice(a), Some(out)) = (&$x[0], <$U as Lane>::slice_mut($out)) {
+            match (<$T as Lane>::slice(a), &$x[1]) {
+                (Some(a), Operand::Slice(b)) => {
+                    if let Some(b) = <$T as Lane>::slice(b) {
+                        loops::map2(a, b, out, $kernel);
+                    }
+                }
+                (Some(a), Operand::Scalar(b)) => {
+                    let b = b.get::<$T>();
+                    loops::map1_with(a, b, out, $kernel);
+                }
+                _ => {}
+            }
         }
     };
 }
 
 table! {
     /// An operation of one operand.
-    UnaryOp, run_unary, 1, T;
+    UnaryOp, run_unary, 1 of Slice<'_>, T;
     Neg, "negative", Number, Same, each(<T as Number>::neg), "`-x`; integers wrap.";
     Abs, "absolute", Number, Same, each(<T as Number>::abs), "Absolute value; integers wrap.";
     Sign, "sign", Number, Same, each(<T as Number>::sign), "-1, 0 or 1; NaN stays.";
@@ -218,7 +244,7 @@ table! {
 
 table! {
     /// An operation of two operands of one type.
-    BinaryOp, run_binary, 2, T;
+    BinaryOp, run_binary, 2 of Operand<'_>, T;
     Add, "add", Number, Same, each(<T as Number>::add), "Sum; integers wrap.";
     Sub, "subtract", Number, Same, each(<T as Number>::sub), "Difference; integers wrap.";
     Mul, "multiply", Number, Same, each(<T as Number>::mul), "Product; integers wrap.";
@@ -235,10 +261,10 @@ table! {
     Copysign, "copysign", Float, Same, each(|a: T, b: T| a.copysign(b)), "`a` with the sign of `b`.";
     Eq, "equal", Any, Truth, each(|a: T, b: T| a == b), "Whether they are equal.";
     Ne, "not_equal", Any, Truth, each(|a: T, b: T| a != b), "Whether they differ.";
-    Lt, "less", Any, Truth, each(|a: T, b: T| a < b), "`a < b`.";
-    Le, "less_equal", Any, Truth, each(|a: T, b: T| a <= b), "`a <= b`.";
-    Gt, "greater", Any, Truth, each(|a: T, b: T| a > b), "`a > b`.";
-    Ge, "greater_equal", Any, Truth, each(|a: T, b: T| a >= b), "`a >= b`.";
+    Lt, "less", Any, Truth, each(|a: T, b: T| PartialOrd::lt(&a, &b)), "`a < b`.";
+    Le, "less_equal", Any, Truth, each(|a: T, b: T| PartialOrd::le(&a, &b)), "`a <= b`.";
+    Gt, "greater", Any, Truth, each(|a: T, b: T| PartialOrd::gt(&a, &b)), "`a > b`.";
+    Ge, "greater_equal", Any, Truth, each(|a: T, b: T| PartialOrd::ge(&a, &b)), "`a >= b`.";
     And, "logical_and", Bool, Same, each(|a: T, b: T| a & b), "Logical and.";
     Or, "logical_or", Bool, Same, each(|a: T, b: T| a | b), "Logical or.";
     Xor, "logical_xor", Bool, Same, each(|a: T, b: T| a ^ b), "Logical exclusive or.";
@@ -247,6 +273,21 @@ table! {
     BitXor, "bitwise_xor", Integer, Same, each(<T as Integer>::bit_xor), "Bitwise exclusive or.";
     ShiftLeft, "left_shift", Integer, Same, each(<T as Integer>::shift_left), "Left shift; 0 beyond the width.";
     ShiftRight, "right_shift", Integer, Same, each(<T as Integer>::shift_right), "Right shift, keeping the sign.";
+}
+
+impl BinaryOp {
+    /// The operation that gives the same with its operands swapped, if there is one.
+    pub(super) fn swapped(self) -> Option<BinaryOp> {
+        use BinaryOp::*;
+        match self {
+            Add | Mul | Eq | Ne | And | Or | Xor | BitAnd | BitOr | BitXor => Some(self),
+            Lt => Some(Gt),
+            Gt => Some(Lt),
+            Le => Some(Ge),
+            Ge => Some(Le),
+            _ => None,
+        }
+    }
 }
 
 /// Where `condition` is true the element of `a`, else of `b`.
@@ -261,4 +302,202 @@ pub(super) fn run_where(condition: Slice<'_>, a: Slice<'_>, b: Slice<'_>, out: &
             loops::select(condition, a, b, out);
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::block::Block;
+    use super::super::{Arg, Builder, Input, Program, eval};
+    use super::*;
+    use crate::array::dtype::with_dtype;
+
+    /// The value of an operation on elements that fill a block (so that vector loops run, with a
+    /// rest), or with the second one constant.
+    fn value(program: &Program, args: &[Scalar]) -> Scalar {
+        let n = 37;
+        let blocks: Vec<Block> = args
+            .iter()
+            .map(|x| with_dtype!(x.dtype(), T => Block::full(&[n], x.get::<T>()).unwrap()))
+            .collect();
+        let result = eval(
+            program,
+            blocks.iter().map(Arg::Borrowed).collect(),
+            &[n],
+            &[0],
+        )
+        .unwrap();
+        with_dtype!(result.dtype(), T => {
+            let view = result.view::<T>().unwrap();
+            let bits = |i: usize| Scalar::from(view[i]);
+            assert!((0..n).all(|i| bits(i) == bits(0)), "lanes differ");
+            bits(0)
+        })
+    }
+
+    fn unary(op: UnaryOp, x: Scalar) -> Scalar {
+        let mut b = Builder::new(1);
+        let input = b.input(Input::identity(x.dtype(), 1));
+        let y = b.unary(op, input).unwrap();
+        value(&b.finish(y).unwrap(), &[x])
+    }
+
+    fn binary(op: BinaryOp, x: Scalar, y: Scalar) -> Scalar {
+        let program = |constant: bool| {
+            let mut b = Builder::new(1);
+            let x = b.input(Input::identity(x.dtype(), 1));
+            let y = if constant {
+                b.constant(y).unwrap()
+            } else {
+                b.input(Input::identity(y.dtype(), 1))
+            };
+            let z = b.binary(op, x, y).unwrap();
+            b.finish(z).unwrap()
+        };
+        let found = value(&program(false), &[x, y]);
+        assert_eq!(value(&program(true), &[x]), found, "{op:?} with a constant");
+        found
+    }
+
+    /// What NumPy 2 answers for the argument, on `float64`.
+    const UNARY: &[(UnaryOp, f64, f64)] = &[
+        (UnaryOp::Neg, 1.5, -1.5),
+        (UnaryOp::Abs, -1.5, 1.5),
+        (UnaryOp::Sign, -3.0, -1.0),
+        (UnaryOp::Square, -1.5, 2.25),
+        (UnaryOp::Sqrt, 2.25, 1.5),
+        (UnaryOp::Reciprocal, 4.0, 0.25),
+        (UnaryOp::Floor, -1.5, -2.0),
+        (UnaryOp::Ceil, -1.5, -1.0),
+        (UnaryOp::Trunc, -1.5, -1.0),
+        (UnaryOp::Rint, 2.5, 2.0),
+        (UnaryOp::Exp, 1.0, std::f64::consts::E),
+        (UnaryOp::Log, 10.0, std::f64::consts::LN_10),
+        (UnaryOp::Sin, 0.5, 0.479425538604203),
+        (UnaryOp::Cos, 0.5, 0.8775825618903728),
+        (UnaryOp::Tanh, 0.5, 0.46211715726000973),
+        (UnaryOp::Exp2, 3.0, 8.0),
+        (UnaryOp::Expm1, 1e-10, 1.00000000005e-10),
+        (UnaryOp::Log2, 8.0, 3.0),
+        (UnaryOp::Log10, 1000.0, 3.0),
+        (UnaryOp::Log1p, 1e-10, 9.9999999995e-11),
+        (UnaryOp::Tan, 0.5, 0.5463024898437905),
+        (UnaryOp::Arcsin, 0.5, std::f64::consts::FRAC_PI_6),
+        (UnaryOp::Arccos, 0.5, std::f64::consts::FRAC_PI_3),
+        (UnaryOp::Arctan, 1.0, std::f64::consts::FRAC_PI_4),
+        (UnaryOp::Sinh, 1.0, 1.1752011936438014),
+        (UnaryOp::Cosh, 1.0, 1.5430806348152437),
+        (UnaryOp::Arcsinh, 1.0, 0.881373587019543),
+        (UnaryOp::Arccosh, 2.0, 1.3169578969248166),
+        (UnaryOp::Arctanh, 0.5, 0.5493061443340549),
+        (UnaryOp::Cbrt, 27.0, 3.0),
+        (UnaryOp::IsNan, f64::NAN, 1.0),
+        (UnaryOp::IsFinite, f64::NEG_INFINITY, 0.0),
+        (UnaryOp::IsInf, f64::NEG_INFINITY, 1.0),
+    ];
+
+    /// What NumPy 2 answers for the arguments, on `float64`.
+    const BINARY: &[(BinaryOp, f64, f64, f64)] = &[
+        (BinaryOp::Add, 1.5, 2.0, 3.5),
+        (BinaryOp::Sub, 1.5, 2.0, -0.5),
+        (BinaryOp::Mul, 1.5, 2.0, 3.0),
+        (BinaryOp::Div, 1.5, 2.0, 0.75),
+        (BinaryOp::FloorDiv, -1.5, 2.0, -1.0),
+        (BinaryOp::Mod, -1.5, 2.0, 0.5),
+        (BinaryOp::Power, 1.5, 4.0, 5.0625),
+        (BinaryOp::Minimum, 1.5, 2.0, 1.5),
+        (BinaryOp::Maximum, 1.5, 2.0, 2.0),
+        (BinaryOp::Fmin, 1.5, f64::NAN, 1.5),
+        (BinaryOp::Fmax, 1.5, f64::NAN, 1.5),
+        (BinaryOp::Arctan2, 1.0, -1.0, 2.356194490192345),
+        (BinaryOp::Hypot, 3e200, 4e200, 5e200),
+        (BinaryOp::Copysign, 1.5, -0.0, -1.5),
+        (BinaryOp::Eq, 1.0, 1.0, 1.0),
+        (BinaryOp::Ne, 1.0, 1.0, 0.0),
+        (BinaryOp::Lt, 1.0, 2.0, 1.0),
+        (BinaryOp::Le, 2.0, 1.0, 0.0),
+        (BinaryOp::Gt, 2.0, 1.0, 1.0),
+        (BinaryOp::Ge, 1.0, 2.0, 0.0),
+    ];
+
+    /// On `int64`.
+    const BITS: &[(BinaryOp, i64, i64, i64)] = &[
+        (BinaryOp::Add, i64::MAX, 1, i64::MIN),
+        (BinaryOp::FloorDiv, -7, 2, -4),
+        (BinaryOp::FloorDiv, 7, 0, 0),
+        (BinaryOp::Mod, -7, 2, 1),
+        (BinaryOp::Power, -3, 5, -243),
+        (BinaryOp::Minimum, -3, 5, -3),
+        (BinaryOp::Fmax, -3, 5, 5),
+        (BinaryOp::Lt, -3, 5, 1),
+        (BinaryOp::And, 2, 0, 0),
+        (BinaryOp::Or, 2, 0, 1),
+        (BinaryOp::Xor, 2, 1, 0),
+        (BinaryOp::BitAnd, 12, 10, 8),
+        (BinaryOp::BitOr, 12, 10, 14),
+        (BinaryOp::BitXor, 12, 10, 6),
+        (BinaryOp::ShiftLeft, 3, 4, 48),
+        (BinaryOp::ShiftRight, -48, 4, -3),
+    ];
+
+    fn close(found: Scalar, expected: f64) -> bool {
+        let found = found.get::<f64>();
+        (found - expected).abs() <= 1e-15 * expected.abs()
+    }
+
+    #[test]
+    fn rows_answer_as_numpy() {
+        for &(op, x, expected) in UNARY {
+            let found = unary(op, x.into());
+            assert!(
+                close(found, expected),
+                "{}({x}) = {found}, expected {expected}",
+                op.name()
+            );
+        }
+        for &(op, x, y, expected) in BINARY {
+            let found = binary(op, x.into(), y.into());
+            assert!(
+                close(found, expected),
+                "{}({x}, {y}) = {found}, expected {expected}",
+                op.name()
+            );
+        }
+        for &(op, x, y, expected) in BITS {
+            let found = binary(op, x.into(), y.into());
+            assert_eq!(found.get::<i64>(), expected, "{}({x}, {y})", op.name());
+        }
+        assert_eq!(unary(UnaryOp::Not, true.into()), false.into());
+        assert_eq!(unary(UnaryOp::BitNot, 5_u8.into()), 250_u8.into());
+        assert_eq!(unary(UnaryOp::BitNot, true.into()), false.into());
+    }
+
+    #[test]
+    fn every_row_has_an_answer() {
+        for op in UnaryOp::ALL {
+            let tested = UNARY.iter().any(|row| row.0 == *op)
+                || matches!(op, UnaryOp::Not | UnaryOp::BitNot);
+            assert!(tested, "{op:?} is not in the table of the test");
+        }
+        for op in BinaryOp::ALL {
+            let tested =
+                BINARY.iter().any(|row| row.0 == *op) || BITS.iter().any(|row| row.0 == *op);
+            assert!(tested, "{op:?} is not in the table of the test");
+        }
+    }
+
+    #[test]
+    fn swapped_operations_give_the_same() {
+        for &op in BinaryOp::ALL {
+            let Some(swapped) = op.swapped() else {
+                continue;
+            };
+            for (x, y) in [(3_i64, 5_i64), (5, 3), (4, 4)] {
+                assert_eq!(
+                    binary(op, x.into(), y.into()),
+                    binary(swapped, y.into(), x.into()),
+                    "{op:?}"
+                );
+            }
+        }
+    }
 }

@@ -181,15 +181,17 @@ fn for_each_run(index: &[i64], longest: usize, mut f: impl FnMut(u64, std::ops::
 /// The words of the stream from place `start` on.
 fn fill(rng: &mut ChaCha8Rng, start: u64, words: &mut [u64]) {
     rng.set_word_pos(u128::from(start) * 2);
-    for word in words {
-        *word = rng.next_u64();
+    let mut bytes = [0; 8 * BATCH];
+    let bytes = &mut bytes[..8 * words.len()];
+    rng.fill_bytes(bytes);
+    for (word, &bytes) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
+        *word = u64::from_le_bytes(bytes);
     }
 }
 
 /// A word as a number from 0 (included) to 1 (excluded), by its 53 highest bits.
 #[inline(always)]
 fn unit(word: u64) -> f64 {
-    // The high bits as a number: the two halves are exact, and so is their sum.
     (word >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0)
 }
 

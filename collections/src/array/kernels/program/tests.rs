@@ -278,7 +278,7 @@ fn input_for(
         let mut array = Block::from_array(array).cast(dtype).into_array::<T>().unwrap().into_shared();
         if gaps && array.ndim() > 0 {
             let axis = ndarray::Axis(array.ndim() - 1);
-            let step = if value_seed % 2 == 0 { 2 } else { -2 };
+            let step = if value_seed.is_multiple_of(2) { 2 } else { -2 };
             array.slice_axis_inplace(axis, ndarray::Slice::new(0, None, step));
         }
         Block::from_shared(array)
