@@ -202,7 +202,8 @@ pub fn eye<T: Element>(rows: usize, columns: usize, k: isize) -> Array<T> {
 /// use talatat::array::from_ndarray;
 /// let x = from_ndarray(ndarray::array![[1.0, 2.0], [3.0, 4.0]], [1, 2])?;
 /// assert_eq!(x.numblocks(), [2, 1]);
-/// assert_eq!(x.sum(..)?.item()?.compute()?, 10.0);
+/// let sum: f64 = x.sum(..)?.item()?.compute()?;
+/// assert_eq!(sum, 10.0);
 /// # Ok::<(), talatat::Error>(())
 /// ```
 ///

@@ -86,7 +86,7 @@ impl<T: Element> Array<T> {
     /// ```
     /// use talatat::prelude::*;
     /// let x = talatat::array::ones::<f64>([4]).rechunk(2)?;
-    /// let y = x.map_blocks(|info, block| block * info.origin[0] as f64)?;
+    /// let y = x.map_blocks(|info, block| &block * (info.origin[0] as f64))?;
     /// assert_eq!(y.compute()?.into_raw_vec_and_offset().0, [0.0, 0.0, 2.0, 2.0]);
     /// # Ok::<(), talatat::Error>(())
     /// ```
