@@ -1,0 +1,4 @@
+//! Blocked arrays over `ndarray`.
+
+pub mod dtype;
+pub mod kernels;
