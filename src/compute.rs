@@ -137,7 +137,7 @@ pub trait ComputeAll {
 ///
 /// ```
 /// use talatat::prelude::*;
-/// let slow = delayed(|x: i64| x * x).call(7);
+/// let slow = delayed(|x: i64| x * x).call(7_i64);
 /// let more = delayed(|x: i64| x + 1).call(slow.clone());
 /// let less = delayed(|x: i64| x - 1).call(slow);
 /// assert_eq!(compute_all((more, less))?, (50, 48));

@@ -43,3 +43,8 @@ pub mod prelude {
     pub use crate::{Cancel, Collection, Compute, Session, compute_all};
     pub use talatat_collections::delayed::{Delayed, Lit, delayed, try_delayed};
 }
+
+/// The README's program is compiled and run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -61,7 +61,7 @@ fn of_tasks(graph: &TaskGraph) -> Picture {
         let task = node.id();
         picture.add_node(Box {
             title: format!("{}/{}", node.weight().kernel.describe(), graph.block(task)),
-            detail: format_bytes(graph.bytes(task)),
+            detail: Some(graph.bytes(task)).filter(|&bytes| bytes > 0).map_or_else(String::new, format_bytes),
             colour: graph.layer_id(task).0 as usize,
             rank: depth[task.index()],
             output: output[task.index()],
@@ -101,7 +101,10 @@ fn of_groups(graph: &TaskGraph, group_of: &[usize]) -> Picture {
     for (node, tasks, bytes) in boxes.values() {
         if let Some(node) = picture.node_weight_mut(*node) {
             let s = if *tasks == 1 { "" } else { "s" };
-            node.detail = format!("{tasks} task{s}, {}", format_bytes(*bytes));
+            node.detail = format!("{tasks} task{s}");
+            if *bytes > 0 {
+                node.detail += &format!(", {}", format_bytes(*bytes));
+            }
         }
     }
     for ((from, to), count) in arrows {
