@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
-use talatat_collections::config::{ExecutorChoice, Progress, Settings, set_chunk_target};
+use talatat_collections::config::{ExecutorChoice, Progress, Settings, set_chunk_target, with_chunk_target};
 use talatat_collections::{Collection, Lowering, LoweringOptions, Result};
 use talatat_graph::{
     Cancel, Error as GraphError, Executor, Observer, Plan, PlanOptions, Registry, RunContext, Synchronous, TaskGraph,
@@ -50,7 +50,8 @@ impl Session {
     /// # Errors
     /// If there is none yet and the environment or the file hold a setting that cannot be used.
     pub fn current() -> Result<Session> {
-        if let Some(session) = SCOPES.with_borrow(|scopes| scopes.last().cloned()) {
+        // At the end of a thread there are no scopes any more.
+        if let Ok(Some(session)) = SCOPES.try_with(|scopes| scopes.borrow().last().cloned()) {
             return Ok(session);
         }
         if let Some(session) = &*CURRENT.read() {
@@ -72,7 +73,7 @@ impl Session {
         let _old = CURRENT.write().replace(self.clone());
     }
 
-    /// Makes this the session that `compute()` uses while `work` runs, in this thread.
+    /// Makes this the session that `compute()` uses while `work` runs, in this thread; its chunk target counts, too.
     ///
     /// ```
     /// use talatat::{Compute, ExecutorChoice, Session, delayed::delayed};
@@ -91,7 +92,7 @@ impl Session {
         }
         SCOPES.with_borrow_mut(|scopes| scopes.push(self.clone()));
         let _leave = Leave;
-        work()
+        with_chunk_target(self.settings.chunk_target, work)
     }
 
     /// The settings that were used.

@@ -3,7 +3,6 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
@@ -11,7 +10,7 @@ use common::{builder, in_another_process, sessions};
 use talatat::delayed::{Delayed, Lit, delayed, try_delayed};
 use talatat::graph::testing::Count;
 use talatat::graph::{Error as GraphError, Key, PASSES};
-use talatat::{Compute, Error, ExecutorChoice, Session, compute_all_on};
+use talatat::{Compute, Error, ExecutorChoice, compute_all_on};
 
 fn increment(x: i64) -> i64 {
     x + 1
@@ -319,18 +318,4 @@ fn keys_are_the_same_in_every_process() {
         text[at..].lines().next().unwrap().to_string()
     };
     assert_eq!(run(), run());
-}
-
-#[test]
-fn sessions_in_scope() {
-    let outer = builder().threads(3).build().unwrap();
-    let inner = builder().executor(ExecutorChoice::Synchronous).build().unwrap();
-    let threads = || Session::current().unwrap().executor().threads();
-    outer.scope(|| {
-        assert_eq!(threads(), 3);
-        inner.scope(|| assert_eq!(threads(), 1));
-        let panicked = std::panic::catch_unwind(AssertUnwindSafe(|| inner.scope(|| panic!("in scope"))));
-        assert!(panicked.is_err());
-        assert_eq!(threads(), 3);
-    });
 }

@@ -3,6 +3,7 @@
 mod common;
 
 use std::io::{BufRead, BufReader};
+use std::panic::AssertUnwindSafe;
 use std::process::Stdio;
 use std::sync::Arc;
 
@@ -32,6 +33,20 @@ fn code_goes_over_the_settings() {
     }
     let custom = builder().executor(ExecutorChoice::Refuse).custom_executor(Arc::new(testing::Count::default()));
     assert_eq!(custom.build().unwrap().executor().name(), "count");
+}
+
+#[test]
+fn sessions_in_scope() {
+    let outer = builder().threads(3).chunk_target(300).build().unwrap();
+    let inner = builder().executor(ExecutorChoice::Synchronous).chunk_target(100).build().unwrap();
+    let seen = || (Session::current().unwrap().executor().threads(), talatat::config::chunk_target());
+    outer.scope(|| {
+        assert_eq!(seen(), (3, 300));
+        inner.scope(|| assert_eq!(seen(), (1, 100)));
+        let panicked = std::panic::catch_unwind(AssertUnwindSafe(|| inner.scope(|| panic!("in scope"))));
+        assert!(panicked.is_err());
+        assert_eq!(seen(), (3, 300));
+    });
 }
 
 /// Prints what a program without any session sees.

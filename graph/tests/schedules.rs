@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use shuttle::{check_pct, check_random, thread};
 use talatat_graph::testing::{graph_of, random_graph, registry, tree_graph};
 use talatat_graph::{
-    Cancel, Error, Event, Executor, GraphBuilder, Key, Layer, Observer, Plan, PlanOptions, RunContext, Synchronous, TaskGraph,
-    Threads, Value, closure_kernel,
+    Cancel, Error, Event, Executor, GraphBuilder, Key, Layer, Observer, Plan, PlanOptions, RunContext, Synchronous,
+    TaskGraph, Threads, Value, closure_kernel,
 };
 
 /// Interleavings that each test tries.

@@ -21,6 +21,7 @@ mod bytes;
 mod load;
 mod machine;
 
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -97,11 +98,16 @@ impl Default for Settings {
 /// 0: nobody has asked yet.
 static IN_USE: AtomicU64 = AtomicU64::new(0);
 
+thread_local! {
+    /// What counts in this thread instead; 0: nothing.
+    static IN_SCOPE: Cell<u64> = const { Cell::new(0) };
+}
+
 /// The chunk size in bytes to aim at where the chunks are left to the library: that of the current session, or before there is
 /// one, of the environment and the file. (If those cannot be read the default counts, and the first `compute` says what is wrong.)
 pub fn chunk_target() -> u64 {
-    match IN_USE.load(Ordering::Relaxed) {
-        0 => {
+    match (IN_SCOPE.get(), IN_USE.load(Ordering::Relaxed)) {
+        (0, 0) => {
             let target = Settings::load().map_or(CHUNK_TARGET, |settings| settings.chunk_target);
             // Whoever has set one meanwhile wins.
             match IN_USE.compare_exchange(0, target, Ordering::Relaxed, Ordering::Relaxed) {
@@ -109,11 +115,28 @@ pub fn chunk_target() -> u64 {
                 Err(set) => set,
             }
         }
-        target => target,
+        (0, target) | (target, _) => target,
     }
 }
 
-/// Sets [`chunk_target`]; a session does so when it becomes the current one.
+/// Sets [`chunk_target`] for all threads; a session does so when it becomes the current one.
 pub fn set_chunk_target(bytes: u64) {
     IN_USE.store(bytes.max(1), Ordering::Relaxed);
+}
+
+/// Sets [`chunk_target`] for this thread while `work` runs.
+///
+/// ```
+/// use talatat_collections::config::{chunk_target, with_chunk_target};
+/// assert_eq!(with_chunk_target(1024, chunk_target), 1024);
+/// ```
+pub fn with_chunk_target<R>(bytes: u64, work: impl FnOnce() -> R) -> R {
+    struct Restore(u64);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            IN_SCOPE.set(self.0);
+        }
+    }
+    let _restore = Restore(IN_SCOPE.replace(bytes.max(1)));
+    work()
 }
