@@ -38,7 +38,8 @@ pub(crate) type Node = Arc<dyn Call>;
 ///
 /// A delayed value can be an argument of other calls, alone or inside a vector, an option or a tuple.
 pub struct Delayed<T> {
-    node: Node,
+    /// Empty only while it is dropped.
+    node: Option<Node>,
     result: PhantomData<fn() -> T>,
 }
 
@@ -57,13 +58,20 @@ impl<T> Drop for Delayed<T> {
 
 impl<T> fmt::Debug for Delayed<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Delayed({}, {})", self.node.name(), self.node.key())
+        write!(f, "Delayed({}, {})", self.node().name(), self.node().key())
+    }
+}
+
+impl<T> Delayed<T> {
+    #[inline]
+    fn node(&self) -> &Node {
+        self.node.as_ref().unwrap_or_else(|| &bury::NOTHING)
     }
 }
 
 impl<T: Payload> Delayed<T> {
     pub(crate) fn from_node(node: Node) -> Self {
-        Delayed { node, result: PhantomData }
+        Delayed { node: Some(node), result: PhantomData }
     }
 
     /// A delayed value that is already there.
@@ -81,7 +89,7 @@ impl<T: Payload> Delayed<T> {
 
     /// The name of the result: equal calls have equal keys.
     pub fn key(&self) -> talatat_graph::Key {
-        self.node.key()
+        self.node().key()
     }
 }
 
@@ -89,7 +97,7 @@ impl<T: Payload> Collection for Delayed<T> {
     type Output = T;
 
     fn lower(&self, lowering: &mut Lowering) -> Result<Vec<Edge>> {
-        Ok(vec![DelayedTasks::lower(lowering, &self.node)?])
+        Ok(vec![DelayedTasks::lower(lowering, self.node())?])
     }
 
     fn gather(&self, blocks: Vec<Value>) -> Result<T> {
@@ -99,11 +107,11 @@ impl<T: Payload> Collection for Delayed<T> {
 
     fn persisted(&self, blocks: Vec<Value>) -> Result<Self> {
         let value = blocks.into_iter().next().unwrap_or_default();
-        Ok(Delayed::from_node(call::persisted(self.node.key(), value)))
+        Ok(Delayed::from_node(call::persisted(self.node().key(), value)))
     }
 
     fn describe_expression(&self, _: bool) -> String {
-        describe(&self.node)
+        describe(self.node())
     }
 }
 
