@@ -28,6 +28,7 @@ mod plan;
 mod registry;
 mod scheduler;
 mod store;
+mod sync;
 mod task;
 mod value;
 
