@@ -32,7 +32,7 @@ mod sync;
 mod task;
 mod value;
 
-pub use bytes::{format_bytes, parse_bytes};
+pub use bytes::format_bytes;
 pub use cancel::Cancel;
 pub use closure::{ClosureKernel, closure_kernel};
 pub use error::{Error, KernelError, KernelResult, Result, TaskSite};

@@ -23,7 +23,7 @@ pub(crate) mod rewrite;
 mod shape;
 mod slice;
 
-pub use chunks::{AxisChunks, Chunks, DEFAULT_CHUNK_TARGET, IntoAxisChunks, chunk_target, set_chunk_target};
+pub use chunks::{AxisChunks, Chunks, IntoAxisChunks};
 pub use create::{
     arange, eye, from_ndarray, full, integers, linspace, linspace_open, normal, ones, uniform, zeros,
 };
@@ -33,4 +33,5 @@ pub use handle::{Array, Item};
 pub use io::{NpyTarget, open_npy};
 pub use map_blocks::{BlockInfo, map_blocks};
 pub use reduce::{Axes, axis};
+pub use rewrite::{RULES, Rule};
 pub use shape::{concatenate, stack};

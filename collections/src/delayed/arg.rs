@@ -31,12 +31,12 @@ impl<T: Payload> Arg for Delayed<T> {
 
     #[inline]
     fn mix(&self, key: Key) -> Key {
-        key.combine(self.node().key().bits())
+        key.combine(self.node.key().bits())
     }
 
     #[inline]
     fn inputs<'a>(&'a self, visit: &mut dyn FnMut(&'a Node)) {
-        visit(self.node());
+        visit(&self.node);
     }
 
     #[inline]

@@ -11,7 +11,6 @@
 //! ```
 
 mod arg;
-mod bury;
 mod call;
 mod function;
 mod node;
@@ -36,8 +35,7 @@ use crate::lower::{DelayedTasks, Lowering};
 ///
 /// A delayed value can be an argument of other calls, alone or inside a vector, an option or a tuple.
 pub struct Delayed<T> {
-    /// Empty only while it is dropped.
-    node: Option<Node>,
+    node: Node,
     result: PhantomData<fn() -> T>,
 }
 
@@ -47,29 +45,15 @@ impl<T> Clone for Delayed<T> {
     }
 }
 
-impl<T> Drop for Delayed<T> {
-    #[inline]
-    fn drop(&mut self) {
-        bury::bury(&mut self.node);
-    }
-}
-
 impl<T> fmt::Debug for Delayed<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Delayed({}, {})", self.node().name(), self.node().key())
-    }
-}
-
-impl<T> Delayed<T> {
-    #[inline]
-    fn node(&self) -> &Node {
-        self.node.as_ref().unwrap_or_else(|| &bury::NOTHING)
+        write!(f, "Delayed({}, {})", self.node.name(), self.node.key())
     }
 }
 
 impl<T: Payload> Delayed<T> {
     pub(crate) fn from_node(node: Node) -> Self {
-        Delayed { node: Some(node), result: PhantomData }
+        Delayed { node, result: PhantomData }
     }
 
     /// A delayed value that is already there.
@@ -87,7 +71,7 @@ impl<T: Payload> Delayed<T> {
 
     /// The name of the result: equal calls have equal keys.
     pub fn key(&self) -> talatat_graph::Key {
-        self.node().key()
+        self.node.key()
     }
 }
 
@@ -95,7 +79,7 @@ impl<T: Payload> Collection for Delayed<T> {
     type Output = T;
 
     fn lower(&self, lowering: &mut Lowering) -> Result<Vec<Edge>> {
-        Ok(vec![DelayedTasks::lower(lowering, self.node())?])
+        Ok(vec![DelayedTasks::lower(lowering, &self.node)?])
     }
 
     fn gather(&self, blocks: Vec<Value>) -> Result<T> {
@@ -105,35 +89,12 @@ impl<T: Payload> Collection for Delayed<T> {
 
     fn persisted(&self, blocks: Vec<Value>) -> Result<Self> {
         let value = blocks.into_iter().next().unwrap_or_default();
-        Ok(Delayed::from_node(call::persisted(self.node().key(), value)))
+        Ok(Delayed::from_node(call::persisted(self.node.key(), value)))
     }
 
     fn describe_expression(&self, _: bool) -> String {
-        describe(self.node())
+        let mut inputs = 0;
+        self.node.inputs(&mut |_| inputs += 1);
+        format!("{} of {inputs} delayed inputs\n", self.node.name())
     }
-}
-
-/// The calls as an indented tree, each with its inputs below it; one that was shown before is not taken apart again.
-fn describe(root: &Node) -> String {
-    const LINES: usize = 40;
-    let mut text = String::new();
-    let mut seen = hashbrown::HashSet::new();
-    let mut stack = vec![(root, 0_usize)];
-    let mut lines = 0;
-    while let Some((node, depth)) = stack.pop() {
-        if lines == LINES {
-            text.push_str("...\n");
-            break;
-        }
-        lines += 1;
-        let at = stack.len();
-        if seen.insert(node.key()) {
-            node.inputs(&mut |input| stack.push((input, depth + 1)));
-            stack[at..].reverse();
-            text.push_str(&format!("{:indent$}{}\n", "", node.name(), indent = 2 * depth));
-        } else {
-            text.push_str(&format!("{:indent$}{} (as above)\n", "", node.name(), indent = 2 * depth));
-        }
-    }
-    text
 }
