@@ -174,6 +174,6 @@ mod tests {
         // 4096 leaves of 1 byte summed 8 by 8: depth first needs 8 a level, breadth first would need 4096.
         let graph = tree_graph(4096, 8);
         let order = order(&graph, &graph.successors());
-        assert!(project(&graph, &order).bytes <= 4 * 8 + 1);
+        assert!(project(&graph, order).bytes <= 4 * 8 + 1);
     }
 }

@@ -10,7 +10,6 @@ use crate::graph::{Successors, TaskGraph};
 use crate::memory::projection::{Peak, project};
 use crate::optimize::{PassReport, optimize};
 use crate::order::order;
-use crate::task::TaskId;
 
 /// How to plan.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +37,9 @@ impl Plan {
     pub fn new(graph: TaskGraph, options: &PlanOptions) -> Result<Plan> {
         let (mut graph, mut passes) = optimize(graph, &options.skip_passes)?;
         let mut successors = graph.successors();
-        if !options.skip_passes.iter().any(|name| name == "order") {
+        // Where no result has bytes there is nothing to order by: the graph's own order is as good as any.
+        let ordered = !graph.bytes.is_empty() && !options.skip_passes.iter().any(|name| name == "order");
+        if ordered {
             let order = order(&graph, &successors);
             if order
                 .iter()
@@ -55,9 +56,7 @@ impl Plan {
                 after: graph.len(),
             });
         }
-        let in_order: Vec<TaskId> = graph.tasks().collect();
-        let peak = project(&graph, &in_order);
-        drop(in_order);
+        let peak = project(&graph, graph.tasks());
         if let Some(limit) = options.memory_limit
             && peak.bytes > limit
         {

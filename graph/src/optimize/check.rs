@@ -8,7 +8,7 @@ pub fn check(graph: &TaskGraph) -> Result<()> {
     let broken = |what: String| Err(Error::InvalidGraph(what));
     let tasks = graph.len();
     if graph.block_of.len() != tasks
-        || graph.bytes.len() != tasks
+        || (!graph.bytes.is_empty() && graph.bytes.len() != tasks)
         || graph.offsets.len() != tasks + 1
     {
         return broken(format!("{tasks} tasks with tables of other lengths"));
@@ -57,7 +57,7 @@ mod tests {
             ("wanted", |graph| graph.outputs[0] = Edge::whole(TaskId(7))),
             ("no layer", |graph| graph.layer_of[1] = 9),
             ("offsets", |graph| graph.offsets[2] = 0),
-            ("lengths", |graph| graph.bytes.clear()),
+            ("lengths", |graph| graph.bytes.truncate(1)),
         ];
         for (words, breakage) in breakages {
             let mut graph = sound.clone();

@@ -61,7 +61,11 @@ impl TaskGraph {
                 .iter()
                 .map(|task| self.block_of[task.index()])
                 .collect(),
-            bytes: tasks.iter().map(|task| self.bytes[task.index()]).collect(),
+            bytes: if self.bytes.is_empty() {
+                Vec::new()
+            } else {
+                tasks.iter().map(|task| self.bytes[task.index()]).collect()
+            },
             layers: self.layers,
         }
     }

@@ -19,6 +19,9 @@ pub const FUSED: &str = "graph.fused";
 /// and the cost of scheduling a task is by then spread thin.
 const LONGEST: usize = 64;
 
+/// A graph is rebuilt if at least one task in this many goes away: below that the copy costs more than it spares.
+const WORTHWHILE: usize = 64;
+
 /// Joins chains: a task whose only input is read by nobody else continues in the same task. O(tasks + edges).
 pub fn fuse(graph: TaskGraph) -> TaskGraph {
     let mut readers = vec![0_u32; graph.len()];
@@ -29,7 +32,7 @@ pub fn fuse(graph: TaskGraph) -> TaskGraph {
     const NONE: u32 = u32::MAX;
     let mut next = vec![NONE; graph.len()];
     let mut depth = vec![0_u8; graph.len()];
-    let mut joined = false;
+    let mut joined = 0;
     for task in graph.tasks() {
         if let [edge] = graph.inputs(task)
             && readers[edge.task.index()] == 1
@@ -37,10 +40,10 @@ pub fn fuse(graph: TaskGraph) -> TaskGraph {
         {
             next[edge.task.index()] = task.0;
             depth[task.index()] = depth[edge.task.index()] + 1;
-            joined = true;
+            joined += 1;
         }
     }
-    if !joined {
+    if joined == 0 || joined < graph.len() / WORTHWHILE {
         return graph;
     }
     rebuild(graph, &next, &depth)
@@ -131,7 +134,9 @@ fn rebuild(graph: TaskGraph, next: &[u32], depth: &[u8]) -> TaskGraph {
         built.offsets.push(built.edges.len() as u32);
         built.layer_of.push(layer_of[task.index()]);
         built.block_of.push(block_of[task.index()]);
-        built.bytes.push(graph.bytes[task.index()]);
+        if !graph.bytes.is_empty() {
+            built.bytes.push(graph.bytes(task));
+        }
     }
     built.outputs = graph
         .outputs
