@@ -17,7 +17,7 @@
 //! ```
 //! use talatat_collections::storage::csv_split::{BlockState, block_states, count_quotes, records_of_block};
 //! let text = b"id,note\n1,\"two\nlines\"\n2,x\n";
-//! let blocks = [0..12, 12..20, 20..26];
+//! let blocks = [0..12, 12..24, 24..26];
 //! let counts: Vec<u64> = blocks.iter().map(|block| count_quotes(&text[block.clone()], b'"')).collect();
 //! let states = block_states(&counts);
 //! assert!(states[1].in_quotes);
@@ -345,7 +345,7 @@ mod tests {
                 prop_assert_eq!(owned.start, end, "blocks follow each other");
                 end = owned.end;
                 parsed.extend(parse(&text[owned.clone()], quote));
-                for tail in [0, 3, TAIL] {
+                for tail in [0, 3] {
                     let range = block.start as u64..block.end as u64;
                     let read = read_with(&object, range, state, quote, tail, RECORD_LIMIT).unwrap();
                     prop_assert_eq!(&read, &text[owned.clone()]);

@@ -225,16 +225,31 @@ impl StorageError {
                 url,
                 source: error.into(),
             },
-            other if is_permission(&other) => StorageError::Denied {
-                url,
-                source: other.into(),
-            },
+            other if is_permission(&other) || matches!(status(&other), Some(401 | 403)) => {
+                StorageError::Denied {
+                    url,
+                    source: other.into(),
+                }
+            }
             other => StorageError::Access {
                 url,
                 source: other.into(),
             },
         }
     }
+}
+
+/// Whether a store says that something is not there.
+pub(super) fn is_missing(error: &object_store::Error) -> bool {
+    matches!(error, object_store::Error::NotFound { .. }) || status(error) == Some(404)
+}
+
+/// The HTTP status behind an error. `object_store` types the answers to reads and writes, but not those to listings,
+/// whose status is in the text alone.
+fn status(error: &object_store::Error) -> Option<u16> {
+    let text = error.to_string();
+    let (_, after) = text.split_once("status code: ")?;
+    after.get(..3)?.parse().ok()
 }
 
 /// Whether a system error "permission denied" is among the causes.

@@ -7,10 +7,10 @@ use globset::{GlobBuilder, GlobMatcher};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore};
 
-use super::error::{Result, StorageError};
+use super::error::{Result, StorageError, is_missing};
+use super::location::{Location, Scheme, split_scheme};
 use super::options::StorageOptions;
 use super::read::{ObjectRef, look_up_all};
-use super::store::{Location, Scheme, split_scheme};
 
 /// Finds the objects that paths, URLs and globs name; settings of stores come from the environment.
 ///
@@ -139,7 +139,7 @@ impl Pattern {
             let answer =
                 store.block_on(async move { listing(inner.as_ref(), &folder, deep).await })?;
             answer.map_err(|error| match error {
-                object_store::Error::NotFound { .. } if self.root.scheme().is_remote() => {
+                missing if is_missing(&missing) && self.root.scheme().is_remote() => {
                     StorageError::NoBucket {
                         url: self.text.clone(),
                         bucket: self.root.bucket().into(),

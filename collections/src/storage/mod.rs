@@ -34,6 +34,7 @@
 pub mod csv_split;
 pub mod error;
 mod glob;
+mod location;
 #[cfg(feature = "array")]
 pub mod npy;
 mod options;
@@ -44,7 +45,8 @@ mod write;
 
 pub use error::{Result, StorageError};
 pub use glob::{expand, expand_with};
+pub use location::{Location, Scheme};
 pub use options::StorageOptions;
 pub use read::ObjectRef;
-pub use store::{Location, Scheme, Store};
+pub use store::Store;
 pub use write::{AtomicWriter, check_writable, write_atomic};

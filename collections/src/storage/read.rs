@@ -8,9 +8,9 @@ use object_store::path::Path;
 use object_store::{GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt};
 use serde::{Deserialize, Serialize};
 
-use super::error::{Result, StorageError};
+use super::error::{Result, StorageError, is_missing};
+use super::location::{Location, Scheme};
 use super::runtime;
-use super::store::{Location, Scheme};
 
 /// Requests under way at once for one call.
 const CONCURRENT: usize = 8;
@@ -159,13 +159,21 @@ impl ObjectRef {
             .get_opts(&self.location.path(), options)
             .await
             .map_err(failed)?;
+        // Not every server heeds the condition.
+        let changed = || StorageError::Changed {
+            url: self.location.to_string(),
+        };
+        let strong = |etag: &str| etag.trim_start_matches("W/").to_owned();
+        let seen = self.etag.as_deref().map(strong);
+        let got = answer.meta.e_tag.as_deref().map(strong);
+        if answer.meta.size != self.size || (seen.is_some() && got.is_some() && seen != got) {
+            return Err(changed());
+        }
         let bytes = answer.bytes().await.map_err(failed)?;
         if bytes.len() as u64 == length {
             Ok(bytes)
         } else {
-            Err(StorageError::Changed {
-                url: self.location.to_string(),
-            })
+            Err(changed())
         }
     }
 }
@@ -200,15 +208,13 @@ async fn look_up(location: Location) -> Result<ObjectRef> {
             location: location.clone(),
             ..ObjectRef::from_meta(&location, &meta)
         }),
-        Some(Err(error)) if !matches!(error, object_store::Error::NotFound { .. }) => {
-            Err(if is_local_folder(&location) {
-                StorageError::IsDirectory {
-                    url: location.to_string(),
-                }
-            } else {
-                StorageError::from_store(&location, error)
-            })
-        }
+        Some(Err(error)) if !is_missing(&error) => Err(if is_local_folder(&location) {
+            StorageError::IsDirectory {
+                url: location.to_string(),
+            }
+        } else {
+            StorageError::from_store(&location, error)
+        }),
         _ => Err(explain_absence(&location, store.object_store().as_ref(), &path).await),
     }
 }
@@ -224,9 +230,12 @@ async fn explain_absence(
     path: &Path,
 ) -> StorageError {
     let url = location.to_string();
+    let folder = || StorageError::IsDirectory {
+        url: url.trim_end_matches('/').into(),
+    };
     if let Some(local) = location.local_path() {
         if local.is_dir() {
-            return StorageError::IsDirectory { url };
+            return folder();
         }
         let hint = match local.ancestors().skip(1).find(|folder| folder.exists()) {
             Some(folder) if local.parent() == Some(folder) => {
@@ -238,10 +247,8 @@ async fn explain_absence(
         return StorageError::NotFound { url, hint };
     }
     match store.list_with_delimiter(Some(path)).await {
-        Ok(list) if !list.objects.is_empty() || !list.common_prefixes.is_empty() => {
-            StorageError::IsDirectory { url }
-        }
-        Err(object_store::Error::NotFound { .. }) => StorageError::NoBucket {
+        Ok(list) if !list.objects.is_empty() || !list.common_prefixes.is_empty() => folder(),
+        Err(error) if is_missing(&error) => StorageError::NoBucket {
             url,
             bucket: location.bucket().into(),
         },

@@ -1,258 +1,18 @@
-//! What a path or URL names, and the store behind it.
+//! The stores behind locations: made once, shared, waited for.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::future::Future;
-use std::path::{Component, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
-use object_store::path::Path;
 use parking_lot::Mutex;
-use serde::{Deserialize, Serialize};
 
 use super::error::{Result, StorageError};
+use super::location::{Location, Scheme};
 use super::options::StorageOptions;
 use super::runtime;
-
-/// The kinds of stores.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum Scheme {
-    /// The file system: `relative/path`, `/absolute/path`, `file:///absolute/path`.
-    File,
-    /// One store in the memory of this process: `memory://any/key`.
-    Memory,
-    /// Amazon S3 and what speaks its protocol: `s3://bucket/key`, cargo feature `aws`.
-    S3,
-    /// Google Cloud Storage: `gs://bucket/key`, cargo feature `gcp`.
-    Gcs,
-}
-
-impl Scheme {
-    /// The URL's part before `://`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Scheme::File => "file",
-            Scheme::Memory => "memory",
-            Scheme::S3 => "s3",
-            Scheme::Gcs => "gs",
-        }
-    }
-
-    /// Whether reading goes over a network.
-    pub fn is_remote(self) -> bool {
-        matches!(self, Scheme::S3 | Scheme::Gcs)
-    }
-}
-
-/// One place in one store: a file, an object, or a folder of them; it need not exist.
-///
-/// Local paths are made absolute when parsed, so a `Location` means the same after a change of the working
-/// directory. Everything after the scheme is taken as it is: nothing is percent-decoded, `~` and variables are left to the
-/// shell. `Display` gives the path or URL.
-///
-/// ```
-/// use talatat_collections::storage::{Location, Scheme};
-/// let location = Location::parse("file:///data/./rain/2024.csv")?;
-/// assert_eq!(location.to_string(), "/data/rain/2024.csv");
-/// assert_eq!(location.scheme(), Scheme::File);
-/// assert!(Location::parse("ftp://host/file").unwrap_err().to_string().contains("not supported"));
-/// # Ok::<(), talatat_collections::storage::StorageError>(())
-/// ```
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
-pub struct Location {
-    scheme: Scheme,
-    bucket: String,
-    key: String,
-    options: StorageOptions,
-}
-
-impl Location {
-    /// Takes a path or URL apart; settings come from the environment.
-    ///
-    /// # Errors
-    /// [`StorageError::BadLocation`], [`StorageError::UnsupportedScheme`].
-    pub fn parse(text: &str) -> Result<Self> {
-        Self::parse_with(text, &StorageOptions::new())
-    }
-
-    /// As [`Location::parse`], with settings given in code.
-    ///
-    /// # Errors
-    /// [`StorageError::BadLocation`], [`StorageError::UnsupportedScheme`].
-    pub fn parse_with(text: &str, options: &StorageOptions) -> Result<Self> {
-        let (scheme, rest) = split_scheme(text)?;
-        let (bucket, key) = match scheme {
-            Scheme::File => ("", local_key(text, rest)?),
-            Scheme::Memory => ("", checked(text, rest)?),
-            Scheme::S3 | Scheme::Gcs => {
-                let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
-                if bucket.is_empty() {
-                    return Err(bad(
-                        text,
-                        format!(
-                            "the bucket's name is missing; write {}://bucket/key",
-                            scheme.name()
-                        ),
-                    ));
-                }
-                (bucket, checked(text, key)?)
-            }
-        };
-        let options = if scheme.is_remote() {
-            options.clone()
-        } else {
-            StorageOptions::new()
-        };
-        Ok(Location {
-            scheme,
-            bucket: bucket.into(),
-            key: key.as_ref().into(),
-            options,
-        })
-    }
-
-    /// The kind of store.
-    pub fn scheme(&self) -> Scheme {
-        self.scheme
-    }
-
-    /// The bucket; empty for local files and `memory://`.
-    pub fn bucket(&self) -> &str {
-        &self.bucket
-    }
-
-    /// The name inside the store, without a leading `/`.
-    pub fn key(&self) -> &str {
-        &self.key
-    }
-
-    /// The settings given in code.
-    pub fn options(&self) -> &StorageOptions {
-        &self.options
-    }
-
-    /// The path in the file system, for a local file.
-    pub fn local_path(&self) -> Option<PathBuf> {
-        match self.scheme {
-            Scheme::File if self.key.is_empty() => Some(std::path::MAIN_SEPARATOR_STR.into()),
-            Scheme::File => LocalFileSystem::new().path_to_filesystem(&self.path()).ok(),
-            _ => None,
-        }
-    }
-
-    /// The location of `name` (which may hold `/`) below this one.
-    ///
-    /// # Errors
-    /// [`StorageError::BadLocation`] if `name` has empty segments, `.` or `..`.
-    pub fn join(&self, name: &str) -> Result<Self> {
-        let joined = if self.key.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{}/{name}", self.key)
-        };
-        Ok(self.at(&checked(name, &joined)?))
-    }
-
-    /// The store that holds it. Stores are made once per scheme, bucket and settings, and shared; the
-    /// environment is read when a store is made.
-    ///
-    /// # Errors
-    /// [`StorageError::FeatureOff`], [`StorageError::BadOption`].
-    pub fn store(&self) -> Result<Store> {
-        Store::of(self)
-    }
-
-    /// Another place in the same store.
-    pub(crate) fn at(&self, path: &Path) -> Self {
-        Location {
-            key: path.as_ref().into(),
-            ..self.clone()
-        }
-    }
-
-    /// The key as `object_store` takes it.
-    pub(crate) fn path(&self) -> Path {
-        // Only valid keys are stored, but a deserialized one may have been tampered with: it is then encoded.
-        Path::parse(&self.key).unwrap_or_else(|_| Path::from(self.key.as_str()))
-    }
-}
-
-impl fmt::Display for Location {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.scheme {
-            Scheme::File => write!(f, "/{}", self.key),
-            Scheme::Memory => write!(f, "memory://{}", self.key),
-            scheme => write!(f, "{}://{}/{}", scheme.name(), self.bucket, self.key),
-        }
-    }
-}
-
-/// Splits `scheme://rest`; a text without a scheme is a path.
-pub(super) fn split_scheme(text: &str) -> Result<(Scheme, &str)> {
-    match text.split_once("://") {
-        None if text.is_empty() => Err(bad(text, "it is empty".into())),
-        None => Ok((Scheme::File, text)),
-        Some((_, "")) => Err(bad(text, "nothing follows the scheme".into())),
-        Some(("file", rest)) if rest.starts_with('/') => Ok((Scheme::File, rest)),
-        Some(("file", _)) => Err(bad(
-            text,
-            "a file:// URL needs an absolute path: three slashes, as in file:///data/x.csv".into(),
-        )),
-        Some(("memory", rest)) => Ok((Scheme::Memory, rest)),
-        Some(("s3" | "s3a", rest)) => Ok((Scheme::S3, rest)),
-        Some(("gs" | "gcs", rest)) => Ok((Scheme::Gcs, rest)),
-        Some((scheme, _)) => Err(StorageError::UnsupportedScheme {
-            url: text.into(),
-            scheme: scheme.into(),
-        }),
-    }
-}
-
-fn bad(text: &str, reason: String) -> StorageError {
-    StorageError::BadLocation {
-        text: text.into(),
-        reason,
-    }
-}
-
-fn checked(text: &str, key: &str) -> Result<Path> {
-    Path::parse(key).map_err(|error| bad(text, error.to_string()))
-}
-
-/// Makes a local path absolute. `..` is resolved by the file system where it can be (the folder before it may be a
-/// symbolic link), else by its text.
-fn local_key(text: &str, path: &str) -> Result<Path> {
-    let absolute = std::path::absolute(path).map_err(|error| bad(text, error.to_string()))?;
-    let components: Vec<Component<'_>> = absolute.components().collect();
-    let resolved = match components.iter().rposition(|c| *c == Component::ParentDir) {
-        None => absolute.clone(),
-        Some(last) => {
-            let (head, tail) = components.split_at(last + 1);
-            let head: PathBuf = head.iter().collect();
-            head.canonicalize()
-                .unwrap_or_else(|_| lexical(&head))
-                .join(tail.iter().collect::<PathBuf>())
-        }
-    };
-    Path::from_absolute_path(resolved).map_err(|error| bad(text, error.to_string()))
-}
-
-fn lexical(path: &std::path::Path) -> PathBuf {
-    path.components()
-        .fold(PathBuf::new(), |mut done, component| {
-            match component {
-                Component::ParentDir => {
-                    done.pop();
-                }
-                other => done.push(other),
-            }
-            done
-        })
-}
 
 /// A store: an `object_store` with the way to wait for it.
 #[derive(Clone, Debug)]
@@ -284,13 +44,13 @@ impl Store {
         }
     }
 
-    fn of(location: &Location) -> Result<Self> {
+    pub(super) fn of(location: &Location) -> Result<Self> {
         type Key = (Scheme, String, StorageOptions);
         static STORES: OnceLock<Mutex<HashMap<Key, Arc<dyn ObjectStore>>>> = OnceLock::new();
         let key = (
-            location.scheme,
-            location.bucket.clone(),
-            location.options.clone(),
+            location.scheme(),
+            location.bucket().to_owned(),
+            location.options().clone(),
         );
         let mut stores = STORES.get_or_init(Mutex::default).lock();
         let inner = match stores.get(&key) {
@@ -303,13 +63,13 @@ impl Store {
         };
         Ok(Store {
             inner,
-            remote: location.scheme.is_remote(),
+            remote: location.scheme().is_remote(),
         })
     }
 }
 
 fn build(location: &Location) -> Result<Arc<dyn ObjectStore>> {
-    match location.scheme {
+    match location.scheme() {
         Scheme::File => Ok(Arc::new(LocalFileSystem::new())),
         Scheme::Memory => Ok(Arc::new(InMemory::new())),
         Scheme::S3 => remote::s3(location),
@@ -325,7 +85,7 @@ mod remote {
     fn off(location: &Location, feature: &'static str) -> StorageError {
         StorageError::FeatureOff {
             url: location.to_string(),
-            scheme: location.scheme.name(),
+            scheme: location.scheme().name(),
             feature,
         }
     }
@@ -342,7 +102,7 @@ mod remote {
 
     #[cfg(any(feature = "aws", feature = "gcp"))]
     fn bad_option(location: &Location, option: &str, reason: impl ToString) -> StorageError {
-        let url = format!("{}://{}", location.scheme.name(), location.bucket);
+        let url = format!("{}://{}", location.scheme().name(), location.bucket());
         StorageError::BadOption {
             url,
             option: option.into(),
@@ -358,7 +118,7 @@ mod remote {
         set: impl Fn(B, K, &str) -> B,
         retry: impl Fn(B, object_store::RetryConfig) -> B,
     ) -> Result<B> {
-        location.options.iter().try_fold(builder, |builder, (name, value)| match name {
+        location.options().iter().try_fold(builder, |builder, (name, value)| match name {
             "max_retries" => {
                 let max_retries = value.parse().map_err(|_| bad_option(location, name, "it must be a whole number"))?;
                 Ok(retry(builder, object_store::RetryConfig { max_retries, ..Default::default() }))
@@ -393,7 +153,7 @@ mod remote {
             let reason = "the endpoint is http://, without encryption; if that is meant, set AWS_ALLOW_HTTP=true";
             return Err(bad_option(location, "aws_endpoint_url", reason));
         }
-        let store = builder.with_bucket_name(&location.bucket).build();
+        let store = builder.with_bucket_name(location.bucket()).build();
         Ok(Arc::new(
             store.map_err(|error| bad_option(location, "aws", error))?,
         ))
@@ -409,7 +169,7 @@ mod remote {
             |b, k: Key, v| b.with_config(k, v),
             |b, r| b.with_retry(r),
         )?;
-        let store = builder.with_bucket_name(&location.bucket).build();
+        let store = builder.with_bucket_name(location.bucket()).build();
         Ok(Arc::new(
             store.map_err(|error| bad_option(location, "gcp", error))?,
         ))
@@ -419,59 +179,6 @@ mod remote {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn paths_and_urls() {
-        let here = std::env::current_dir().unwrap().display().to_string();
-        for (text, shown) in [
-            ("a/b.csv", format!("{here}/a/b.csv")),
-            ("./a//b.csv", format!("{here}/a/b.csv")),
-            ("/x/y z/é%20#?.csv", "/x/y z/é%20#?.csv".into()),
-            ("/no-such/../x/.././y", "/y".into()),
-            ("file:///x/y", "/x/y".into()),
-            ("memory://x/y", "memory://x/y".into()),
-            ("s3://bucket/a%20b/c", "s3://bucket/a%20b/c".into()),
-            ("s3a://bucket/c", "s3://bucket/c".into()),
-            ("gs://bucket", "gs://bucket/".into()),
-        ] {
-            assert_eq!(Location::parse(text).unwrap().to_string(), shown, "{text}");
-        }
-        let local = Location::parse("/x/y z/é%20#?.csv").unwrap();
-        assert_eq!(local.local_path(), Some("/x/y z/é%20#?.csv".into()));
-        assert_eq!(Location::parse("memory://x").unwrap().local_path(), None);
-    }
-
-    #[test]
-    fn texts_that_name_nothing() {
-        for text in [
-            "",
-            "s3://",
-            "s3:///key",
-            "file://host/x",
-            "http://host/x",
-            "s3://b/a//b",
-            "memory://a/../b",
-        ] {
-            let error = Location::parse(text).unwrap_err().to_string();
-            assert!(error.contains(&format!("`{text}`")), "{error}");
-        }
-    }
-
-    #[test]
-    fn parent_folders_are_resolved_through_links() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().canonicalize().unwrap();
-        std::fs::create_dir_all(root.join("far/inner")).unwrap();
-        #[cfg(unix)]
-        {
-            std::os::unix::fs::symlink(root.join("far/inner"), root.join("near")).unwrap();
-            let text = format!("{}/near/../x", root.display());
-            assert_eq!(
-                Location::parse(&text).unwrap().local_path(),
-                Some(root.join("far/x"))
-            );
-        }
-    }
 
     #[cfg(not(feature = "aws"))]
     #[test]
@@ -485,25 +192,15 @@ mod tests {
     }
 
     #[test]
-    fn joining() {
-        let folder = Location::parse("memory://a").unwrap();
-        assert_eq!(folder.join("b/c").unwrap().to_string(), "memory://a/b/c");
-        assert!(folder.join("../c").is_err());
-        assert_eq!(
-            Location::parse("s3://b")
+    fn stores_are_shared() {
+        let store = |text: &str| {
+            Location::parse(text)
+                .and_then(|location| location.store())
                 .unwrap()
-                .join("c")
-                .unwrap()
-                .to_string(),
-            "s3://b/c"
-        );
-    }
-
-    #[test]
-    fn locations_survive_serialization() {
-        let options = StorageOptions::new().with("aws_region", "x");
-        let location = Location::parse_with("s3://bucket/a", &options).unwrap();
-        let text = serde_json::to_string(&location).unwrap();
-        assert_eq!(serde_json::from_str::<Location>(&text).unwrap(), location);
+        };
+        let same = |a: &str, b: &str| Arc::ptr_eq(&store(a).inner, &store(b).inner);
+        assert!(same("memory://a", "memory://b"));
+        assert!(same("/a", "b/c"));
+        assert!(!same("/a", "memory://a"));
     }
 }

@@ -8,9 +8,10 @@ use object_store::{MultipartUpload, ObjectStoreExt, PutPayload};
 use tempfile::NamedTempFile;
 use tokio::task::JoinHandle;
 
-use super::error::{Result, Source, StorageError};
+use super::error::{Result, Source, StorageError, is_missing};
+use super::location::Location;
 use super::runtime;
-use super::store::{Location, Store};
+use super::store::Store;
 
 /// Size of one part of a multipart upload. Stores want at least 5 MiB and at most 10,000 parts: 80 GB an object.
 const PART: usize = 8 << 20;
@@ -50,6 +51,7 @@ where
     let mut writer = AtomicWriter {
         target: Target::new(location)?,
         written: 0,
+        broken: false,
     };
     let failed = |source| StorageError::Write {
         url: location.to_string(),
@@ -58,6 +60,9 @@ where
     let result = write(&mut writer).map_err(|error| failed(error.into()));
     // Dropping the target removes what was written.
     let result = result?;
+    if writer.broken {
+        return Err(failed("an earlier write failed and was passed over".into()));
+    }
     writer.target.finish(location)?;
     Ok(result)
 }
@@ -102,6 +107,8 @@ pub fn check_writable(location: &Location) -> Result<()> {
 pub struct AtomicWriter {
     target: Target,
     written: u64,
+    /// A write has failed: what follows would have a hole before it.
+    broken: bool,
 }
 
 impl AtomicWriter {
@@ -116,15 +123,18 @@ impl Write for AtomicWriter {
         let count = match &mut self.target {
             Target::File { file, .. } => file.write(bytes),
             Target::Object(upload) => upload.write(bytes),
-        }?;
-        self.written += count as u64;
-        Ok(count)
+        };
+        // An interrupted write is tried again by its caller and has lost nothing.
+        let lost = |error: &io::Error| error.kind() != io::ErrorKind::Interrupted;
+        self.broken |= count.as_ref().is_err_and(lost);
+        self.written += count.as_ref().map_or(0, |&count| count as u64);
+        count
     }
 
     /// Writes all of it at once. It only saves calls.
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.target {
-            Target::File { file, .. } => file.flush(),
+            Target::File { file, .. } => file.flush().inspect_err(|_| self.broken = true),
             Target::Object(_) => Ok(()),
         }
     }
@@ -221,7 +231,7 @@ fn folder_error(location: &Location, folder: &FilePath, error: &io::Error) -> St
 /// What a store says to a write: there, "not found" can only be the bucket.
 fn refused(location: &Location, error: object_store::Error) -> StorageError {
     match error {
-        object_store::Error::NotFound { .. } => StorageError::NoBucket {
+        missing if is_missing(&missing) => StorageError::NoBucket {
             url: location.to_string(),
             bucket: location.bucket().into(),
         },

@@ -21,8 +21,10 @@
 
 mod header;
 mod region;
+mod runs;
 mod write;
 
 pub use header::{NpyHeader, open};
-pub use region::{read_array, read_region, region_ranges};
+pub use region::{read_array, read_region};
+pub use runs::region_ranges;
 pub use write::{write_array, write_elements};

@@ -9,7 +9,7 @@ use ndarray_npy::{WritableElement, WriteDataError};
 use super::header::NpyHeader;
 use crate::array::dtype::{Element, with_dtype};
 use crate::storage::error::{Result, Source};
-use crate::storage::store::Location;
+use crate::storage::location::Location;
 use crate::storage::write::write_atomic;
 
 /// Elements encoded at a time.

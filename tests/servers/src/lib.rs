@@ -1,0 +1,3 @@
+//! Servers on 127.0.0.1 for tests, on ports that the system chooses, gone with their handle.
+
+pub mod s3;
