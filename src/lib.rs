@@ -11,6 +11,9 @@ mod session;
 pub use compute::{Compute, ComputeAll, compute_all, compute_all_on};
 pub use session::{ExecutorChoice, Session, SessionBuilder};
 pub use talatat_collections::{Collection, Error, Result, delayed};
+#[cfg(feature = "frame")]
+pub use talatat_collections::frame;
+pub use talatat_collections::storage;
 pub use talatat_graph as graph;
 pub use talatat_graph::Cancel;
 
@@ -18,4 +21,6 @@ pub use talatat_graph::Cancel;
 pub mod prelude {
     pub use crate::{Cancel, Collection, Compute, Session, compute_all};
     pub use talatat_collections::delayed::{Delayed, Lit, delayed, try_delayed};
+    #[cfg(feature = "frame")]
+    pub use talatat_collections::frame::{CsvOptions, DataFrame, DataType, Frame, agg, col, lit, read_csv};
 }

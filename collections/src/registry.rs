@@ -4,5 +4,8 @@ use talatat_graph::Registry;
 
 /// A registry with every built-in kernel and block: what a process needs to run tasks of another one.
 pub fn registry() -> Registry {
-    Registry::new()
+    let registry = Registry::new();
+    #[cfg(feature = "frame")]
+    let registry = crate::frame::register(registry);
+    registry
 }

@@ -1,6 +1,8 @@
 //! From expressions to task graphs: the only place where tasks are made.
 
 mod delayed;
+#[cfg(feature = "frame")]
+pub(crate) mod frame;
 
 use std::rc::Rc;
 
