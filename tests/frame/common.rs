@@ -10,7 +10,7 @@ use talatat::storage::{Location, write_atomic};
 use talatat::{Collection, Compute, ExecutorChoice, Session};
 
 /// The sessions that every test runs on.
-pub fn sessions() -> Vec<(&'static str, Session)> {
+pub(crate) fn sessions() -> Vec<(&'static str, Session)> {
     let build = |choice| Session::builder().executor(choice).threads(2).build();
     vec![
         ("synchronous", build(ExecutorChoice::Synchronous)),
@@ -21,7 +21,7 @@ pub fn sessions() -> Vec<(&'static str, Session)> {
 }
 
 /// Computes on every executor, and checks that all agree, to the bit.
-pub fn everywhere(frame: &Frame) -> DataFrame {
+pub(crate) fn everywhere(frame: &Frame) -> DataFrame {
     let mut first: Option<DataFrame> = None;
     for (name, session) in sessions() {
         let got = frame.compute_on(&session).unwrap_or_else(|error| panic!("on {name}: {error}"));
@@ -35,7 +35,7 @@ pub fn everywhere(frame: &Frame) -> DataFrame {
 }
 
 /// Computes a collection of any kind on every executor.
-pub fn all_equal<C: Collection>(collection: &C) -> C::Output
+pub(crate) fn all_equal<C: Collection>(collection: &C) -> C::Output
 where
     C::Output: PartialEq + std::fmt::Debug,
 {
@@ -49,14 +49,14 @@ where
 }
 
 /// A CSV text as a file in memory; the glob that names it.
-pub fn memory(text: &str) -> String {
+pub(crate) fn memory(text: &str) -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let url = format!("memory://frame-tests/{}.csv", COUNT.fetch_add(1, Ordering::Relaxed));
     write_atomic(&Location::parse(&url).unwrap(), |w| w.write_all(text.as_bytes())).unwrap();
     url
 }
 
-pub fn csv(text: &str, options: CsvOptions) -> talatat::Result<Frame> {
+pub(crate) fn csv(text: &str, options: CsvOptions) -> talatat::Result<Frame> {
     read_csv([memory(text)], options)
 }
 
@@ -88,7 +88,7 @@ fn micros(text: &str) -> i64 {
 }
 
 /// Compares a result with pandas' answer; gives what differs.
-pub fn differs(got: &DataFrame, expect: &Json, rtol: f64) -> Option<String> {
+pub(crate) fn differs(got: &DataFrame, expect: &Json, rtol: f64) -> Option<String> {
     let columns: Vec<&str> = expect["columns"].as_array()?.iter().filter_map(Json::as_str).collect();
     let names: Vec<&str> = got.get_column_names().into_iter().map(|name| name.as_str()).collect();
     if columns != names {

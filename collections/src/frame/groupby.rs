@@ -257,8 +257,6 @@ impl Grouping {
             keys: self.keys.clone(),
             exprs: Wire(exprs.to_vec()),
             grouped: true,
-            // Sorted at the end, groups may come in any order before.
-            ordered: !self.sort,
             sorted: sorted.to_vec(),
         }
     }

@@ -19,8 +19,8 @@
 //!
 //! **Missing values** are polars' nulls. As in pandas, `filter` drops rows whose condition is missing, aggregations pass over missing
 //! values, and `groupby` drops rows with a missing key. Unlike in pandas, a float `NaN` is a number and not missing, a comparison with a
-//! missing value is missing and not false (so `!=` does not keep it), integer columns stay integers when values are missing, and
-//! `//` and `%` follow polars.
+//! missing value is missing and not false (so `!=` does not keep it), and integer columns stay integers when values are missing. `/` of two integer columns is
+//! polars' Rust division, which gives an integer: cast one of them to float64 first.
 //!
 //! **Polars' features.** What an expression can do beyond the basics (`is_in`, `round`, `regex`, time zones ...) is a feature of the
 //! `polars` crate: depend on the same version with the features you want, and they work here.
@@ -207,5 +207,6 @@ pub(crate) fn register(registry: Registry) -> Registry {
         .kernel::<HeadKernel>(HeadKernel::NAME)
         .kernel::<TakeKernel>(TakeKernel::NAME)
         .block(Partition::CODEC, Partition::decode_block)
+        .block(partition::HeadRows::CODEC, partition::HeadRows::decode_block)
         .block(partition::RawBytes::CODEC, partition::RawBytes::decode_block)
 }

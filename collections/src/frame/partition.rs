@@ -105,3 +105,37 @@ impl Block for RawBytes {
         Ok(())
     }
 }
+
+/// The first rows so far, and whether the next block of the file begins inside of quotes.
+pub(crate) struct HeadRows {
+    pub(crate) frame: DataFrame,
+    pub(crate) in_quotes: bool,
+}
+
+impl HeadRows {
+    pub(crate) const CODEC: &'static str = "frame.head";
+
+    pub(crate) fn decode_block(bytes: &[u8]) -> KernelResult<Arc<dyn Block>> {
+        let (quotes, rest) = bytes.split_first().ok_or_else(|| KernelError::new("the first rows' bytes are too short"))?;
+        Ok(Arc::new(HeadRows { frame: Partition::decode(rest)?, in_quotes: *quotes != 0 }))
+    }
+}
+
+impl Block for HeadRows {
+    fn nbytes(&self) -> usize {
+        self.frame.estimated_size()
+    }
+
+    fn brief(&self) -> Brief {
+        Brief::new("frame", &[self.frame.height(), self.frame.width()])
+    }
+
+    fn codec(&self) -> Option<&'static str> {
+        Some(Self::CODEC)
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) -> KernelResult<()> {
+        out.push(u8::from(self.in_quotes));
+        Partition(self.frame.clone()).encode(out)
+    }
+}

@@ -52,7 +52,7 @@ impl Step {
     /// One line for people.
     pub(crate) fn describe(&self) -> String {
         let exprs: Vec<String> = self.exprs().iter().map(|expr| format!("{expr}")).collect();
-        format!("{} [{}]", self.name(), exprs.join(", "))
+        format!("{} {}", self.name(), exprs.join(", "))
     }
 }
 
@@ -78,6 +78,18 @@ pub(crate) fn schema_after(schema: &Schema, step: &Step, location: &'static Loca
 /// Checks a step against the columns it stands on: names exist, types fit, each row by itself. Gives the step with wildcards
 /// and selectors spelled out, and the schema after it.
 pub(crate) fn check(step: Step, schema: &Schema, location: &'static Location<'static>) -> Result<(Step, SchemaRef)> {
+    let name = step.name();
+    // Polars panics where one of its features is off.
+    let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check_unguarded(step, schema, location)));
+    checked.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| text.to_string())).unwrap_or_default();
+        let reason = format!("polars cannot do this: {text}; if a feature of it is missing, depend on `polars` with that feature");
+        Err(Error::invalid_at(name, reason, location))
+    })
+}
+
+fn check_unguarded(step: Step, schema: &Schema, location: &'static Location<'static>) -> Result<(Step, SchemaRef)> {
     let name = step.name();
     let failed = |error: PolarsError| refused(name, schema, &error, location);
     let query = step.apply(DataFrame::empty_with_schema(schema).lazy());

@@ -191,8 +191,7 @@ fn head(lowering: &mut Lowering, node: &Node, input: &Node, rows: usize) -> Resu
             let inputs: Vec<Edge> = last.into_iter().collect();
             last = Some(lowering.graph.task(layer, block as u32, bytes, &inputs)?.into());
         }
-        let ends = last.into_iter().map(|edge| Edge::part_of(edge.task, 0)).collect();
-        return take(lowering, node, rows, ends);
+        return take(lowering, node, rows, last.into_iter().collect());
     }
     let inputs = frame(lowering, input)?;
     // Each partition is cut by itself, so that whole ones do not wait for the others.

@@ -19,8 +19,6 @@ pub(crate) struct GroupKernel {
     pub(crate) exprs: Wire<Vec<Expr>>,
     /// Whether to group; if not, the expressions make a row of each row.
     pub(crate) grouped: bool,
-    /// Whether groups come in the order in which they appear first.
-    pub(crate) ordered: bool,
     /// The columns to sort by at the end.
     pub(crate) sorted: Vec<String>,
 }
@@ -35,7 +33,9 @@ impl GroupKernel {
             query.select(exprs)
         } else {
             let keys: Vec<Expr> = self.keys.iter().map(|key| col(key.as_str())).collect();
-            if self.ordered { query.group_by_stable(keys).agg(exprs) } else { query.group_by(keys).agg(exprs) }
+            // Groups in the order of their first rows: the order of a hash table differs from run to run, and with it what polars knows
+            // of the order of keys, and with that the order in which it adds floats.
+            query.group_by_stable(keys).agg(exprs)
         };
         if self.sorted.is_empty() {
             return query.collect();

@@ -5,15 +5,14 @@ use serde::{Deserialize, Serialize};
 use talatat_graph::{Kernel, KernelResult, Result, TaskContext, Value};
 
 use super::failed;
-use super::group::{encode, missing};
+use super::group::encode;
 use super::partition::{PartitionKernel, Source, state_after, storage};
 use crate::frame::csv::join;
-use crate::frame::partition::Partition;
+use crate::frame::partition::{HeadRows, Partition};
 use crate::frame::threads::alone;
 use crate::storage::csv_split::BlockState;
 
 /// One link of a chain along the partitions: hands on what it got if that is enough, else makes its own partition and appends it.
-/// Two parts: the rows so far, and whether the next block of the file begins inside of quotes.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct HeadKernel {
     pub(crate) partition: PartitionKernel,
@@ -60,20 +59,27 @@ impl Kernel for HeadKernel {
     }
 
     fn run(&self, task: TaskContext, inputs: &mut [Value]) -> KernelResult<Value> {
-        let before = match inputs.first_mut() {
+        let before = match inputs.first() {
             None => None,
-            Some(Value::Parts(parts)) => match parts.as_mut() {
-                [frame, Value::Bool(in_quotes)] => Some((Partition::take(frame)?, BlockState { in_quotes: *in_quotes })),
-                _ => return Err(missing("a part of what came before")),
-            },
-            Some(_) => return Err(missing("what came before")),
+            Some(value) => {
+                let rows = value.get::<HeadRows>()?;
+                Some((rows.frame.clone(), BlockState { in_quotes: rows.in_quotes }))
+            }
         };
         let (frame, state) = alone(|| self.link(task.block, before))?;
-        Ok(Value::Parts([Value::block(Partition(frame)), Value::Bool(state.in_quotes)].into()))
+        Ok(Value::block(HeadRows { frame, in_quotes: state.in_quotes }))
     }
 
     fn encode(&self, block: u64) -> Result<Vec<u8>> {
         encode(&self.describe(), &HeadKernel { partition: self.partition.only(block), rows: self.rows })
+    }
+}
+
+/// The rows of a partition, or of the end of a chain.
+fn rows_of(value: &mut Value) -> KernelResult<DataFrame> {
+    match value.get::<HeadRows>() {
+        Ok(rows) => Ok(rows.frame.clone()),
+        Err(_) => Partition::take(value),
     }
 }
 
@@ -93,7 +99,7 @@ impl Kernel for TakeKernel {
     }
 
     fn run(&self, _: TaskContext, inputs: &mut [Value]) -> KernelResult<Value> {
-        let frames = inputs.iter_mut().map(Partition::take).collect::<KernelResult<Vec<_>>>()?;
+        let frames = inputs.iter_mut().map(rows_of).collect::<KernelResult<Vec<_>>>()?;
         let rows = usize::try_from(self.rows).unwrap_or(usize::MAX);
         let frame = alone(|| join(frames)).map_err(failed)?.slice(0, rows);
         Ok(Value::block(Partition(frame)))
