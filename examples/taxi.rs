@@ -9,7 +9,7 @@
 use std::error::Error;
 use std::fmt::Write as _;
 
-use talatat::frame::agg;
+use talatat::diagnostics::dot;
 use talatat::prelude::*;
 
 /// The names that the columns have in different files.
@@ -37,11 +37,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let table = tip_fractions(&args.paths)?;
     if args.explain {
-        println!("{}\n--- after rewriting ---\n{}", table.describe_expression(false), table.describe_expression(true));
-        println!("{}", table.plan()?);
+        println!("{}", table.explain()?);
     }
     if let Some(file) = &args.dot {
-        std::fs::write(file, dot(&table)?)?;
+        std::fs::write(file, dot(table.plan()?.graph()))?;
     }
     print(&table.compute()?)?;
     drop(folder);
@@ -110,20 +109,6 @@ fn print(table: &DataFrame) -> Result<(), Box<dyn Error>> {
     }
     println!("\n{} groups, {} trips", table.height(), trips.iter().sum::<f64>());
     Ok(())
-}
-
-/// The graph that would run, for graphviz.
-fn dot(table: &Frame) -> Result<String, Box<dyn Error>> {
-    let plan = table.plan()?;
-    let graph = plan.graph();
-    let mut text = String::from("digraph {\n");
-    for task in graph.tasks() {
-        writeln!(text, "  {} [label=\"{}\"]", task.0, graph.layer(task).kernel.describe().replace('"', "'"))?;
-        for edge in graph.inputs(task) {
-            writeln!(text, "  {} -> {}", edge.task.0, task.0)?;
-        }
-    }
-    Ok(text + "}\n")
 }
 
 /// Two files of trips, the same in every run.

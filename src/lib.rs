@@ -4,13 +4,43 @@
 //! call -> lazy expression -> rewrites -> layers of tasks -> passes -> plan -> executor -> result
 //!         (collections)                                    (graph: optimize, order, scheduler)
 //! ```
+//!
+//! Nothing runs until it is asked for:
+//!
+//! ```
+//! use talatat::prelude::*;
+//!
+//! let increment = delayed(|x: i64| x + 1);
+//! let sum = delayed(|values: Vec<i64>| values.iter().sum::<i64>());
+//! let total = sum.call((0..10).map(|i: i64| increment.call(i)).collect::<Vec<_>>());
+//!
+//! println!("{}", total.explain()?); // what would run, with how many bytes
+//! assert_eq!(total.compute()?, 55);
+//! # Ok::<(), talatat::Error>(())
+//! ```
+//!
+//! | to | see |
+//! |---|---|
+//! | call any function lazily | [`delayed`] |
+//! | compute, persist, explain, draw | [`Compute`], [`compute_all`] |
+//! | choose who computes, with how much memory | [`Session`], [`config`] |
+//! | see what happens | [`diagnostics`] |
+//! | plug in an executor, look at graphs | [`graph`] |
 
 mod compute;
+pub mod diagnostics;
+#[cfg(feature = "array")]
+mod npy;
 mod session;
 
+#[cfg(feature = "array")]
+pub use talatat_collections::array;
 pub use compute::{Compute, ComputeAll, compute_all, compute_all_on};
-pub use session::{ExecutorChoice, Session, SessionBuilder};
-pub use talatat_collections::{Collection, Error, Result, delayed};
+#[cfg(feature = "array")]
+pub use npy::ToNpy;
+pub use session::{Session, SessionBuilder};
+pub use talatat_collections::config::ExecutorChoice;
+pub use talatat_collections::{Collection, Error, Result, config, delayed};
 #[cfg(feature = "frame")]
 pub use talatat_collections::frame;
 pub use talatat_collections::storage;
@@ -20,7 +50,16 @@ pub use talatat_graph::Cancel;
 /// What most programs import: `use talatat::prelude::*;`
 pub mod prelude {
     pub use crate::{Cancel, Collection, Compute, Session, compute_all};
+    #[cfg(feature = "array")]
+    pub use crate::ToNpy;
+    #[cfg(feature = "array")]
+    pub use talatat_collections::array::{Array, axis};
     pub use talatat_collections::delayed::{Delayed, Lit, delayed, try_delayed};
     #[cfg(feature = "frame")]
     pub use talatat_collections::frame::{CsvOptions, DataFrame, DataType, Frame, agg, col, lit, read_csv};
 }
+
+/// The README's program is compiled and run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

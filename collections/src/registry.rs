@@ -5,6 +5,8 @@ use talatat_graph::Registry;
 /// A registry with every built-in kernel and block: what a process needs to run tasks of another one.
 pub fn registry() -> Registry {
     let registry = Registry::new();
+    #[cfg(feature = "array")]
+    let registry = crate::lower::register_arrays(registry);
     #[cfg(feature = "frame")]
     let registry = crate::frame::register(registry);
     registry

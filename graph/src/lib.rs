@@ -12,6 +12,7 @@
 //! Deliberately absent: arrays, frames, files, networks. This crate knows blocks only as [`Block`]: something with a
 //! size, a description and perhaps a codec.
 
+mod bytes;
 mod cancel;
 mod closure;
 mod error;
@@ -27,9 +28,11 @@ mod plan;
 mod registry;
 mod scheduler;
 mod store;
+mod sync;
 mod task;
 mod value;
 
+pub use bytes::format_bytes;
 pub use cancel::Cancel;
 pub use closure::{ClosureKernel, closure_kernel};
 pub use error::{Error, KernelError, KernelResult, Result, TaskSite};
@@ -42,7 +45,7 @@ pub use optimize::{
 };
 pub use order::order;
 pub use petgraph::{GraphView, ReadRef, TaskRef, TaskRefs, Visited};
-pub use plan::{OperationSummary, Plan, PlanOptions, bytes as format_bytes};
+pub use plan::{OperationSummary, Plan, PlanOptions};
 pub use registry::Registry;
 pub use scheduler::{Instruction, Scheduler};
 pub use store::Store;

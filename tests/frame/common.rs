@@ -7,16 +7,17 @@ use serde_json::Value as Json;
 use talatat::frame::polars::prelude::*;
 use talatat::frame::{CsvOptions, Frame, read_csv};
 use talatat::storage::{Location, write_atomic};
-use talatat::{Collection, Compute, ExecutorChoice, Session};
+use talatat::config::ExecutorChoice;
+use talatat::{Collection, Compute, Session};
 
 /// The sessions that every test runs on.
 pub(crate) fn sessions() -> Vec<(&'static str, Session)> {
-    let build = |choice| Session::builder().executor(choice).threads(2).build();
+    let build = |choice| Session::builder().executor(choice).threads(2).build().unwrap();
     vec![
         ("synchronous", build(ExecutorChoice::Synchronous)),
         ("threads", build(ExecutorChoice::Threads)),
         ("serialize", build(ExecutorChoice::Serialize)),
-        ("no rewrites", Session::builder().executor(ExecutorChoice::Synchronous).skip("filter_pushdown").skip("projection_pushdown").build()),
+        ("no rewrites", Session::builder().executor(ExecutorChoice::Synchronous).skip("filter_pushdown").skip("projection_pushdown").build().unwrap()),
     ]
 }
 

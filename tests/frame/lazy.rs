@@ -7,7 +7,8 @@ use talatat::frame::{Frame, Partition, agg, read_csv};
 use talatat::graph::testing::Count;
 use talatat::graph::{Error as GraphError, Key, closure_kernel};
 use talatat::prelude::CsvOptions;
-use talatat::{Compute, Error, ExecutorChoice, Session};
+use talatat::config::ExecutorChoice;
+use talatat::{Compute, Error, Session};
 
 use crate::common::{csv, everywhere, memory};
 
@@ -17,7 +18,7 @@ fn frame() -> Frame {
 
 #[test]
 fn building_never_computes() {
-    let session = Session::builder().executor(ExecutorChoice::Refuse).build();
+    let session = Session::builder().executor(ExecutorChoice::Refuse).build().unwrap();
     let table = frame().filter(col("x").gt(lit(1))).and_then(|frame| frame.groupby(["k"])?.agg([agg::mean("x")])).unwrap();
     let text = table.to_string();
     assert!(text.contains("1 partitions") && text.contains("x_mean  f64"), "{text}");
@@ -68,7 +69,7 @@ fn common_work_is_done_once() {
     let table = data.groupby(["k"]).unwrap();
     let (a, b) = (table.sum(["x"]).unwrap(), table.sum(["x"]).unwrap());
     let count = Count::default();
-    let session = Session::builder().custom_executor(Arc::new(count.clone())).build();
+    let session = Session::builder().custom_executor(Arc::new(count.clone())).build().unwrap();
     talatat::compute_all_on(&session, (a, b)).unwrap();
     assert_eq!(count.counter.counts()["frame.groupby.finish"], 1);
 }
@@ -85,7 +86,7 @@ fn a_persisted_frame_is_not_computed_again() {
 #[test]
 fn functions_on_partitions() {
     let data = frame();
-    let session = |choice| Session::builder().executor(choice).threads(2).build();
+    let session = |choice| Session::builder().executor(choice).threads(2).build().unwrap();
     let first = data.map_partitions(|part| Ok::<_, PolarsError>(part.head(Some(1)))).unwrap();
     assert!(first.compute_on(&session(ExecutorChoice::Threads)).unwrap().height() <= first.partitions());
     let error = first.compute_on(&session(ExecutorChoice::Serialize)).unwrap_err();

@@ -4,7 +4,8 @@ use insta::assert_snapshot;
 use talatat::frame::polars::prelude::*;
 use talatat::frame::{Frame, agg};
 use talatat::prelude::CsvOptions;
-use talatat::{Collection, Compute, ExecutorChoice, Session};
+use talatat::config::ExecutorChoice;
+use talatat::{Collection, Compute, Session};
 
 use crate::common::{csv, everywhere};
 
@@ -28,7 +29,7 @@ fn shown<C: Collection>(collection: &C) -> String {
 fn check(frame: &Frame) -> String {
     let all = everywhere(frame);
     for rule in ["filter_pushdown", "projection_pushdown"] {
-        let session = Session::builder().executor(ExecutorChoice::Synchronous).skip(rule).build();
+        let session = Session::builder().executor(ExecutorChoice::Synchronous).skip(rule).build().unwrap();
         assert!(all.equals_missing(&frame.compute_on(&session).unwrap()), "without {rule}");
     }
     shown(frame)

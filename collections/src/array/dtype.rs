@@ -1,6 +1,6 @@
 //! Element types and NumPy's type promotion.
 //!
-//! One row of [`for_each_dtype!`] is one element type; everything that has to exist once per
+//! One row of `for_each_dtype!` is one element type; everything that has to exist once per
 //! type is made from that table.
 
 use std::fmt;
@@ -71,7 +71,6 @@ macro_rules! define_dtype {
             }
         }
 
-        $(impl Element for $rust { const DTYPE: DType = DType::$variant; })*
     };
 }
 
@@ -79,9 +78,46 @@ macro_rules! define_dtype {
 pub trait Element:
     Copy + Send + Sync + Default + PartialEq + PartialOrd + fmt::Debug + fmt::Display + 'static
     + super::kernels::Lane
+    + Into<super::kernels::Scalar>
+    + bytemuck::NoUninit
 {
     /// The run-time name of this type.
     const DTYPE: DType;
+
+    /// What `sqrt`, `mean` and true division give: [`DType::float`].
+    type Float: Element;
+
+    /// What `sum` and `prod` give: [`DType::sum`].
+    type Sum: Element;
+}
+
+macro_rules! define_elements {
+    ($($rust:ty, $variant:ident, $float:ty, $sum:ty;)*) => {
+        $(
+            impl Element for $rust {
+                const DTYPE: DType = DType::$variant;
+                type Float = $float;
+                type Sum = $sum;
+            }
+        )*
+
+        #[cfg(test)]
+        const DERIVED: &[(DType, DType, DType)] = &[$((<$rust>::DTYPE, <$float>::DTYPE, <$sum>::DTYPE)),*];
+    };
+}
+
+define_elements! {
+    bool, Bool, f64, i64;
+    i8, I8, f64, i64;
+    i16, I16, f64, i64;
+    i32, I32, f64, i64;
+    i64, I64, f64, i64;
+    u8, U8, f64, u64;
+    u16, U16, f64, u64;
+    u32, U32, f64, u64;
+    u64, U64, f64, u64;
+    f32, F32, f32, f32;
+    f64, F64, f64, f64;
 }
 
 for_each_dtype!(define_dtype);
@@ -151,6 +187,44 @@ impl DType {
     }
 }
 
+/// [`DType::promote`] on the level of types: `<i32 as Promote<f32>>::Output` is `f64`.
+pub trait Promote<U: Element>: Element {
+    /// The smallest type that holds the values of both.
+    type Output: Element;
+}
+
+/// One row per type, one column per other type, in the order of `for_each_dtype!`.
+macro_rules! promote {
+    ($($row:ident: $b:ident $i8:ident $i16:ident $i32:ident $i64:ident $u8:ident $u16:ident $u32:ident $u64:ident
+        $f32:ident $f64:ident;)*) => {$(
+        impl Promote<bool> for $row { type Output = $b; }
+        impl Promote<i8> for $row { type Output = $i8; }
+        impl Promote<i16> for $row { type Output = $i16; }
+        impl Promote<i32> for $row { type Output = $i32; }
+        impl Promote<i64> for $row { type Output = $i64; }
+        impl Promote<u8> for $row { type Output = $u8; }
+        impl Promote<u16> for $row { type Output = $u16; }
+        impl Promote<u32> for $row { type Output = $u32; }
+        impl Promote<u64> for $row { type Output = $u64; }
+        impl Promote<f32> for $row { type Output = $f32; }
+        impl Promote<f64> for $row { type Output = $f64; }
+    )*};
+}
+
+promote! {
+    bool: bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64;
+    i8: i8 i8 i16 i32 i64 i16 i32 i64 f64 f32 f64;
+    i16: i16 i16 i16 i32 i64 i16 i32 i64 f64 f32 f64;
+    i32: i32 i32 i32 i32 i64 i32 i32 i64 f64 f64 f64;
+    i64: i64 i64 i64 i64 i64 i64 i64 i64 f64 f64 f64;
+    u8: u8 i16 i16 i32 i64 u8 u16 u32 u64 f32 f64;
+    u16: u16 i32 i32 i32 i64 u16 u16 u32 u64 f32 f64;
+    u32: u32 i64 i64 i64 i64 u32 u32 u32 u64 f64 f64;
+    u64: u64 f64 f64 f64 f64 u64 u64 u64 u64 f64 f64;
+    f32: f32 f32 f32 f64 f64 f32 f32 f64 f64 f32 f64;
+    f64: f64 f64 f64 f64 f64 f64 f64 f64 f64 f64 f64;
+}
+
 impl fmt::Display for DType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -162,11 +236,32 @@ mod tests {
     use super::*;
 
     #[test]
+    fn derived_types_are_those_of_values() {
+        assert_eq!(DERIVED.iter().map(|row| row.0).collect::<Vec<_>>(), DType::ALL);
+        for (own, float, sum) in DERIVED {
+            assert_eq!((own.float(), own.sum()), (*float, *sum));
+        }
+    }
+
+    #[test]
     fn promotion_is_symmetric_and_idempotent() {
         for &a in DType::ALL {
             assert_eq!(a.promote(a), a);
             for &b in DType::ALL {
                 assert_eq!(a.promote(b), b.promote(a), "{a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn promotion_of_types_is_that_of_values() {
+        fn output<T: Promote<U>, U: Element>() -> DType {
+            T::Output::DTYPE
+        }
+        for &a in DType::ALL {
+            for &b in DType::ALL {
+                let found = with_dtype!(a, T => with_dtype!(b, U => output::<T, U>()));
+                assert_eq!(found, a.promote(b), "{a} {b}");
             }
         }
     }

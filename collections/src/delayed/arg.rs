@@ -88,7 +88,7 @@ impl<A: Arg> Arg for Option<A> {
 /// #[derive(Clone, Hash)]
 /// struct Rule { rate: u32 }
 /// let apply = delayed(|rule: Rule, amount: i64| amount * rule.rate as i64);
-/// assert_eq!(apply.call((Lit(Rule { rate: 3 }), 14)).compute()?, 42);
+/// assert_eq!(apply.call((Lit(Rule { rate: 3 }), 14_i64)).compute()?, 42);
 /// # Ok::<(), talatat::Error>(())
 /// ```
 #[derive(Clone, Debug)]

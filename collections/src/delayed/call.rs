@@ -1,7 +1,6 @@
 //! One call: a function and its arguments.
 
 use std::panic::Location;
-use std::sync::Arc;
 
 use talatat_graph::{KernelResult, Key, KeyBuilder, Value};
 
@@ -22,7 +21,7 @@ pub trait Call: Send + Sync {
     fn location(&self) -> &'static Location<'static>;
 
     /// Shows each call among the arguments, in order.
-    fn inputs<'a>(&'a self, visit: &mut dyn FnMut(&'a Arc<dyn Call>));
+    fn inputs<'a>(&'a self, visit: &mut dyn FnMut(&'a Node));
 
     /// Calls the function; `inputs` are the results of the calls that [`inputs`](Call::inputs) shows.
     ///
@@ -53,7 +52,7 @@ pub(super) fn ready(value: Value) -> Node {
 /// The result of a call that has been computed.
 #[track_caller]
 pub(super) fn persisted(key: Key, value: Value) -> Node {
-    Arc::new(Ready { key, value, location: Location::caller() })
+    Node::new(Ready { key, value, location: Location::caller() })
 }
 
 impl Call for Ready {
@@ -73,7 +72,7 @@ impl Call for Ready {
         self.location
     }
 
-    fn inputs<'a>(&'a self, _: &mut dyn FnMut(&'a Arc<dyn Call>)) {}
+    fn inputs<'a>(&'a self, _: &mut dyn FnMut(&'a Node)) {}
 
     fn run(&self, _: &mut [Value]) -> KernelResult<Value> {
         Ok(self.value.clone())

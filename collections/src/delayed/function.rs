@@ -168,8 +168,7 @@ impl<F, M> DelayedFn<F, M> {
             key = key.combine(u128::from(unique()));
         }
         let call = FunctionCall { key, function: self.function.clone(), location: Location::caller(), args, mode: PhantomData::<M> };
-        let node: Node = Arc::new(call);
-        Delayed::from_node(node)
+        Delayed::from_node(Node::new(call))
     }
 }
 

@@ -5,7 +5,7 @@
 //!
 //! let increment = delayed(|x: i64| x + 1);
 //! let add = delayed(|x: i64, y: i64| x + y);
-//! let total = add.call((increment.call(1), increment.call(2)));
+//! let total = add.call((increment.call(1_i64), increment.call(2_i64)));
 //! assert_eq!(total.compute()?, 5);
 //! # Ok::<(), talatat::Error>(())
 //! ```
@@ -13,25 +13,23 @@
 mod arg;
 mod call;
 mod function;
+mod node;
 mod value;
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::Arc;
 
 use talatat_graph::{Edge, Error as GraphError, Value};
 
 pub use arg::{Arg, Args, Lit};
 pub use call::Call;
 pub use function::{Callable, DelayedFn, Plain, Try, delayed, try_delayed};
+pub use node::Node;
 pub use value::Payload;
 
 use crate::collection::Collection;
 use crate::error::Result;
 use crate::lower::{DelayedTasks, Lowering};
-
-/// A call, shared by whoever uses its result.
-pub(crate) type Node = Arc<dyn Call>;
 
 /// The result of a lazy call. Cloning shares it.
 ///

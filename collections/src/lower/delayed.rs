@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use hashbrown::HashTable;
-use talatat_graph::{Edge, Kernel, KernelError, KernelResult, Key, Layer, LayerId, TaskContext, Value};
+use hashbrown::hash_table::Entry;
+use talatat_graph::{Edge, Kernel, KernelError, KernelResult, Key, Layer, LayerId, TaskContext, TaskId, Value};
 
 use super::Lowering;
 use crate::delayed::{Call, Node};
@@ -13,9 +14,10 @@ use crate::error::Result;
 #[derive(Default)]
 pub(crate) struct DelayedTasks {
     layers: Vec<CallLayer>,
-    /// Numbers in `tasks`, by the call's key.
+    /// Numbers in `keys` and `tasks`, by the call's key.
     index: HashTable<u32>,
-    tasks: Vec<(Key, Edge)>,
+    keys: Vec<Key>,
+    tasks: Vec<TaskId>,
 }
 
 struct CallLayer {
@@ -24,80 +26,82 @@ struct CallLayer {
     calls: Vec<Node>,
 }
 
-/// One entry of the walk: a call to visit, or one whose inputs have been visited.
+/// One entry of the walk: a call to visit, or one whose `inputs` inputs have been visited.
 enum Visit<'a> {
     Open(&'a Node),
-    Close(&'a Node),
+    Close(&'a Node, u32),
 }
 
 impl DelayedTasks {
-    fn find(&self, key: Key) -> Option<Edge> {
-        let found = self.index.find(hash(key), |&number| self.tasks[number as usize].0 == key);
-        found.map(|&number| self.tasks[number as usize].1)
+    #[inline]
+    fn find(&self, key: Key) -> Option<TaskId> {
+        let found = self.index.find(hash(key), |&number| self.keys[number as usize] == key);
+        found.map(|&number| self.tasks[number as usize])
     }
 
     /// Makes tasks of a call and of all it depends on, inputs first; depth is no limit.
     pub(crate) fn lower(lowering: &mut Lowering, root: &Node) -> Result<Edge> {
         let mut stack = vec![Visit::Open(root)];
-        let mut edges = Vec::new();
+        // The tasks of the inputs that have been visited and not yet read.
+        let mut edges: Vec<Edge> = Vec::new();
         while let Some(visit) = stack.pop() {
-            match visit {
+            let (node, inputs) = match visit {
+                Visit::Close(node, inputs) => (node, inputs as usize),
                 Visit::Open(node) => {
-                    if lowering.delayed.find(node.key()).is_some() {
-                        continue;
-                    }
-                    let mut leaf = true;
                     let at = stack.len();
-                    stack.push(Visit::Close(node));
-                    node.inputs(&mut |input| {
-                        leaf = false;
-                        stack.push(Visit::Open(input));
-                    });
-                    // The stack reverses: the first argument is to be visited first.
-                    stack[at + 1..].reverse();
-                    if leaf {
-                        stack.pop();
-                        Self::task(lowering, node, &[])?;
-                    }
-                }
-                Visit::Close(node) => {
-                    if lowering.delayed.find(node.key()).is_some() {
+                    stack.push(Visit::Close(node, 0));
+                    node.inputs(&mut |input| stack.push(Visit::Open(input)));
+                    let inputs = stack.len() - at - 1;
+                    if inputs > 0 {
+                        if let Some(task) = lowering.delayed.find(node.key()) {
+                            stack.truncate(at);
+                            edges.push(task.into());
+                            continue;
+                        }
+                        stack[at] = Visit::Close(node, inputs as u32);
+                        // The stack reverses: the first argument is to be visited first.
+                        stack[at + 1..].reverse();
                         continue;
                     }
-                    edges.clear();
-                    let delayed = &lowering.delayed;
-                    node.inputs(&mut |input| edges.extend(delayed.find(input.key())));
-                    Self::task(lowering, node, &edges)?;
+                    stack.truncate(at);
+                    (node, 0)
                 }
-            }
+            };
+            let first = edges.len() - inputs;
+            let task = Self::task(lowering, node, &edges[first..])?;
+            edges.truncate(first);
+            edges.push(task.into());
         }
-        lowering.delayed.find(root.key()).ok_or_else(|| {
-            talatat_graph::Error::InvalidGraph("a delayed call was lowered and cannot be found".into()).into()
-        })
+        edges.pop().ok_or_else(|| talatat_graph::Error::InvalidGraph("a delayed call was lost".into()).into())
     }
 
-    fn task(lowering: &mut Lowering, node: &Node, inputs: &[Edge]) -> Result<()> {
-        let delayed = &mut lowering.delayed;
+    #[inline]
+    fn task(lowering: &mut Lowering, node: &Node, inputs: &[Edge]) -> Result<TaskId> {
+        let DelayedTasks { layers, index, keys, tasks } = &mut lowering.delayed;
+        let key = node.key();
+        let entry = index.entry(hash(key), |&number| keys[number as usize] == key, |&number| hash(keys[number as usize]));
+        let vacant = match entry {
+            Entry::Occupied(entry) => return Ok(tasks[*entry.get() as usize]),
+            Entry::Vacant(vacant) => vacant,
+        };
         let function = node.function();
         // Calls of one function come in runs: the last layer is nearly always the right one.
-        let at = match delayed.layers.iter().rposition(|layer| layer.function == function) {
+        let at = match layers.iter().rposition(|layer| layer.function == function) {
             Some(at) => at,
             None => {
                 let placeholder = CallKernel { name: node.name().into(), calls: Vec::new() };
                 let id = lowering.graph.layer(Layer::new(function, Arc::new(placeholder)));
-                delayed.layers.push(CallLayer { function, id, calls: Vec::new() });
-                delayed.layers.len() - 1
+                layers.push(CallLayer { function, id, calls: Vec::new() });
+                layers.len() - 1
             }
         };
-        let layer = &mut delayed.layers[at];
-        let block = layer.calls.len() as u32;
-        let task = lowering.graph.task(layer.id, block, node.bytes(), inputs)?;
+        let layer = &mut layers[at];
+        let task = lowering.graph.task(layer.id, layer.calls.len() as u32, node.bytes(), inputs)?;
         layer.calls.push(node.clone());
-        let number = delayed.tasks.len() as u32;
-        delayed.tasks.push((node.key(), task.into()));
-        let tasks = &delayed.tasks;
-        delayed.index.insert_unique(hash(node.key()), number, |&number| hash(tasks[number as usize].0));
-        Ok(())
+        vacant.insert(keys.len() as u32);
+        keys.push(key);
+        tasks.push(task);
+        Ok(task)
     }
 
     /// Gives each layer the calls that were collected for it.
@@ -122,7 +126,7 @@ struct CallKernel {
 
 impl CallKernel {
     fn call(&self, block: u64) -> Option<&dyn Call> {
-        self.calls.get(block as usize).map(|call| &**call)
+        self.calls.get(block as usize).map(Node::call)
     }
 }
 

@@ -1,5 +1,7 @@
 //! From expressions to task graphs: the only place where tasks are made.
 
+#[cfg(feature = "array")]
+mod array;
 mod delayed;
 #[cfg(feature = "frame")]
 pub(crate) mod frame;
@@ -9,6 +11,8 @@ use std::rc::Rc;
 use hashbrown::HashMap;
 use talatat_graph::{Edge, GraphBuilder, Key, TaskGraph};
 
+#[cfg(feature = "array")]
+pub(crate) use array::{lower as lower_array, register as register_arrays};
 pub(crate) use delayed::DelayedTasks;
 
 /// How expressions are lowered.

@@ -1,6 +1,26 @@
 //! Kernels on blocks: `ndarray` and slices only, no graph types.
 //!
 //! The arrow goes `program -> math` and `program -> reduce`; nothing here knows of chunks, layers or tasks.
+//!
+//! - [`block`]: a block of an array, tagged with its element type; [`pool`] recycles its buffers.
+//! - [`program`]: chains of elementwise operations as one pass over cache-sized tiles.
+//! - [`math`]: elementary functions over slices, vectorised by the compiler.
+//! - [`loops`]: the few loops behind them, compiled for several instruction sets.
 
-/// What kernels need to know of an element type (casts, arithmetic, its buffer pool).
-pub trait Lane {}
+pub mod block;
+pub mod error;
+mod lane;
+pub mod linalg;
+pub mod loops;
+pub mod math;
+pub mod number;
+pub mod pool;
+pub mod program;
+pub mod reduce;
+mod scalar;
+
+pub use block::Block;
+pub use error::KernelError;
+pub use lane::{Lane, Slice, SliceMut};
+pub use program::{Arg, Program, TileSink};
+pub use scalar::Scalar;

@@ -18,7 +18,7 @@ const MAX_HEADER: usize = 10_000;
 const MAX_NESTING: usize = 4;
 
 /// What an `.npy` header says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct NpyHeader {
     /// Type of the elements.
     pub dtype: DType,

@@ -1,0 +1,56 @@
+//! The workloads that the peers run too: the same inputs, the same answers.
+//!
+//! `cargo bench --bench workloads -- NAME [--scale F] [--threads N] [--memory BYTES]` runs one and prints as its last line a JSON object
+//! `{"digest": {...}, "inner_s": seconds, "parts": {...}, "metrics": {...}}`.
+
+mod array;
+mod machine;
+mod report;
+mod sched;
+
+use std::time::Instant;
+
+use report::{Options, Report};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+type Workload = fn(&Options, &mut Report) -> talatat::Result<()>;
+
+const WORKLOADS: &[(&str, Workload)] = &[
+    ("a1", array::fused_chain),
+    ("a2", array::transpose_std),
+    ("a2small", array::small),
+    ("a3", array::reductions),
+    ("s1map", sched::map),
+    ("s1chain", sched::chain),
+    ("s1grid", sched::grid),
+    ("s2fib", sched::fib),
+    ("s2tree", sched::tree),
+];
+
+fn main() {
+    let options = match Options::parse(std::env::args().skip(1)) {
+        Ok(options) => options,
+        Err(message) => {
+            eprintln!("{message}");
+            std::process::exit(2);
+        }
+    };
+    let Some((_, workload)) = WORKLOADS.iter().find(|(name, _)| *name == options.name) else {
+        let names: Vec<&str> = WORKLOADS.iter().map(|(name, _)| *name).collect();
+        eprintln!("no workload {:?}; there are {}", options.name, names.join(" "));
+        // `cargo bench` without a name is not a mistake: it says what there is.
+        std::process::exit(if options.name.is_empty() { 0 } else { 2 });
+    };
+    let mut report = Report::default();
+    machine::print();
+    let start = Instant::now();
+    let result = workload(&options, &mut report);
+    report.inner_s.get_or_insert(start.elapsed().as_secs_f64());
+    if let Err(error) = result {
+        eprintln!("{error}");
+        std::process::exit(1);
+    }
+    println!("{}", report.json());
+}

@@ -1,0 +1,93 @@
+//! Options in, one JSON line out.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use talatat::Session;
+
+/// What the command line says.
+pub struct Options {
+    pub name: String,
+    pub scale: f64,
+    pub threads: usize,
+    pub memory: Option<u64>,
+}
+
+impl Options {
+    pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
+        let mut options = Options { name: String::new(), scale: 1.0, threads: 2, memory: None };
+        let mut arguments = arguments;
+        while let Some(argument) = arguments.next() {
+            let mut value = || arguments.next().ok_or(format!("{argument} wants a value"));
+            let wrong = |what: &str| format!("{what:?} is not a number");
+            match argument.as_str() {
+                "--bench" => {}
+                "--scale" => options.scale = value().and_then(|v| v.parse().map_err(|_| wrong(&v)))?,
+                "--threads" => options.threads = value().and_then(|v| v.parse().map_err(|_| wrong(&v)))?,
+                "--memory" => options.memory = Some(value().and_then(|v| v.parse().map_err(|_| wrong(&v)))?),
+                name if !name.starts_with('-') && options.name.is_empty() => options.name = name.into(),
+                other => return Err(format!("unknown argument {other:?}")),
+            }
+        }
+        Ok(options)
+    }
+
+    /// `n` scaled, at least `least` and a multiple of it.
+    pub fn scaled(&self, n: f64, least: usize) -> usize {
+        least.max((n * self.scale) as usize / least * least)
+    }
+
+    /// The session that the options ask for, also as the current one.
+    pub fn session(&self) -> talatat::Result<Session> {
+        let mut builder = Session::builder().threads(self.threads);
+        if let Some(bytes) = self.memory {
+            builder = builder.memory_limit(bytes);
+        }
+        let session = builder.build()?;
+        session.make_current();
+        Ok(session)
+    }
+}
+
+/// What a workload found.
+#[derive(Default)]
+pub struct Report {
+    pub digest: BTreeMap<String, f64>,
+    pub parts: BTreeMap<String, f64>,
+    pub metrics: BTreeMap<String, f64>,
+    pub inner_s: Option<f64>,
+}
+
+impl Report {
+    /// Times a part of the workload.
+    pub fn part<T>(&mut self, name: &str, run: impl FnOnce() -> T) -> T {
+        let start = Instant::now();
+        let result = run();
+        self.parts.insert(name.into(), start.elapsed().as_secs_f64());
+        result
+    }
+
+    pub fn digest(&mut self, name: &str, value: f64) {
+        self.digest.insert(name.into(), value);
+    }
+
+    pub fn metric(&mut self, name: &str, value: f64) {
+        self.metrics.insert(name.into(), value);
+    }
+
+    pub fn json(&self) -> String {
+        let object = |map: &BTreeMap<String, f64>| {
+            // NaN and infinities are not JSON.
+            let number = |x: f64| if x.is_finite() { x.to_string() } else { "null".into() };
+            let fields: Vec<String> = map.iter().map(|(name, &x)| format!("\"{name}\": {}", number(x))).collect();
+            format!("{{{}}}", fields.join(", "))
+        };
+        format!(
+            "{{\"digest\": {}, \"inner_s\": {}, \"parts\": {}, \"metrics\": {}}}",
+            object(&self.digest),
+            self.inner_s.unwrap_or(0.0),
+            object(&self.parts),
+            object(&self.metrics)
+        )
+    }
+}

@@ -1,0 +1,310 @@
+//! Arrays out of nothing: constants, ranges, random numbers. All are programs of the element's index, so they take no memory,
+//! do not depend on the chunks, and fuse with what is done to them.
+
+use std::panic::Location;
+use std::sync::Arc;
+
+use ndarray::{ArcArray, Dimension};
+use talatat_graph::{Key, KeyBuilder};
+
+use super::build::{blockwise, invalid};
+use super::chunks::Chunks;
+use super::dtype::{DType, Element, with_dtype};
+use super::expr::{Expr, Op};
+use super::handle::Array;
+use super::kernels::program::{BinaryOp, Builder, Distribution, Reg};
+use super::kernels::{Block, KernelError, Scalar};
+use crate::error::{Error, Result};
+
+type At = &'static Location<'static>;
+
+/// A creation: a program without inputs on a shape, cut automatically.
+fn create<T: Element>(
+    operation: &str,
+    shape: &[usize],
+    at: At,
+    build: impl FnOnce(&mut Builder) -> std::result::Result<Reg, KernelError>,
+) -> Result<Array<T>> {
+    let grid = Chunks::default().grid(operation, shape, T::DTYPE.size())?;
+    let mut builder = Builder::new(shape.len());
+    let made = build(&mut builder)
+        .and_then(|register| builder.cast(register, T::DTYPE))
+        .and_then(|register| builder.finish(register));
+    let program = made.map_err(|error| invalid(operation, &error, at))?;
+    let axes: Vec<_> = grid.axes().iter().cloned().enumerate().collect();
+    Ok(Array::from_expr(blockwise(operation, program, Vec::new(), &axes, at)?))
+}
+
+fn infallible<T: Element>(result: Result<Array<T>>) -> Array<T> {
+    Array::from_result(result.and_then(|array| array.expr().cloned()))
+}
+
+/// An array of one value.
+///
+/// ```
+/// use talatat::prelude::*;
+/// assert_eq!(talatat::array::full([2, 3], 7_i32).compute()?.sum(), 42);
+/// # Ok::<(), talatat::Error>(())
+/// ```
+#[track_caller]
+pub fn full<T: Element>(shape: impl AsRef<[usize]>, value: T) -> Array<T> {
+    infallible(create("full", shape.as_ref(), Location::caller(), |builder| builder.constant(value)))
+}
+
+/// An array of zeros (`false` for `bool`).
+///
+/// ```
+/// use talatat::prelude::*;
+/// assert_eq!(talatat::array::zeros::<f32>([2, 2]).compute()?.sum(), 0.0);
+/// # Ok::<(), talatat::Error>(())
+/// ```
+#[track_caller]
+pub fn zeros<T: Element>(shape: impl AsRef<[usize]>) -> Array<T> {
+    let constant = |builder: &mut Builder| builder.constant(Scalar::from(false));
+    infallible(create("zeros", shape.as_ref(), Location::caller(), constant))
+}
+
+/// An array of ones (`true` for `bool`).
+///
+/// ```
+/// use talatat::prelude::*;
+/// assert_eq!(talatat::array::ones::<u8>([5]).compute()?.len(), 5);
+/// # Ok::<(), talatat::Error>(())
+/// ```
+#[track_caller]
+pub fn ones<T: Element>(shape: impl AsRef<[usize]>) -> Array<T> {
+    let constant = |builder: &mut Builder| builder.constant(Scalar::from(true));
+    infallible(create("ones", shape.as_ref(), Location::caller(), constant))
+}
+
+/// `start, start + step, ..` up to `stop`, which is left out; element `i` is `start + i * step`.
+///
+/// ```
+/// use talatat::prelude::*;
+/// use talatat::array::arange;
+/// assert_eq!(arange::<i64>(0, 5, 2)?.compute()?.into_raw_vec_and_offset().0, [0, 2, 4]);
+/// assert_eq!(arange::<f64>(1.0, 0.0, -0.25)?.shape()?, [4]);
+/// # Ok::<(), talatat::Error>(())
+/// ```
+///
+/// # Errors
+/// If `step` is 0 or a bound is not finite.
+#[track_caller]
+pub fn arange<T: Element>(start: T, stop: T, step: T) -> Result<Array<T>> {
+    let at = Location::caller();
+    let [start, stop, step]: [Scalar; 3] = [start, stop, step].map(Into::into);
+    let length = if T::DTYPE.is_float() {
+        let [start, stop, step] = [start, stop, step].map(|scalar| scalar.get::<f64>());
+        let length = ((stop - start) / step).ceil();
+        if step == 0.0 || !length.is_finite() {
+            return Err(Error::invalid_at("arange", format!("from {start} to {stop} by {step}"), at));
+        }
+        length.max(0.0) as usize
+    } else {
+        let [start, stop, step] = [start, stop, step].map(integer);
+        if step == 0 {
+            return Err(Error::invalid_at("arange", "a step of 0 never arrives: give another one", at));
+        }
+        let distance = stop - start;
+        usize::try_from((distance + step - step.signum()) / step).unwrap_or(0)
+    };
+    create("arange", &[length], at, |builder| {
+        // As NumPy: the index times the step, in the type of the result.
+        let dtype = if T::DTYPE.is_float() { T::DTYPE } else { DType::I64 };
+        let index = builder.index(0, &[1])?;
+        let index = builder.cast(index, dtype)?;
+        let (start, step) = (builder.constant(start.cast(dtype))?, builder.constant(step.cast(dtype))?);
+        let offset = builder.binary(BinaryOp::Mul, index, step)?;
+        builder.binary(BinaryOp::Add, offset, start)
+    })
+}
+
+fn integer(scalar: Scalar) -> i128 {
+    match scalar {
+        Scalar::U64(value) => i128::from(value),
+        other => i128::from(other.get::<i64>()),
+    }
+}
+
+/// `count` numbers from `start` to `stop`, evenly spaced; `stop` is the last one.
+///
+/// ```
+/// use talatat::prelude::*;
+/// let x = talatat::array::linspace(0.0, 1.0, 5)?;
+/// assert_eq!(x.compute()?.into_raw_vec_and_offset().0, [0.0, 0.25, 0.5, 0.75, 1.0]);
+/// # Ok::<(), talatat::Error>(())
+/// ```
+///
+/// # Errors
+/// If a bound is not finite.
+#[track_caller]
+pub fn linspace(start: f64, stop: f64, count: usize) -> Result<Array<f64>> {
+    spaced(start, stop, count, count.saturating_sub(1), Location::caller())
+}
+
+/// [`linspace`] without the last number: `count` intervals from `start` to `stop`, which is left out.
+///
+/// ```
+/// use talatat::prelude::*;
+/// let x = talatat::array::linspace_open(0.0, 1.0, 4)?;
+/// assert_eq!(x.compute()?.into_raw_vec_and_offset().0, [0.0, 0.25, 0.5, 0.75]);
+/// # Ok::<(), talatat::Error>(())
+/// ```
+///
+/// # Errors
+/// If a bound is not finite.
+#[track_caller]
+pub fn linspace_open(start: f64, stop: f64, count: usize) -> Result<Array<f64>> {
+    spaced(start, stop, count, count, Location::caller())
+}
+
+fn spaced(start: f64, stop: f64, count: usize, intervals: usize, at: At) -> Result<Array<f64>> {
+    if !start.is_finite() || !stop.is_finite() {
+        return Err(Error::invalid_at("linspace", format!("from {start} to {stop}: the bounds must be finite"), at));
+    }
+    let step = (stop - start) / intervals.max(1) as f64;
+    create("linspace", &[count], at, |builder| {
+        let index = builder.index(0, &[1])?;
+        let float = builder.cast(index, DType::F64)?;
+        let (step, first) = (builder.constant(step)?, builder.constant(start)?);
+        let offset = builder.binary(BinaryOp::Mul, float, step)?;
+        let value = builder.binary(BinaryOp::Add, offset, first)?;
+        if intervals == count || count < 2 {
+            return Ok(value);
+        }
+        // The last one is `stop` itself, not what rounding makes of it.
+        let (last, stop) = (builder.constant(intervals as i64)?, builder.constant(stop)?);
+        let is_last = builder.binary(BinaryOp::Eq, index, last)?;
+        builder.select(is_last, stop, value)
+    })
+}
+
+/// `rows` x `columns` with ones on the diagonal `k` (0 is the main one, positive ones are above) and zeros elsewhere.
+///
+/// ```
+/// use talatat::prelude::*;
+/// assert_eq!(talatat::array::eye::<f64>(3, 4, 1).compute()?[[0, 1]], 1.0);
+/// # Ok::<(), talatat::Error>(())
+/// ```
+#[track_caller]
+pub fn eye<T: Element>(rows: usize, columns: usize, k: isize) -> Array<T> {
+    infallible(create("eye", &[rows, columns], Location::caller(), |builder| {
+        let distance = builder.index(0, &[-1, 1])?;
+        let k = builder.constant(k as i64)?;
+        builder.binary(BinaryOp::Eq, distance, k)
+    }))
+}
+
+/// An array in memory, as a lazy one. It is shared, not copied; chunks are views of it.
+///
+/// ```
+/// use talatat::prelude::*;
+/// use talatat::array::from_ndarray;
+/// let x = from_ndarray(ndarray::array![[1.0, 2.0], [3.0, 4.0]], [1, 2])?;
+/// assert_eq!(x.numblocks(), [2, 1]);
+/// let sum: f64 = x.sum(..)?.item()?.compute()?;
+/// assert_eq!(sum, 10.0);
+/// # Ok::<(), talatat::Error>(())
+/// ```
+///
+/// # Errors
+/// If the chunks do not fit the shape.
+#[track_caller]
+pub fn from_ndarray<T: Element, D: Dimension>(
+    array: impl Into<ArcArray<T, D>>,
+    chunks: impl Into<Chunks>,
+) -> Result<Array<T>> {
+    let at = Location::caller();
+    let array: ArcArray<T, D> = array.into();
+    let array = array.into_dyn();
+    let grid = chunks.into().grid("from_ndarray", array.shape(), T::DTYPE.size())?;
+    let block = Block::from_shared(array);
+    let content = content_key(&block);
+    let op = Op::Memory { array: Arc::new(block) };
+    Ok(Array::from_expr(Expr::new(T::DTYPE, grid, op, Some(content), at)))
+}
+
+/// A hash of an array's type, shape and elements, at memory speed.
+fn content_key(block: &Block) -> Key {
+    let key = KeyBuilder::new("memory").number(block.dtype() as u64).value(block.shape());
+    with_dtype!(block.dtype(), T => {
+        let Ok(view) = block.view::<T>() else { return key.finish() };
+        match view.as_slice() {
+            Some(values) => key.bytes(bytemuck::cast_slice(values)),
+            None => {
+                let values: Vec<T> = view.iter().copied().collect();
+                key.bytes(bytemuck::cast_slice(&values))
+            }
+        }
+    })
+    .finish()
+}
+
+/// Numbers from `low` (included) to `high` (excluded), all equally likely. The number at an index depends on the seed and the
+/// index alone: not on the chunks, the threads or the executor.
+///
+/// ```
+/// use talatat::prelude::*;
+/// let x = talatat::array::uniform(0.0, 1.0, [1000], 42)?;
+/// assert_eq!(x.compute()?, x.rechunk(7)?.compute()?);
+/// # Ok::<(), talatat::Error>(())
+/// ```
+///
+/// # Errors
+/// If the bounds are not finite or in the wrong order.
+#[track_caller]
+pub fn uniform(low: f64, high: f64, shape: impl AsRef<[usize]>, seed: u64) -> Result<Array<f64>> {
+    random("uniform", Distribution::Uniform { low, high }, shape.as_ref(), seed, Location::caller())
+}
+
+/// Numbers of the normal distribution. See [`uniform`] for what they depend on.
+///
+/// ```
+/// use talatat::prelude::*;
+/// let x = talatat::array::normal(5.0, 2.0, [100, 100], 1)?;
+/// let mean = x.mean(..)?.item()?.compute()?;
+/// assert!((mean - 5.0).abs() < 0.1);
+/// # Ok::<(), talatat::Error>(())
+/// ```
+///
+/// # Errors
+/// If the deviation is negative or a parameter is not finite.
+#[track_caller]
+pub fn normal(mean: f64, deviation: f64, shape: impl AsRef<[usize]>, seed: u64) -> Result<Array<f64>> {
+    random("normal", Distribution::Normal { mean, deviation }, shape.as_ref(), seed, Location::caller())
+}
+
+/// Integers from `low` (included) to `high` (excluded), all equally likely. See [`uniform`] for what they depend on.
+///
+/// ```
+/// use talatat::prelude::*;
+/// let dice = talatat::array::integers(1, 7, [60], 3)?.compute()?;
+/// assert!(dice.iter().all(|&eyes| (1..7).contains(&eyes)));
+/// # Ok::<(), talatat::Error>(())
+/// ```
+///
+/// # Errors
+/// If `high` is not above `low`.
+#[track_caller]
+pub fn integers(low: i64, high: i64, shape: impl AsRef<[usize]>, seed: u64) -> Result<Array<i64>> {
+    random("integers", Distribution::Integers { low, high }, shape.as_ref(), seed, Location::caller())
+}
+
+fn random<T: Element>(
+    operation: &str,
+    distribution: Distribution,
+    shape: &[usize],
+    seed: u64,
+    at: At,
+) -> Result<Array<T>> {
+    create(operation, shape, at, |builder| {
+        let mut strides = vec![0_i64; shape.len()];
+        let mut stride = 1_i64;
+        for (axis, &length) in shape.iter().enumerate().rev() {
+            strides[axis] = stride;
+            stride = stride.wrapping_mul(length as i64);
+        }
+        let index = builder.index(0, &strides)?;
+        builder.random(distribution, seed, index)
+    })
+}

@@ -1,0 +1,406 @@
+//! Elementwise operations: one row each, with NumPy's broadcasting and promotion.
+//!
+//! Operators work on arrays, references to them and scalars of the array's type. What does not fit gives an array that carries
+//! the error (see [`Array`]).
+
+use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Neg, Not, Rem, Sub};
+use std::panic::Location;
+
+use super::build::{cast, elementwise};
+use super::dtype::{Element, Promote};
+use super::expr::ExprRef;
+use super::handle::Array;
+use super::kernels::program::{BinaryOp, Builder, UnaryOp};
+use super::kernels::{KernelError, Scalar};
+use crate::error::Result;
+
+/// The other side of an elementwise operation: an array, a reference to one, or a scalar of the array's type.
+#[derive(Clone, Debug)]
+pub struct Operand<U>(Side<U>);
+
+#[derive(Clone, Debug)]
+enum Side<U> {
+    Array(Array<U>),
+    Scalar(U),
+}
+
+impl<U> From<Array<U>> for Operand<U> {
+    fn from(array: Array<U>) -> Self {
+        Operand(Side::Array(array))
+    }
+}
+
+impl<U> From<&Array<U>> for Operand<U> {
+    fn from(array: &Array<U>) -> Self {
+        Operand(Side::Array(array.clone()))
+    }
+}
+
+impl<U: Element> From<U> for Operand<U> {
+    fn from(scalar: U) -> Self {
+        Operand(Side::Scalar(scalar))
+    }
+}
+
+type At = &'static Location<'static>;
+
+/// A binary operation on expressions or scalars; at least one side is an array.
+fn binary<T: Element, U: Element>(op: BinaryOp, a: &Operand<T>, b: &Operand<U>, at: At) -> Result<ExprRef> {
+    let mut arrays: Vec<ExprRef> = Vec::with_capacity(2);
+    let mut scalars: [Option<Scalar>; 2] = [None, None];
+    match &a.0 {
+        Side::Array(array) => arrays.push(array.expr()?.clone()),
+        Side::Scalar(scalar) => scalars[0] = Some((*scalar).into()),
+    }
+    match &b.0 {
+        Side::Array(array) => arrays.push(array.expr()?.clone()),
+        Side::Scalar(scalar) => scalars[1] = Some((*scalar).into()),
+    }
+    elementwise(op.name(), &arrays, at, |builder, registers| {
+        let mut registers = registers.iter().copied();
+        let mut side = |builder: &mut Builder, scalar: Option<Scalar>| match scalar {
+            Some(scalar) => builder.constant(scalar),
+            None => registers.next().ok_or(KernelError::Arguments { operation: op.name(), expected: 2, found: 1 }),
+        };
+        let a = side(builder, scalars[0])?;
+        let b = side(builder, scalars[1])?;
+        builder.binary(op, a, b)
+    })
+}
+
+fn unary<T: Element>(op: UnaryOp, x: &Array<T>, at: At) -> Result<ExprRef> {
+    elementwise(op.name(), std::slice::from_ref(x.expr()?), at, |builder, registers| builder.unary(op, registers[0]))
+}
+
+macro_rules! unary_methods {
+    ($($name:ident, $op:ident, $output:ty, $doc:literal;)*) => {
+        /// Elementwise functions of one array.
+        impl<T: Element> Array<T> {$(
+            #[doc = $doc]
+            #[track_caller]
+            pub fn $name(&self) -> Array<$output> {
+                Array::from_result(unary(UnaryOp::$op, self, Location::caller()))
+            }
+        )*}
+    };
+}
+
+unary_methods! {
+    sqrt, Sqrt, T::Float, "Square root; NaN below 0.";
+    exp, Exp, T::Float, "Exponential.";
+    expm1, Expm1, T::Float, "`exp(x) - 1`, exact near 0.";
+    log, Log, T::Float, "Natural logarithm; NaN below 0.";
+    log1p, Log1p, T::Float, "`log(1 + x)`, exact near 0.";
+    log2, Log2, T::Float, "Logarithm to base 2.";
+    log10, Log10, T::Float, "Logarithm to base 10.";
+    sin, Sin, T::Float, "Sine of radians.";
+    cos, Cos, T::Float, "Cosine of radians.";
+    tan, Tan, T::Float, "Tangent of radians.";
+    arcsin, Arcsin, T::Float, "Inverse sine, in radians.";
+    arccos, Arccos, T::Float, "Inverse cosine, in radians.";
+    arctan, Arctan, T::Float, "Inverse tangent, in radians.";
+    sinh, Sinh, T::Float, "Hyperbolic sine.";
+    cosh, Cosh, T::Float, "Hyperbolic cosine.";
+    tanh, Tanh, T::Float, "Hyperbolic tangent.";
+    cbrt, Cbrt, T::Float, "Cube root.";
+    reciprocal, Reciprocal, T::Float, "`1 / x`, in floating point also for integers (NumPy rounds those to 0).";
+    abs, Abs, T, "Absolute value; the least signed integer wraps to itself.";
+    sign, Sign, T, "-1, 0 or 1; NaN stays.";
+    square, Square, T, "`x * x`; integers wrap (`bool` stays `bool`, which NumPy makes `int8`).";
+    floor, Floor, T, "Rounds towards negative infinity; integers stay.";
+    ceil, Ceil, T, "Rounds towards infinity; integers stay.";
+    trunc, Trunc, T, "Rounds towards zero; integers stay.";
+    rint, Rint, T, "Rounds to the nearest integer, halves to even; integers stay.";
+    isnan, IsNan, bool, "Whether an element is not a number.";
+    isfinite, IsFinite, bool, "Whether an element is neither infinite nor NaN.";
+    isinf, IsInf, bool, "Whether an element is infinite.";
+    logical_not, Not, bool, "Whether an element is zero.";
+}
+
+macro_rules! binary_methods {
+    ($($name:ident, $op:ident, $output:ty, $doc:literal;)*) => {
+        /// Elementwise functions of two arrays, or of an array and a scalar.
+        impl<T: Element> Array<T> {$(
+            #[doc = $doc]
+            #[track_caller]
+            pub fn $name<U: Element>(&self, other: impl Into<Operand<U>>) -> Array<$output>
+            where
+                T: Promote<U>,
+            {
+                Array::from_result(binary(BinaryOp::$op, &self.into(), &other.into(), Location::caller()))
+            }
+        )*}
+    };
+}
+
+binary_methods! {
+    power, Power, <T as Promote<U>>::Output, "`self` to the power of `other`; integers wrap. A negative power of an integer is rounded to 0 (NumPy refuses it).";
+    floor_divide, FloorDiv, <T as Promote<U>>::Output, "The quotient, rounded towards negative infinity; an integer divided by 0 gives 0.";
+    minimum, Minimum, <T as Promote<U>>::Output, "The smaller of the two; NaN wins.";
+    maximum, Maximum, <T as Promote<U>>::Output, "The larger of the two; NaN wins.";
+    fmin, Fmin, <T as Promote<U>>::Output, "The smaller of the two; NaN loses.";
+    fmax, Fmax, <T as Promote<U>>::Output, "The larger of the two; NaN loses.";
+    arctan2, Arctan2, <<T as Promote<U>>::Output as Element>::Float, "The angle of the point (other, self), in radians.";
+    hypot, Hypot, <<T as Promote<U>>::Output as Element>::Float, "`sqrt(self² + other²)` without overflow.";
+    equal, Eq, bool, "Whether the two are equal; NaN is not equal to itself.";
+    not_equal, Ne, bool, "Whether the two differ.";
+    less, Lt, bool, "`self < other`; false where one is NaN.";
+    less_equal, Le, bool, "`self <= other`; false where one is NaN.";
+    greater, Gt, bool, "`self > other`; false where one is NaN.";
+    greater_equal, Ge, bool, "`self >= other`; false where one is NaN.";
+    logical_and, And, bool, "Whether both are not zero.";
+    logical_or, Or, bool, "Whether one of the two is not zero.";
+    logical_xor, Xor, bool, "Whether exactly one of the two is not zero.";
+}
+
+impl<T: Element> Array<T> {
+    /// The elements converted to another type: floats to integers towards zero and within the type's range, NaN to 0.
+    ///
+    /// ```
+    /// use talatat::prelude::*;
+    /// let x = talatat::array::linspace(0.0, 2.5, 6)?;
+    /// assert_eq!(x.astype::<i32>().compute()?.into_raw_vec_and_offset().0, [0, 0, 1, 1, 2, 2]);
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn astype<U: Element>(&self) -> Array<U> {
+        let at = Location::caller();
+        Array::from_result(self.expr().and_then(|expr| cast(expr, U::DTYPE, at)))
+    }
+
+    /// The elements limited to `low..=high`; NaN stays.
+    ///
+    /// ```
+    /// use talatat::prelude::*;
+    /// let x = talatat::array::arange::<i64>(0, 5, 1)?;
+    /// assert_eq!(x.clip(1, 3).compute()?.into_raw_vec_and_offset().0, [1, 1, 2, 3, 3]);
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn clip(&self, low: impl Into<Operand<T>>, high: impl Into<Operand<T>>) -> Array<T> {
+        let at = Location::caller();
+        let low = Array::<T>::from_result(binary(BinaryOp::Maximum, &self.into(), &low.into(), at));
+        Array::from_result(binary(BinaryOp::Minimum, &low.into(), &high.into(), at))
+    }
+}
+
+/// The elements of `a` where `condition` is true, else those of `b`.
+///
+/// ```
+/// use talatat::prelude::*;
+/// use talatat::array::{arange, where_};
+/// let x = arange::<i64>(-2, 3, 1)?;
+/// let y = where_(&x.less(0), -&x, &x);
+/// assert_eq!(y.compute()?.into_raw_vec_and_offset().0, [2, 1, 0, 1, 2]);
+/// # Ok::<(), talatat::Error>(())
+/// ```
+#[track_caller]
+pub fn where_<T, U>(
+    condition: &Array<bool>,
+    a: impl Into<Operand<T>>,
+    b: impl Into<Operand<U>>,
+) -> Array<<T as Promote<U>>::Output>
+where
+    T: Promote<U>,
+    U: Element,
+{
+    let at = Location::caller();
+    let (a, b) = (a.into(), b.into());
+    let select = || {
+        let mut arrays = vec![condition.expr()?.clone()];
+        let a = match &a.0 {
+            Side::Array(array) => {
+                arrays.push(array.expr()?.clone());
+                None
+            }
+            Side::Scalar(scalar) => Some((*scalar).into()),
+        };
+        let b: Option<Scalar> = match &b.0 {
+            Side::Array(array) => {
+                arrays.push(array.expr()?.clone());
+                None
+            }
+            Side::Scalar(scalar) => Some((*scalar).into()),
+        };
+        elementwise("where", &arrays, at, |builder, registers| {
+            let mut others = registers[1..].iter().copied();
+            let mut side = |builder: &mut Builder, scalar: Option<Scalar>| match scalar {
+                Some(scalar) => builder.constant(scalar),
+                None => others.next().ok_or(KernelError::Arguments { operation: "where", expected: 3, found: 2 }),
+            };
+            let (a, b) = (side(builder, a)?, side(builder, b)?);
+            builder.select(registers[0], a, b)
+        })
+    };
+    Array::from_result(select())
+}
+
+macro_rules! operators {
+    ($($trait:ident, $method:ident, $op:expr, $output:ty;)*) => {$(
+        impl<T: Promote<U>, U: Element> $trait<Array<U>> for Array<T> {
+            type Output = Array<$output>;
+
+            #[track_caller]
+            fn $method(self, other: Array<U>) -> Self::Output {
+                Array::from_result(binary($op(T::DTYPE, U::DTYPE), &self.into(), &other.into(), Location::caller()))
+            }
+        }
+
+        impl<T: Promote<U>, U: Element> $trait<&Array<U>> for Array<T> {
+            type Output = Array<$output>;
+
+            #[track_caller]
+            fn $method(self, other: &Array<U>) -> Self::Output {
+                Array::from_result(binary($op(T::DTYPE, U::DTYPE), &self.into(), &other.into(), Location::caller()))
+            }
+        }
+
+        impl<T: Promote<U>, U: Element> $trait<Array<U>> for &Array<T> {
+            type Output = Array<$output>;
+
+            #[track_caller]
+            fn $method(self, other: Array<U>) -> Self::Output {
+                Array::from_result(binary($op(T::DTYPE, U::DTYPE), &self.into(), &other.into(), Location::caller()))
+            }
+        }
+
+        impl<T: Promote<U>, U: Element> $trait<&Array<U>> for &Array<T> {
+            type Output = Array<$output>;
+
+            #[track_caller]
+            fn $method(self, other: &Array<U>) -> Self::Output {
+                Array::from_result(binary($op(T::DTYPE, U::DTYPE), &self.into(), &other.into(), Location::caller()))
+            }
+        }
+    )*};
+}
+
+macro_rules! scalar_operators {
+    ($trait:ident, $method:ident, $op:expr, $scalar:ty, $output:ty) => {
+        impl $trait<$scalar> for Array<$scalar> {
+            type Output = Array<$output>;
+
+            #[track_caller]
+            fn $method(self, other: $scalar) -> Self::Output {
+                let dtype = <$scalar>::DTYPE;
+                Array::from_result(binary($op(dtype, dtype), &self.into(), &other.into(), Location::caller()))
+            }
+        }
+
+        impl $trait<$scalar> for &Array<$scalar> {
+            type Output = Array<$output>;
+
+            #[track_caller]
+            fn $method(self, other: $scalar) -> Self::Output {
+                let dtype = <$scalar>::DTYPE;
+                Array::from_result(binary($op(dtype, dtype), &self.into(), &other.into(), Location::caller()))
+            }
+        }
+
+        impl $trait<Array<$scalar>> for $scalar {
+            type Output = Array<$output>;
+
+            #[track_caller]
+            fn $method(self, other: Array<$scalar>) -> Self::Output {
+                let dtype = <$scalar>::DTYPE;
+                Array::from_result(binary($op(dtype, dtype), &self.into(), &other.into(), Location::caller()))
+            }
+        }
+
+        impl $trait<&Array<$scalar>> for $scalar {
+            type Output = Array<$output>;
+
+            #[track_caller]
+            fn $method(self, other: &Array<$scalar>) -> Self::Output {
+                let dtype = <$scalar>::DTYPE;
+                Array::from_result(binary($op(dtype, dtype), &self.into(), &other.into(), Location::caller()))
+            }
+        }
+    };
+    ($($scalar:ty),*) => {$(
+        scalar_operators!(Add, add, always::<{ ADD }>, $scalar, $scalar);
+        scalar_operators!(Sub, sub, always::<{ SUB }>, $scalar, $scalar);
+        scalar_operators!(Mul, mul, always::<{ MUL }>, $scalar, $scalar);
+        scalar_operators!(Div, div, always::<{ DIV }>, $scalar, <$scalar as Element>::Float);
+        scalar_operators!(Rem, rem, always::<{ REM }>, $scalar, $scalar);
+    )*};
+}
+
+use super::dtype::DType;
+
+const ADD: usize = 0;
+const SUB: usize = 1;
+const MUL: usize = 2;
+const DIV: usize = 3;
+const REM: usize = 4;
+const AND: usize = 5;
+const OR: usize = 6;
+const XOR: usize = 7;
+
+/// The operation behind an operator, which for the bitwise ones depends on the types: `bool` has logical ones.
+fn always<const OPERATOR: usize>(a: DType, b: DType) -> BinaryOp {
+    let logical = a == DType::Bool && b == DType::Bool;
+    match OPERATOR {
+        ADD => BinaryOp::Add,
+        SUB => BinaryOp::Sub,
+        MUL => BinaryOp::Mul,
+        DIV => BinaryOp::Div,
+        REM => BinaryOp::Mod,
+        AND if logical => BinaryOp::And,
+        OR if logical => BinaryOp::Or,
+        XOR if logical => BinaryOp::Xor,
+        AND => BinaryOp::BitAnd,
+        OR => BinaryOp::BitOr,
+        _ => BinaryOp::BitXor,
+    }
+}
+
+operators! {
+    Add, add, always::<{ ADD }>, <T as Promote<U>>::Output;
+    Sub, sub, always::<{ SUB }>, <T as Promote<U>>::Output;
+    Mul, mul, always::<{ MUL }>, <T as Promote<U>>::Output;
+    Div, div, always::<{ DIV }>, <<T as Promote<U>>::Output as Element>::Float;
+    Rem, rem, always::<{ REM }>, <T as Promote<U>>::Output;
+    BitAnd, bitand, always::<{ AND }>, <T as Promote<U>>::Output;
+    BitOr, bitor, always::<{ OR }>, <T as Promote<U>>::Output;
+    BitXor, bitxor, always::<{ XOR }>, <T as Promote<U>>::Output;
+}
+
+scalar_operators!(i8, i16, i32, i64, u8, u16, u32, u64, f32, f64);
+
+impl<T: Element> Neg for &Array<T> {
+    type Output = Array<T>;
+
+    #[track_caller]
+    fn neg(self) -> Array<T> {
+        Array::from_result(unary(UnaryOp::Neg, self, Location::caller()))
+    }
+}
+
+impl<T: Element> Neg for Array<T> {
+    type Output = Array<T>;
+
+    #[track_caller]
+    fn neg(self) -> Array<T> {
+        Array::from_result(unary(UnaryOp::Neg, &self, Location::caller()))
+    }
+}
+
+/// Logical for `bool`, bitwise for integers.
+impl<T: Element> Not for &Array<T> {
+    type Output = Array<T>;
+
+    #[track_caller]
+    fn not(self) -> Array<T> {
+        Array::from_result(unary(UnaryOp::BitNot, self, Location::caller()))
+    }
+}
+
+impl<T: Element> Not for Array<T> {
+    type Output = Array<T>;
+
+    #[track_caller]
+    fn not(self) -> Array<T> {
+        Array::from_result(unary(UnaryOp::BitNot, &self, Location::caller()))
+    }
+}

@@ -1,0 +1,392 @@
+//! Exact sums of many lanes at once: one plane of `f64` for each range of exponents.
+//!
+//! A plane of unit `u` holds for every lane an integer multiple of `2^u`, and is added to only what is
+//! such a multiple, so no addition ever rounds. A value `x` is split at a unit by
+//! `q = (x + 1.5·2^(52+u)) - 1.5·2^(52+u)`: `q` is `x` rounded to a multiple of `2^u`, and `x - q` is exact
+//! and goes to the next lower plane. The planes' units lie 40 bits apart; the first row fixes where. A value
+//! puts at most 2^40 units into a plane, so carries are due only every few thousand rows.
+//!
+//! After Demmel and Nguyen, "Parallel Reproducible Summation" (IEEE Trans. Computers 64, 2015), but with as
+//! many planes as the data asks for, so that the sum is not only reproducible but exact (as Neal's
+//! superaccumulators, arXiv:1505.05571, are).
+
+use smallvec::SmallVec;
+
+use super::number::power_of_two;
+use super::simd::{self, Extent, Float, Grain};
+use super::wire;
+
+/// Bits between the units of neighbouring planes.
+const STEP: i32 = 40;
+/// Additions a lane takes before its carries must be moved up: `LIMIT · 2^40 < 2^52`.
+const LIMIT: u32 = 4000;
+/// Lanes that share a count of additions; also the longest row worked on at once.
+pub(super) const SEGMENT: usize = 1024;
+/// The longest row summed in registers: `2^(52-11)` units each leave room for 2^11 values.
+pub(super) const ROW: usize = 2048;
+/// Magnitudes handed to [`Planes`] lie below this, which leaves room for 2^64 of them and for `magic`.
+pub(super) const HUGE: f64 = f64::from_bits((700 + 1023) << 52);
+const LOWEST: i32 = -1074;
+
+/// One range of exponents.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+struct Plane {
+    /// The unit is `2^unit(anchor, level)`.
+    level: i32,
+    #[serde(with = "wire::small")]
+    sums: SmallVec<[f64; 2]>,
+}
+
+/// Exact sums of values below [`HUGE`] in magnitude.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub(super) struct Planes {
+    lanes: usize,
+    /// The unit's exponent at level 0.
+    anchor: Option<i32>,
+    /// From the highest level to the lowest.
+    #[serde(with = "wire::small")]
+    planes: SmallVec<[Plane; 2]>,
+    /// Additions since the last carry, per segment of lanes.
+    #[serde(with = "wire::small")]
+    adds: SmallVec<[u32; 4]>,
+}
+
+/// Exponent of the leading bit; below all others for zero.
+fn exponent(x: f64) -> i32 {
+    let bits = x.to_bits() & (u64::MAX >> 1);
+    match (bits >> 52) as i32 {
+        0 => 63 - bits.leading_zeros() as i32 + LOWEST,
+        field => field - 1023,
+    }
+}
+
+/// Adding and subtracting it rounds to a multiple of `2^unit`.
+fn magic(unit: i32) -> f64 {
+    1.5 * power_of_two(52 + unit)
+}
+
+/// A copy of the row in `f64`, in the front of `buffer`.
+fn widened<'b, F: Float, const N: usize>(row: &[F], buffer: &'b mut [f64; N]) -> &'b mut [f64] {
+    for (slot, x) in buffer.iter_mut().zip(row) {
+        *slot = x.wide();
+    }
+    &mut buffer[..row.len().min(N)]
+}
+
+impl Grain {
+    /// All values of magnitude `smallest` or more are multiples of two to this power.
+    fn of(self, smallest: f64) -> i32 {
+        (exponent(smallest) - self.digits).max(self.floor)
+    }
+}
+
+impl Planes {
+    pub(super) fn new(lanes: usize) -> Planes {
+        Planes {
+            lanes,
+            anchor: None,
+            planes: SmallVec::new(),
+            adds: SmallVec::from_elem(0, lanes.div_ceil(SEGMENT)),
+        }
+    }
+
+    /// The level whose unit suits values up to `largest`, and that unit.
+    fn level(&mut self, largest: f64) -> (i32, i32) {
+        let top = exponent(largest) + 1;
+        // Two bits in hand for later rows that are a little larger.
+        let anchor = *self.anchor.get_or_insert((top + 2 - STEP).max(LOWEST));
+        let level = (top - STEP - anchor + STEP - 1).div_euclid(STEP);
+        let lowest = (LOWEST - anchor).div_euclid(STEP);
+        let level = level.max(lowest);
+        (level, self.unit(level))
+    }
+
+    fn unit(&self, level: i32) -> i32 {
+        (self.anchor.unwrap_or(0) + STEP * level).max(LOWEST)
+    }
+
+    /// Position of the plane of a level, made if missing.
+    fn plane(&mut self, level: i32) -> usize {
+        let found = self
+            .planes
+            .iter()
+            .position(|p| p.level <= level)
+            .unwrap_or(self.planes.len());
+        if self.planes.get(found).is_none_or(|p| p.level != level) {
+            self.planes.insert(
+                found,
+                Plane {
+                    level,
+                    sums: SmallVec::from_elem(0.0, self.lanes),
+                },
+            );
+        }
+        found
+    }
+
+    /// Counts one addition to the lanes of a segment, carrying before it becomes too many.
+    fn count(&mut self, segment: usize) {
+        let full = match self.adds.get_mut(segment) {
+            Some(adds) => {
+                *adds += 1;
+                *adds > LIMIT
+            }
+            None => false,
+        };
+        if full {
+            self.carry(segment);
+        }
+    }
+
+    /// Moves what exceeds half a plane's range to the next higher plane, from the lowest on.
+    fn carry(&mut self, segment: usize) {
+        let range = segment * SEGMENT..((segment + 1) * SEGMENT).min(self.lanes);
+        let mut index = self.planes.len();
+        while index > 0 {
+            index -= 1;
+            let Some(level) = self.planes.get(index).map(|p| p.level) else {
+                break;
+            };
+            let unit = self.unit(level + 1);
+            let Some(sums) = self
+                .planes
+                .get(index)
+                .and_then(|p| p.sums.get(range.clone()))
+            else {
+                break;
+            };
+            if simd::extent(sums).largest <= power_of_two(unit - 1) {
+                continue;
+            }
+            let above = self.plane(level + 1);
+            // The plane above is just before this one, new or not, and comes next.
+            index = above + 1;
+            let (higher, lower) = self.planes.split_at_mut(index);
+            if let (Some(higher), Some(lower)) = (higher.last_mut(), lower.first_mut())
+                && let (Some(higher), Some(lower)) = (
+                    higher.sums.get_mut(range.clone()),
+                    lower.sums.get_mut(range.clone()),
+                )
+            {
+                simd::peel(higher, lower, magic(unit));
+            }
+        }
+        if let Some(adds) = self.adds.get_mut(segment) {
+            *adds = 2;
+        }
+    }
+
+    /// Adds a value to a lane.
+    pub(super) fn add_value(&mut self, lane: usize, value: f64) {
+        self.count(lane / SEGMENT);
+        let mut left = value;
+        while left != 0.0 {
+            let (level, unit) = self.level(left.abs());
+            let magic = magic(unit);
+            let part = (left + magic) - magic;
+            let plane = self.plane(level);
+            if let Some(sum) = self
+                .planes
+                .get_mut(plane)
+                .and_then(|p| p.sums.get_mut(lane))
+            {
+                *sum += part;
+            }
+            left -= part;
+        }
+    }
+
+    /// Adds a row of at most [`ROW`] values to one lane; `false`, and nothing added, if some are not
+    /// below [`HUGE`].
+    pub(super) fn add_to_lane<F: Float>(&mut self, lane: usize, row: &[F], grain: Grain) -> bool {
+        let extent = simd::extent(row);
+        let usual = extent.largest < HUGE;
+        if !usual || extent.largest == 0.0 {
+            return usual;
+        }
+        let bits = row.len().next_power_of_two().ilog2() as i32;
+        let unit = (exponent(extent.largest) + 1 + bits - 52).max(LOWEST);
+        let grain = grain.of(extent.smallest);
+        if grain >= unit {
+            self.add_value(lane, simd::total(row));
+        } else if row.len() > 1 && unit - 1 + bits <= grain + 53 {
+            let (high, low) = simd::split_total(row, magic(unit));
+            self.add_value(lane, high);
+            self.add_value(lane, low);
+        } else {
+            self.peel_to_lane(lane, row);
+        }
+        true
+    }
+
+    /// As [`Planes::add_to_lane`] for a row with a wide range of exponents.
+    #[cold]
+    fn peel_to_lane<F: Float>(&mut self, lane: usize, row: &[F]) {
+        let bits = row.len().next_power_of_two().ilog2() as i32;
+        let mut rest = [0.0; ROW];
+        let rest = widened(row, &mut rest);
+        loop {
+            let largest = simd::extent(rest).largest;
+            if largest == 0.0 {
+                break;
+            }
+            let unit = (exponent(largest) + 1 + bits - 52).max(LOWEST);
+            let sum = simd::peel_total(rest, magic(unit));
+            self.add_value(lane, sum);
+        }
+    }
+
+    /// Adds value `j` to lane `first + j`; `false`, and nothing added, if some are not below [`HUGE`].
+    pub(super) fn add_to_lanes<F: Float>(
+        &mut self,
+        first: usize,
+        values: &[F],
+        grain: Grain,
+    ) -> bool {
+        let extent = simd::extent(values);
+        let usual = extent.largest < HUGE;
+        if usual {
+            self.add_rows(first, values, extent, grain);
+        }
+        usual
+    }
+
+    fn add_rows<F: Float>(&mut self, first: usize, values: &[F], extent: Extent, grain: Grain) {
+        let (mut start, mut left) = (first, values);
+        while !left.is_empty() && extent.largest != 0.0 {
+            let segment = start / SEGMENT;
+            let (row, after) = left.split_at(left.len().min((segment + 1) * SEGMENT - start));
+            self.add_row(segment, start, row, extent, grain);
+            start += row.len();
+            left = after;
+        }
+    }
+
+    /// As [`Planes::add_to_lanes`], for lanes of one segment, with the extent of the row or of more.
+    fn add_row<F: Float>(
+        &mut self,
+        segment: usize,
+        first: usize,
+        row: &[F],
+        extent: Extent,
+        grain: Grain,
+    ) {
+        self.count(segment);
+        let range = first..first + row.len();
+        let (level, unit) = self.level(extent.largest);
+        let grain = grain.of(extent.smallest);
+        let high = self.plane(level);
+        if grain >= unit {
+            if let Some(sums) = self
+                .planes
+                .get_mut(high)
+                .and_then(|p| p.sums.get_mut(range))
+            {
+                simd::add(sums, row);
+            }
+        } else if grain >= self.unit(level - 1) {
+            let low = self.plane(level - 1);
+            let (above, below) = self.planes.split_at_mut(low);
+            if let (Some(high), Some(low)) = (above.last_mut(), below.first_mut())
+                && let (Some(high), Some(low)) =
+                    (high.sums.get_mut(range.clone()), low.sums.get_mut(range))
+            {
+                simd::split(high, low, row, magic(unit));
+            }
+        } else {
+            self.peel_to_lanes(first, row);
+        }
+    }
+
+    /// As [`Planes::add_row`] for a row with a wide range of exponents.
+    #[cold]
+    fn peel_to_lanes<F: Float>(&mut self, first: usize, row: &[F]) {
+        let mut rest = [0.0; SEGMENT];
+        let rest = widened(row, &mut rest);
+        loop {
+            let largest = simd::extent(rest).largest;
+            if largest == 0.0 {
+                break;
+            }
+            let (level, unit) = self.level(largest);
+            let plane = self.plane(level);
+            if let Some(sums) = self
+                .planes
+                .get_mut(plane)
+                .and_then(|p| p.sums.get_mut(first..first + rest.len()))
+            {
+                simd::peel(sums, rest, magic(unit));
+            }
+        }
+    }
+
+    /// The planes' values of one lane; their sum is the lane's sum. Each is below `2^53` units.
+    pub(super) fn terms(&self, lane: usize) -> impl Iterator<Item = f64> + Clone {
+        self.planes
+            .iter()
+            .filter_map(move |p| p.sums.get(lane).copied())
+    }
+
+    /// Adds the other's sums, lane by lane.
+    pub(super) fn merge(&mut self, other: &Planes) {
+        let room = self
+            .adds
+            .iter()
+            .zip(&other.adds)
+            .all(|(a, b)| a.saturating_add(*b) <= LIMIT);
+        if self.planes.is_empty() {
+            self.clone_from(other);
+        } else if room && self.anchor == other.anchor {
+            for plane in &other.planes {
+                let mine = self.plane(plane.level);
+                if let Some(mine) = self.planes.get_mut(mine) {
+                    simd::add(&mut mine.sums, &plane.sums);
+                }
+            }
+            for (a, b) in self.adds.iter_mut().zip(&other.adds) {
+                *a += b;
+            }
+        } else {
+            // Other units: their planes are rows of values like any other.
+            for plane in &other.planes {
+                self.add_rows(0, &plane.sums, simd::extent(&plane.sums), Grain::F64);
+            }
+        }
+    }
+
+    pub(super) fn nbytes(&self) -> usize {
+        self.planes
+            .iter()
+            .map(|p| p.sums.len() * 8 + size_of::<Plane>())
+            .sum::<usize>()
+            + self.adds.len() * 4
+    }
+
+    /// Whether the fields can have come from this code (after decoding).
+    pub(super) fn is_sound(&self, lanes: usize) -> bool {
+        let anchor = self.anchor.unwrap_or(0);
+        self.lanes == lanes
+            && self.adds.len() == lanes.div_ceil(SEGMENT)
+            && self.adds.iter().all(|&adds| adds <= LIMIT)
+            && (LOWEST..=700).contains(&anchor)
+            && (self.anchor.is_some() || self.planes.is_empty())
+            && self
+                .planes
+                .windows(2)
+                .all(|pair| matches!(pair, [a, b] if a.level > b.level))
+            && self.planes.iter().all(|plane| {
+                let levels = (LOWEST - anchor).div_euclid(STEP)..=(800 - anchor).div_euclid(STEP);
+                levels.contains(&plane.level) && plane.sums.len() == lanes && {
+                    // Multiples of the unit, below 53 bits of it and in range.
+                    let unit = self.unit(plane.level);
+                    let (magic, limit) = (magic(unit), power_of_two((unit + 53).min(800)));
+                    let whole =
+                        |x: f64| (x + magic) - magic == x || (x / 2.0 + magic) - magic == x / 2.0;
+                    plane
+                        .sums
+                        .iter()
+                        .all(|&sum| sum.abs() < limit && (sum.abs() >= limit / 4.0 || whole(sum)))
+                }
+            })
+    }
+}

@@ -1,0 +1,260 @@
+//! The loops over floats that have to be fast: extent, splitting by exponent, adding to planes.
+//!
+//! All are plain safe loops over fixed-size groups that the compiler turns into vector code, compiled
+//! for AVX-512, AVX2 and the baseline, and chosen once at run time. None of them depends on the others'
+//! rounding: every addition here is exact by the caller's choice of units.
+
+use multiversion::multiversion;
+
+/// Independent running values in a row: enough to fill the vector units whatever their width.
+const GROUP: usize = 32;
+
+/// What is known of the lowest bits of a kind of numbers: a nonzero `x` is a multiple of
+/// `2^max(exponent(x) - digits, floor)`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Grain {
+    pub(super) digits: i32,
+    pub(super) floor: i32,
+}
+
+impl Grain {
+    /// Any `f64`.
+    pub(super) const F64: Grain = Grain {
+        digits: 52,
+        floor: -1074,
+    };
+    /// An `f32` widened to `f64`.
+    pub(super) const F32: Grain = Grain {
+        digits: 23,
+        floor: -149,
+    };
+    /// The square of an `f32` in `f64`.
+    pub(super) const F32_SQUARE: Grain = Grain {
+        digits: 47,
+        floor: -298,
+    };
+    /// An integer converted to `f64`.
+    pub(super) const INTEGER: Grain = Grain {
+        digits: 52,
+        floor: 0,
+    };
+}
+
+/// `f32` or `f64` as the loops need them.
+pub(super) trait Float: Copy {
+    /// Integer of the same width, for comparing magnitudes by their bits.
+    type Bits: Copy + Ord;
+    const ZERO: Self::Bits;
+    const LAST: Self::Bits;
+    fn wide(self) -> f64;
+    /// The bits without the sign.
+    fn magnitude(self) -> Self::Bits;
+    /// One less than a magnitude, with zero going to the end of the order.
+    fn below(bits: Self::Bits) -> Self::Bits;
+    /// The value with the given magnitude.
+    fn value(bits: Self::Bits) -> f64;
+    /// The inverse of `below`.
+    fn above(bits: Self::Bits) -> Self::Bits;
+}
+
+macro_rules! float {
+    ($float:ty, $bits:ty) => {
+        impl Float for $float {
+            type Bits = $bits;
+            const ZERO: $bits = 0;
+            const LAST: $bits = <$bits>::MAX;
+            #[inline(always)]
+            fn wide(self) -> f64 {
+                self as f64
+            }
+            #[inline(always)]
+            fn magnitude(self) -> $bits {
+                self.to_bits() as $bits & <$bits>::MAX
+            }
+            #[inline(always)]
+            fn below(bits: $bits) -> $bits {
+                bits.wrapping_sub(1) & <$bits>::MAX
+            }
+            #[inline(always)]
+            fn value(bits: $bits) -> f64 {
+                <$float>::from_bits(bits as _) as f64
+            }
+            #[inline(always)]
+            fn above(bits: $bits) -> $bits {
+                bits.wrapping_add(1) & <$bits>::MAX
+            }
+        }
+    };
+}
+float!(f32, i32);
+float!(f64, i64);
+
+/// Largest magnitude and smallest nonzero magnitude of a row; both zero when all are zero.
+/// NaN counts as larger than infinity, so a row with either has a `largest` that is not finite.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Extent {
+    pub(super) largest: f64,
+    pub(super) smallest: f64,
+}
+
+#[multiversion(targets(
+    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2",
+    "x86_64+avx2+fma+bmi2"
+))]
+pub(super) fn extent<F: Float>(values: &[F]) -> Extent {
+    let (mut high, mut low) = (F::ZERO, F::LAST);
+    let (groups, rest) = values.as_chunks::<GROUP>();
+    if !groups.is_empty() {
+        let mut highs = [F::ZERO; GROUP];
+        let mut lows = [F::LAST; GROUP];
+        for group in groups {
+            for j in 0..GROUP {
+                let bits = group[j].magnitude();
+                highs[j] = highs[j].max(bits);
+                lows[j] = lows[j].min(F::below(bits));
+            }
+        }
+        for j in 0..GROUP {
+            high = high.max(highs[j]);
+            low = low.min(lows[j]);
+        }
+    }
+    for &x in rest {
+        let bits = x.magnitude();
+        high = high.max(bits);
+        low = low.min(F::below(bits));
+    }
+    Extent {
+        largest: F::value(high),
+        smallest: F::value(F::above(low)),
+    }
+}
+
+/// The sum, in any order (exact by the caller's choice of the row).
+#[multiversion(targets(
+    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2",
+    "x86_64+avx2+fma+bmi2"
+))]
+pub(super) fn total<F: Float>(values: &[F]) -> f64 {
+    let mut sum = 0.0;
+    let (groups, rest) = values.as_chunks::<GROUP>();
+    if !groups.is_empty() {
+        let mut sums = [0.0; GROUP];
+        for group in groups {
+            for j in 0..GROUP {
+                sums[j] += group[j].wide();
+            }
+        }
+        sum = sums.iter().sum();
+    }
+    for x in rest {
+        sum += x.wide();
+    }
+    sum
+}
+
+/// Splits every value at the unit of `magic` and sums high parts and low parts.
+#[multiversion(targets(
+    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2",
+    "x86_64+avx2+fma+bmi2"
+))]
+pub(super) fn split_total<F: Float>(values: &[F], magic: f64) -> (f64, f64) {
+    let (mut high, mut low) = (0.0, 0.0);
+    let (groups, rest) = values.as_chunks::<16>();
+    if !groups.is_empty() {
+        let mut highs = [0.0; 16];
+        let mut lows = [0.0; 16];
+        for group in groups {
+            for j in 0..16 {
+                let x = group[j].wide();
+                let q = (x + magic) - magic;
+                highs[j] += q;
+                lows[j] += x - q;
+            }
+        }
+        high = highs.iter().sum();
+        low = lows.iter().sum();
+    }
+    for x in rest {
+        let x = x.wide();
+        let q = (x + magic) - magic;
+        high += q;
+        low += x - q;
+    }
+    (high, low)
+}
+
+/// Takes the part above the unit of `magic` from every value and returns the sum of these parts.
+#[multiversion(targets(
+    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2",
+    "x86_64+avx2+fma+bmi2"
+))]
+pub(super) fn peel_total(values: &mut [f64], magic: f64) -> f64 {
+    let mut sums = [0.0; 8];
+    let mut sum = 0.0;
+    let (groups, rest) = values.as_chunks_mut::<8>();
+    for group in groups {
+        for j in 0..8 {
+            let q = (group[j] + magic) - magic;
+            sums[j] += q;
+            group[j] -= q;
+        }
+    }
+    for x in rest {
+        let q = (*x + magic) - magic;
+        sum += q;
+        *x -= q;
+    }
+    sum + sums.iter().sum::<f64>()
+}
+
+/// `plane[j] += values[j]`.
+#[multiversion(targets(
+    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2",
+    "x86_64+avx2+fma+bmi2"
+))]
+pub(super) fn add<F: Float>(plane: &mut [f64], values: &[F]) {
+    for (sum, x) in plane.iter_mut().zip(values) {
+        *sum += x.wide();
+    }
+}
+
+/// Splits every value at the unit of `magic`: the high part to one plane, the low part to the other.
+#[multiversion(targets(
+    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2",
+    "x86_64+avx2+fma+bmi2"
+))]
+pub(super) fn split<F: Float>(high: &mut [f64], low: &mut [f64], values: &[F], magic: f64) {
+    for ((h, l), x) in high.iter_mut().zip(low).zip(values) {
+        let x = x.wide();
+        let q = (x + magic) - magic;
+        *h += q;
+        *l += x - q;
+    }
+}
+
+/// Moves the part above the unit of `magic` from every value to the plane.
+#[multiversion(targets(
+    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2",
+    "x86_64+avx2+fma+bmi2"
+))]
+pub(super) fn peel(plane: &mut [f64], values: &mut [f64], magic: f64) {
+    for (sum, x) in plane.iter_mut().zip(values) {
+        let q = (*x + magic) - magic;
+        *sum += q;
+        *x -= q;
+    }
+}
+
+/// `squares[j] + errors[j]` is the exact square of `values[j]` (the error by fused multiply-add).
+#[multiversion(targets(
+    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2",
+    "x86_64+avx2+fma+bmi2"
+))]
+pub(super) fn square(values: &[f64], squares: &mut [f64], errors: &mut [f64]) {
+    for ((x, s), e) in values.iter().zip(squares).zip(errors) {
+        let p = x * x;
+        *s = p;
+        *e = x.mul_add(*x, -p);
+    }
+}

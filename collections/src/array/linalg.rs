@@ -1,0 +1,141 @@
+//! Products of matrices.
+
+use std::panic::Location;
+
+use super::build::{cast, rechunked, view};
+use super::dtype::{Element, Promote};
+use super::expr::{Expr, ExprRef, Op};
+use super::grid::{Axis, Grid, shape_text};
+use super::handle::Array;
+use crate::error::{Error, Result};
+
+type At = &'static Location<'static>;
+
+impl<T: Element> Array<T> {
+    /// The matrix product, as NumPy's `@`: over the last axis of `self` and the last but one of `other`; an array of one axis is
+    /// a row or a column; leading axes are repeated to match.
+    ///
+    /// Products of blocks are added up in the order of the contracted axis, in place. Sums of floats are rounded within a
+    /// block by the product's kernel, so unlike other reductions the last bits may depend on the chunks of that axis.
+    ///
+    /// ```
+    /// use talatat::prelude::*;
+    /// use talatat::array::{eye, ones};
+    /// let x = ones::<f64>([2, 3]).matmul(&eye::<f64>(3, 3, 0))?;
+    /// assert_eq!(x.compute()?, ndarray::Array2::<f64>::ones((2, 3)).into_dyn());
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the contracted axes differ, or the leading axes do not match.
+    #[track_caller]
+    pub fn matmul<U: Element>(&self, other: &Array<U>) -> Result<Array<<T as Promote<U>>::Output>>
+    where
+        T: Promote<U>,
+    {
+        let at = Location::caller();
+        let dtype = <T as Promote<U>>::Output::DTYPE;
+        let (left, right) = (cast(self.expr()?, dtype, at)?, cast(other.expr()?, dtype, at)?);
+        if left.ndim() == 0 || right.ndim() == 0 {
+            return Err(Error::invalid_at("matmul", "a scalar has no matrix product: use *", at));
+        }
+        let row = left.ndim() == 1;
+        let column = right.ndim() == 1;
+        let left = if row { view("matmul", &left, &[None, Some(0)], at)? } else { left };
+        let right = if column { view("matmul", &right, &[Some(0), None], at)? } else { right };
+        let product = product(left, right, at)?;
+        let ndim = product.ndim();
+        let mut axes: Vec<Option<usize>> = (0..ndim).map(Some).collect();
+        if column {
+            axes.remove(ndim - 1);
+        }
+        if row {
+            axes.remove(ndim - 2);
+        }
+        let product = if row || column { view("matmul", &product, &axes, at)? } else { product };
+        Ok(Array::from_expr(product))
+    }
+
+    /// NumPy's `dot`: for arrays of one or two axes the same as [`matmul`](Array::matmul), for a scalar the product.
+    ///
+    /// # Errors
+    /// As [`matmul`](Array::matmul); for more than two axes, where NumPy's rule differs from `@`: use `matmul`.
+    #[track_caller]
+    pub fn dot<U: Element>(&self, other: &Array<U>) -> Result<Array<<T as Promote<U>>::Output>>
+    where
+        T: Promote<U>,
+    {
+        if self.ndim() == 0 || other.ndim() == 0 {
+            let product = self * other;
+            product.check()?;
+            return Ok(product);
+        }
+        if self.ndim() > 2 || other.ndim() > 2 {
+            return Err(Error::invalid("dot", "more than two axes: use matmul, which repeats leading axes"));
+        }
+        self.matmul(other)
+    }
+}
+
+/// The product of stacks of matrices, cut alike along the axes they share.
+fn product(left: ExprRef, right: ExprRef, at: At) -> Result<ExprRef> {
+    let misfit = |left: &Expr, right: &Expr| {
+        let (a, b) = (shape_text(&left.grid), shape_text(&right.grid));
+        Error::invalid_at("matmul", format!("shapes {a} and {b} do not match"), at)
+    };
+    let ndim = left.ndim().max(right.ndim());
+    let (left, right) = (padded(left, ndim, at)?, padded(right, ndim, at)?);
+    let inner = &left.grid.axes()[ndim - 1];
+    let other = &right.grid.axes()[ndim - 2];
+    if inner.length() != other.length() || (inner.length().is_none() && inner != other) {
+        return Err(misfit(&left, &right));
+    }
+    // Leading axes of length 1 are repeated.
+    let mut lead: Vec<Axis> = Vec::with_capacity(ndim - 2);
+    for axis in 0..ndim - 2 {
+        let (a, b) = (&left.grid.axes()[axis], &right.grid.axes()[axis]);
+        lead.push(match (a.length(), b.length()) {
+            (x, y) if x == y && (x.is_some() || a == b) => a.clone(),
+            (Some(1), _) => b.clone(),
+            (_, Some(1)) => a.clone(),
+            _ => return Err(misfit(&left, &right)),
+        });
+    }
+    let inner = inner.clone();
+    let (rows, columns) = (left.grid.axes()[ndim - 2].clone(), right.grid.axes()[ndim - 1].clone());
+    let with = |last: [&Axis; 2]| Grid::new(lead.iter().chain(last).cloned());
+    let left = repeated(left, with([&rows, &inner]), at)?;
+    let right = repeated(right, with([&inner, &columns]), at)?;
+    let grid = with([&rows, &columns]);
+    let dtype = left.dtype;
+    Ok(Expr::new(dtype, grid, Op::MatMul { inputs: [left, right] }, None, at))
+}
+
+/// The array with axes of length 1 in front, up to `ndim` axes.
+fn padded(expr: ExprRef, ndim: usize, at: At) -> Result<ExprRef> {
+    if expr.ndim() == ndim {
+        return Ok(expr);
+    }
+    let lead = ndim - expr.ndim();
+    let axes: Vec<Option<usize>> = (0..ndim).map(|axis| axis.checked_sub(lead)).collect();
+    view("matmul", &expr, &axes, at)
+}
+
+/// The array in the chunks of a grid, with leading axes of length 1 repeated to the grid's.
+fn repeated(expr: ExprRef, grid: Grid, at: At) -> Result<ExprRef> {
+    use super::build::{blockwise, invalid};
+    use super::kernels::program::{Builder, Input};
+    let stretched: Vec<bool> =
+        expr.grid.axes().iter().zip(grid.axes()).map(|(own, wanted)| own.length() != wanted.length()).collect();
+    if !stretched.contains(&true) {
+        return Ok(rechunked(&expr, grid, at));
+    }
+    let ndim = expr.ndim();
+    let mut builder = Builder::new(ndim);
+    let register = builder.input(Input::broadcast(expr.dtype, ndim, ndim, |axis| stretched[axis]));
+    let program = builder.finish(register).map_err(|error| invalid("matmul", &error, at))?;
+    let extra: Vec<(usize, Axis)> =
+        (0..ndim).filter(|&axis| stretched[axis]).map(|axis| (axis, grid.axes()[axis].clone())).collect();
+    let repeated = blockwise("matmul", program, vec![expr], &extra, at)?;
+    Ok(rechunked(&repeated, grid, at))
+}

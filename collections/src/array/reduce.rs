@@ -1,0 +1,186 @@
+//! Reductions along axes.
+//!
+//! Sums, means and variances of floats are exact until one rounding at the end, so they do not depend on the chunks, the
+//! threads or the executor; see [`ReduceOp`] for the rule of each.
+
+use std::ops::RangeFull;
+use std::panic::Location;
+
+use super::build::axis_number;
+use super::dtype::Element;
+use super::expr::{Expr, ExprRef, Op};
+use super::grid::{Axis, Grid};
+use super::handle::Array;
+use super::kernels::reduce::ReduceOp;
+use crate::error::{Error, Result};
+
+/// Which axes to reduce: one, several, or all, and whether they stay with length 1.
+///
+/// Made from an integer (negative ones count from the end), an array of integers, or `..` for all axes.
+///
+/// ```
+/// use talatat::prelude::*;
+/// use talatat::array::{axis, ones};
+/// let x = ones::<f64>([2, 3, 4]);
+/// assert_eq!(x.sum(-1)?.shape()?, [2, 3]);
+/// assert_eq!(x.sum([0, 2])?.shape()?, [3]);
+/// assert_eq!(x.sum(..)?.ndim(), 0);
+/// assert_eq!(x.sum(axis(1).keepdims())?.shape()?, [2, 1, 4]);
+/// # Ok::<(), talatat::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Axes {
+    which: Option<Vec<isize>>,
+    keepdims: bool,
+}
+
+/// One axis, several or all (`axis(..)`), for [`Axes::keepdims`].
+pub fn axis(axes: impl Into<Axes>) -> Axes {
+    axes.into()
+}
+
+impl Axes {
+    /// The reduced axes stay in the result, with length 1.
+    pub fn keepdims(mut self) -> Axes {
+        self.keepdims = true;
+        self
+    }
+
+    /// The axes as ascending numbers.
+    fn numbers(&self, operation: &str, ndim: usize, at: &'static Location<'static>) -> Result<Vec<usize>> {
+        let Some(which) = &self.which else { return Ok((0..ndim).collect()) };
+        let mut numbers =
+            which.iter().map(|&axis| axis_number(operation, axis, ndim, at)).collect::<Result<Vec<usize>>>()?;
+        numbers.sort_unstable();
+        match numbers.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(Error::invalid_at(operation, format!("axis {} is named twice", pair[0]), at)),
+            None => Ok(numbers),
+        }
+    }
+}
+
+impl From<RangeFull> for Axes {
+    fn from(_: RangeFull) -> Self {
+        Axes { which: None, keepdims: false }
+    }
+}
+
+impl From<isize> for Axes {
+    fn from(axis: isize) -> Self {
+        Axes { which: Some(vec![axis]), keepdims: false }
+    }
+}
+
+impl From<i32> for Axes {
+    fn from(axis: i32) -> Self {
+        (axis as isize).into()
+    }
+}
+
+impl From<usize> for Axes {
+    fn from(axis: usize) -> Self {
+        isize::try_from(axis).unwrap_or(isize::MAX).into()
+    }
+}
+
+impl<const N: usize> From<[i32; N]> for Axes {
+    fn from(axes: [i32; N]) -> Self {
+        Axes { which: Some(axes.into_iter().map(|axis| axis as isize).collect()), keepdims: false }
+    }
+}
+
+impl From<Vec<isize>> for Axes {
+    fn from(axes: Vec<isize>) -> Self {
+        Axes { which: Some(axes), keepdims: false }
+    }
+}
+
+/// A reduction of an expression.
+fn reduce(expr: &ExprRef, op: ReduceOp, axes: &Axes, at: &'static Location<'static>) -> Result<ExprRef> {
+    let numbers = axes.numbers(op.name(), expr.ndim(), at)?;
+    let reduced = |axis: usize| numbers.binary_search(&axis).is_ok();
+    let old = expr.grid.axes();
+    let lost = numbers.iter().any(|&axis| old[axis].length().is_none());
+    if lost && matches!(op, ReduceOp::ArgMin | ReduceOp::ArgMax | ReduceOp::NanArgMin | ReduceOp::NanArgMax) {
+        let reason = "the length of the axis is known only when computed: call persist first, then indices are known";
+        return Err(Error::invalid_at(op.name(), reason, at));
+    }
+    let kept_empty = (0..old.len()).any(|axis| !reduced(axis) && old[axis].length() == Some(0));
+    if op.needs_values() && !kept_empty && numbers.iter().any(|&axis| old[axis].length() == Some(0)) {
+        let reason = "zero-size array to a reduction that has no identity: test the shape first";
+        return Err(Error::invalid_at(op.name(), reason, at));
+    }
+    let grid = if axes.keepdims {
+        Grid::new((0..old.len()).map(|axis| if reduced(axis) { Axis::whole(1) } else { old[axis].clone() }))
+    } else {
+        Grid::new((0..old.len()).filter(|&axis| !reduced(axis)).map(|axis| old[axis].clone()))
+    };
+    let op_node = Op::Reduce { op, axes: numbers, keepdims: axes.keepdims, input: expr.clone() };
+    Ok(Expr::new(op.output_dtype(expr.dtype), grid, op_node, None, at))
+}
+
+macro_rules! reductions {
+    ($($name:ident, $op:expr, $output:ty, $doc:literal;)*) => {
+        /// Reductions along axes: `x.mean(0)?`, `x.sum([0, 1])?`, `x.max(..)?`.
+        ///
+        /// # Errors
+        /// All of them: if an axis is out of range or named twice, or the array carries an error.
+        impl<T: Element> Array<T> {$(
+            #[doc = $doc]
+            ///
+            /// # Errors
+            /// If an axis is out of range or named twice, or the array carries an error.
+            #[track_caller]
+            pub fn $name(&self, axes: impl Into<Axes>) -> Result<Array<$output>> {
+                Ok(Array::from_expr(reduce(self.expr()?, $op, &axes.into(), Location::caller())?))
+            }
+        )*}
+    };
+}
+
+reductions! {
+    sum, ReduceOp::Sum, T::Sum, "The sum. Floats are added exactly and rounded once; integers are added modulo 2^64; `bool` is counted.";
+    prod, ReduceOp::Prod, T::Sum, "The product, multiplied in the order of the index; integers modulo 2^64.";
+    mean, ReduceOp::Mean, T::Float, "The mean: the exact sum divided by the count. NaN for no elements.";
+    var, ReduceOp::Var { ddof: 0 }, T::Float, "The variance, divided by the count ([`Array::var_ddof`] takes degrees of freedom off).";
+    std, ReduceOp::Std { ddof: 0 }, T::Float, "The standard deviation, divided by the count ([`Array::std_ddof`] takes degrees of freedom off).";
+    min, ReduceOp::Min, T, "The smallest element; NaN wins. An empty axis is an error.";
+    max, ReduceOp::Max, T, "The largest element; NaN wins. An empty axis is an error.";
+    any, ReduceOp::Any, bool, "Whether any element is not zero; false for no elements.";
+    all, ReduceOp::All, bool, "Whether all elements are not zero; true for no elements.";
+    argmin, ReduceOp::ArgMin, i64, "The index of the smallest element along the axis (in the flat array for all axes); the first of equal ones; NaN wins.";
+    argmax, ReduceOp::ArgMax, i64, "The index of the largest element along the axis (in the flat array for all axes); the first of equal ones; NaN wins.";
+    count_nonzero, ReduceOp::CountNonzero, i64, "How many elements are not zero.";
+    nansum, ReduceOp::NanSum, T::Sum, "[`Array::sum`] without NaN.";
+    nanprod, ReduceOp::NanProd, T::Sum, "[`Array::prod`] without NaN.";
+    nanmean, ReduceOp::NanMean, T::Float, "[`Array::mean`] without NaN; NaN where there is nothing else.";
+    nanvar, ReduceOp::NanVar { ddof: 0 }, T::Float, "[`Array::var`] without NaN.";
+    nanstd, ReduceOp::NanStd { ddof: 0 }, T::Float, "[`Array::std`] without NaN.";
+    nanmin, ReduceOp::NanMin, T, "[`Array::min`] without NaN; NaN where there is nothing else.";
+    nanmax, ReduceOp::NanMax, T, "[`Array::max`] without NaN; NaN where there is nothing else.";
+    nanargmin, ReduceOp::NanArgMin, i64, "[`Array::argmin`] without NaN; an error when computed where there is nothing else.";
+    nanargmax, ReduceOp::NanArgMax, i64, "[`Array::argmax`] without NaN; an error when computed where there is nothing else.";
+}
+
+macro_rules! ddof_reductions {
+    ($($name:ident, $op:ident, $doc:literal;)*) => {
+        /// Variances with degrees of freedom taken off.
+        impl<T: Element> Array<T> {$(
+            #[doc = $doc]
+            ///
+            /// # Errors
+            /// If an axis is out of range or named twice, or the array carries an error.
+            #[track_caller]
+            pub fn $name(&self, axes: impl Into<Axes>, ddof: u32) -> Result<Array<T::Float>> {
+                Ok(Array::from_expr(reduce(self.expr()?, ReduceOp::$op { ddof }, &axes.into(), Location::caller())?))
+            }
+        )*}
+    };
+}
+
+ddof_reductions! {
+    var_ddof, Var, "The variance, divided by the count less `ddof`; NaN if nothing is left.";
+    std_ddof, Std, "The standard deviation, divided by the count less `ddof`; NaN if nothing is left.";
+    nanvar_ddof, NanVar, "[`Array::var_ddof`] without NaN.";
+    nanstd_ddof, NanStd, "[`Array::std_ddof`] without NaN.";
+}

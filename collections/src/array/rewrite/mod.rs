@@ -1,0 +1,81 @@
+//! Rewrites of expressions: the same elements in the same chunks, with less work. A file per rule.
+
+mod fuse;
+mod rechunk;
+mod slice;
+
+use hashbrown::HashMap;
+use talatat_graph::Key;
+
+use super::expr::{Expr, ExprRef};
+
+/// One rule.
+pub struct Rule {
+    /// Its name, as settings name it.
+    pub name: &'static str,
+    /// Why it stands where it does.
+    pub reason: &'static str,
+    run: fn(&ExprRef) -> ExprRef,
+}
+
+/// The rules, in the order they run.
+pub const RULES: &[Rule] = &[
+    Rule {
+        name: "slice",
+        reason: "first: what is cut away early is neither read nor computed",
+        run: |expr| until_stable(expr, slice::push_down),
+    },
+    Rule {
+        name: "rechunk",
+        reason: "after slices have moved through the rechunks, what is left of those may be merged",
+        run: |expr| until_stable(expr, rechunk::merge),
+    },
+    Rule {
+        name: "blockwise",
+        reason: "last: it hides operations that the other rules look for in programs",
+        run: fuse::fuse,
+    },
+];
+
+/// Applies all rules except those named in `skip`.
+pub fn rewrite(expr: &ExprRef, skip: &[String]) -> ExprRef {
+    RULES
+        .iter()
+        .filter(|rule| !skip.iter().any(|name| name == rule.name))
+        .fold(expr.clone(), |expr, rule| (rule.run)(&expr))
+}
+
+/// Applies a rule from the result down to the sources until it changes nothing more. A rule looks at one expression and
+/// gives what should stand in its place.
+fn until_stable(root: &ExprRef, rule: fn(&Expr) -> Option<ExprRef>) -> ExprRef {
+    let mut known: HashMap<Key, ExprRef> = HashMap::new();
+    // An entry is visited twice: to apply the rule and go down, and to put the inputs' results in.
+    let mut stack: Vec<(ExprRef, Option<ExprRef>)> = vec![(root.clone(), None)];
+    while let Some((original, changed)) = stack.pop() {
+        match changed {
+            None => {
+                if known.contains_key(&original.key) {
+                    continue;
+                }
+                let mut expr = original.clone();
+                while let Some(next) = rule(&expr) {
+                    expr = next;
+                }
+                let inputs: Vec<ExprRef> = expr.op.inputs().cloned().collect();
+                stack.push((original, Some(expr)));
+                stack.extend(inputs.into_iter().map(|input| (input, None)));
+            }
+            Some(expr) => {
+                let inputs: Vec<ExprRef> =
+                    expr.op.inputs().map(|input| known.get(&input.key).unwrap_or(input).clone()).collect();
+                let same = inputs.iter().zip(expr.op.inputs()).all(|(new, old)| new.key == old.key);
+                let result = if same { expr } else { expr.with(expr.grid.clone(), expr.op.with_inputs(inputs)) };
+                known.insert(original.key, result);
+            }
+        }
+    }
+    known.remove(&root.key).unwrap_or_else(|| root.clone())
+}
+
+#[cfg(test)]
+mod tests;

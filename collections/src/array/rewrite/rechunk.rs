@@ -1,0 +1,50 @@
+//! A rechunk of a rechunk goes there directly; sources make the chunks that are asked for.
+
+use crate::array::expr::{Expr, ExprRef, Op};
+use crate::array::grid::Axis;
+
+/// What stands in the place of a rechunk.
+pub(super) fn merge(expr: &Expr) -> Option<ExprRef> {
+    let Op::Rechunk { input } = &expr.op else { return None };
+    if input.grid == expr.grid {
+        return Some(input.clone());
+    }
+    match &input.op {
+        Op::Rechunk { input: inner } if inner.grid == expr.grid => Some(inner.clone()),
+        Op::Rechunk { input: inner } => Some(expr.with(expr.grid.clone(), Op::Rechunk { input: inner.clone() })),
+        Op::Memory { array } => {
+            Some(Expr::new(expr.dtype, expr.grid.clone(), Op::Memory { array: array.clone() }, Some(input.key), expr.location))
+        }
+        Op::Npy { .. } => Some(expr.with(expr.grid.clone(), input.op.clone())),
+        // A creation makes any block as easily as any other.
+        Op::Blockwise { inputs, .. } if inputs.is_empty() => Some(expr.with(expr.grid.clone(), input.op.clone())),
+        // Inputs that are themselves made anew are cut instead of the result.
+        Op::Blockwise { program, inputs } => {
+            let sources = inputs.iter().all(|input| made_anew(input));
+            if !sources {
+                return None;
+            }
+            let inputs = inputs.iter().zip(&program.inputs).map(|(input, read)| {
+                let mut axes: Vec<Axis> = input.grid.axes().to_vec();
+                for (out, axis) in read.axes.iter().enumerate() {
+                    if let Some(axis) = axis {
+                        axes[usize::from(*axis)] = expr.grid.axes()[out].clone();
+                    }
+                }
+                crate::array::build::rechunked(input, crate::array::grid::Grid::new(axes), expr.location)
+            });
+            let op = Op::Blockwise { program: program.clone(), inputs: inputs.collect() };
+            Some(expr.with(expr.grid.clone(), op))
+        }
+        _ => None,
+    }
+}
+
+/// Whether an array can be made in other chunks at no cost.
+fn made_anew(expr: &Expr) -> bool {
+    match &expr.op {
+        Op::Memory { .. } | Op::Npy { .. } | Op::Rechunk { .. } => true,
+        Op::Blockwise { inputs, .. } => inputs.iter().all(|input| made_anew(input)),
+        _ => false,
+    }
+}

@@ -1,0 +1,133 @@
+//! Slices move towards the sources: through elementwise operations, reductions, rechunks and concatenations, into readers.
+
+use std::sync::Arc;
+
+use crate::array::build::{rechunked, slice};
+use crate::array::dtype::with_dtype;
+use crate::array::expr::{Expr, ExprRef, Op, StepRange};
+use crate::array::grid::{Axis, Dims, Grid};
+use crate::array::kernels::Block;
+
+/// What stands in the place of a slice whose input lets it pass.
+pub(super) fn push_down(expr: &Expr) -> Option<ExprRef> {
+    let Op::Slice { input, ranges } = &expr.op else { return None };
+    match &input.op {
+        Op::Slice { input: inner, ranges: first } => {
+            let both = first.iter().zip(ranges).zip(inner.grid.axes());
+            let both = both.map(|((first, then), axis)| if axis.length().is_some() { first.then(then) } else { *first });
+            with_grid(slice(inner, both.collect(), expr.location), expr)
+        }
+        Op::Blockwise { program, inputs } => {
+            let map: Vec<_> = ranges.iter().enumerate().map(|(axis, range)| range.map(axis)).collect();
+            let moved = program.remap_axes(program.ndim, &map).ok()?;
+            let inputs = inputs.iter().zip(&program.inputs).map(|(input, read)| {
+                let mut own: Vec<StepRange> = whole(&input.grid);
+                for (range, axis) in ranges.iter().zip(&read.axes) {
+                    if let Some(axis) = axis {
+                        own[usize::from(*axis)] = *range;
+                    }
+                }
+                slice(input, own, expr.location)
+            });
+            Some(expr.with(expr.grid.clone(), Op::Blockwise { program: Arc::new(moved), inputs: inputs.collect() }))
+        }
+        Op::Reduce { op, axes, keepdims, input: inner } => {
+            let mut kept = ranges.iter();
+            let mut own = Vec::with_capacity(inner.ndim());
+            for (axis, range) in whole(&inner.grid).into_iter().enumerate() {
+                let reduced = axes.binary_search(&axis).is_ok();
+                own.push(match (reduced, *keepdims) {
+                    (true, false) => range,
+                    // The one index that is there stays, or the result is empty.
+                    (true, true) if kept.next()?.length == 1 => range,
+                    (true, true) => return None,
+                    (false, _) => *kept.next()?,
+                });
+            }
+            let input = slice(inner, own, expr.location);
+            Some(expr.with(expr.grid.clone(), Op::Reduce { op: *op, axes: axes.clone(), keepdims: *keepdims, input }))
+        }
+        Op::Rechunk { input: inner } => {
+            with_grid(slice(inner, ranges.clone(), expr.location), expr)
+        }
+        Op::Concatenate { inputs, axis } => concatenate(expr, inputs, *axis, ranges),
+        Op::Memory { array } => {
+            let part = part_of(array, ranges)?;
+            Some(Expr::new(expr.dtype, expr.grid.clone(), Op::Memory { array: Arc::new(part) }, Some(expr.key), expr.location))
+        }
+        Op::Npy { object, header, offset } => {
+            let forward = ranges.iter().all(|range| range.step == 1 || range.length <= 1);
+            if !forward {
+                return None;
+            }
+            let offset: Dims = offset.iter().zip(ranges).map(|(offset, range)| offset + range.start).collect();
+            let op = Op::Npy { object: object.clone(), header: header.clone(), offset };
+            Some(expr.with(expr.grid.clone(), op))
+        }
+        _ => None,
+    }
+}
+
+/// Cutting first may leave other chunks than cutting last: then they are restored.
+fn with_grid(expr: ExprRef, wanted: &Expr) -> Option<ExprRef> {
+    Some(rechunked(&expr, wanted.grid.clone(), wanted.location))
+}
+
+fn whole(grid: &Grid) -> Vec<StepRange> {
+    grid.axes().iter().map(|axis| StepRange::all(axis.length().unwrap_or(0))).collect()
+}
+
+/// The arrays that a slice touches, each cut; only for slices that go forwards along the axis.
+fn concatenate(expr: &Expr, inputs: &[ExprRef], axis: usize, ranges: &[StepRange]) -> Option<ExprRef> {
+    let range = ranges[axis];
+    if range.step < 1 || range.length == 0 {
+        return None;
+    }
+    let mut parts = Vec::new();
+    let mut start = 0;
+    let mut position = 0;
+    for input in inputs {
+        let length = input.grid.axes()[axis].length()?;
+        if position < range.length && range.at(position) < start + length {
+            let first = range.at(position) - start;
+            let count = ((length - 1 - first) / range.step.unsigned_abs() + 1).min(range.length - position);
+            let mut own = ranges.to_vec();
+            own[axis] = StepRange { start: first, step: range.step, length: count };
+            parts.push(slice(input, own, expr.location));
+            position += count;
+        }
+        start += length;
+    }
+    if let [only] = parts.as_slice() {
+        return with_grid(only.clone(), expr);
+    }
+    let cut = |number: usize| {
+        if number == axis {
+            Axis::from_lengths(parts.iter().flat_map(|part| part.grid.axes()[axis].lengths().unwrap_or_default()))
+        } else {
+            parts[0].grid.axes()[number].clone()
+        }
+    };
+    let grid = Grid::new((0..expr.ndim()).map(cut));
+    let joined = Expr::new(expr.dtype, grid, Op::Concatenate { inputs: parts, axis }, None, expr.location);
+    with_grid(joined, expr)
+}
+
+/// A view of an array in memory.
+fn part_of(array: &Block, ranges: &[StepRange]) -> Option<Block> {
+    with_dtype!(array.dtype(), T => {
+        let shared = array.clone().into_shared_array::<T>().ok()?;
+        let mut shared = shared;
+        for (axis, range) in ranges.iter().enumerate() {
+            let last = if range.length == 0 { range.start } else { range.at(range.length - 1) };
+            let (low, high) = (range.start.min(last), range.start.max(last) + 1);
+            let slice = if range.length == 0 {
+                ndarray::Slice::from(0..0)
+            } else {
+                ndarray::Slice::new(low as isize, Some(high as isize), range.step)
+            };
+            shared.slice_axis_inplace(ndarray::Axis(axis), slice);
+        }
+        Some(Block::from_shared(shared))
+    })
+}

@@ -1,0 +1,147 @@
+//! Array expressions as layers of tasks.
+
+mod assemble;
+mod blockwise;
+mod matmul;
+mod reduce;
+mod source;
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use talatat_graph::{Block as GraphBlock, Brief, Edge, Kernel, KernelError, KernelResult, Layer, Registry, Value};
+
+use super::Lowering;
+use crate::array::dtype::DType;
+use crate::array::expr::{Expr, ExprRef, Op};
+use crate::array::kernels::Block;
+use crate::array::kernels::reduce::Accumulator;
+use crate::error::Result;
+
+/// Below this many bytes a task is over before another thread would have woken up.
+const TINY: u64 = 16 << 10;
+
+/// Adds the kernels and blocks of arrays.
+pub(crate) fn register(registry: Registry) -> Registry {
+    registry
+        .block("array", |bytes| Ok(Arc::new(Block::decode(bytes).map_err(KernelError::from_source)?)))
+        .block("array.state", |bytes| Ok(Arc::new(State(Accumulator::decode(bytes).map_err(KernelError::from_source)?))))
+        .kernel::<blockwise::Blockwise>(blockwise::NAME)
+        .kernel::<reduce::Partial>(reduce::PARTIAL)
+        .kernel::<reduce::Combine>(reduce::COMBINE)
+        .kernel::<reduce::Finish>(reduce::FINISH)
+        .kernel::<assemble::Slice>(assemble::SLICE)
+        .kernel::<assemble::Split>(assemble::SPLIT)
+        .kernel::<assemble::Merge>(assemble::MERGE)
+        .kernel::<assemble::Reshape>(assemble::RESHAPE)
+        .kernel::<matmul::MatMul>(matmul::NAME)
+        .kernel::<source::Npy>(source::NPY)
+        .kernel_with(source::BLOCK, source::decode_block)
+}
+
+impl GraphBlock for Block {
+    fn nbytes(&self) -> usize {
+        Block::nbytes(self)
+    }
+
+    fn brief(&self) -> Brief {
+        Brief::new(self.dtype().name(), self.shape())
+    }
+
+    fn codec(&self) -> Option<&'static str> {
+        Some("array")
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) -> KernelResult<()> {
+        Block::encode(self, out);
+        Ok(())
+    }
+}
+
+/// The state of a reduction on its way.
+pub(super) struct State(pub(super) Accumulator);
+
+impl GraphBlock for State {
+    fn nbytes(&self) -> usize {
+        self.0.nbytes()
+    }
+
+    fn brief(&self) -> Brief {
+        Brief::new("state", &[self.0.lanes()])
+    }
+
+    fn codec(&self) -> Option<&'static str> {
+        Some("array.state")
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) -> KernelResult<()> {
+        self.0.encode(out).map_err(KernelError::from_source)
+    }
+}
+
+/// The parameters of a kernel as bytes.
+fn encode<T: serde::Serialize>(kernel: &T) -> talatat_graph::Result<Vec<u8>> {
+    postcard::to_stdvec(kernel).map_err(|error| talatat_graph::Error::NotPortable {
+        operation: std::any::type_name::<T>().into(),
+        reason: error.to_string(),
+    })
+}
+
+/// The blocks of an expression, made if they have not been, in the order of its grid. Inputs are lowered first, without
+/// recursion, so depth is no limit.
+pub(crate) fn lower(lowering: &mut Lowering, root: &ExprRef) -> Result<Rc<[Edge]>> {
+    let mut order = Vec::new();
+    root.visit(&mut |expr| order.push(expr.clone()));
+    for expr in &order {
+        if lowering.seen(expr.key).is_none() {
+            let edges = lower_one(lowering, expr)?;
+            lowering.note(expr.key, edges);
+        }
+    }
+    blocks(lowering, root)
+}
+
+/// The blocks of an expression that has been lowered.
+fn blocks(lowering: &Lowering, expr: &Expr) -> Result<Rc<[Edge]>> {
+    let lost = || talatat_graph::Error::InvalidGraph(format!("the blocks of {} were not lowered", expr.op.name()));
+    Ok(lowering.seen(expr.key).ok_or_else(lost)?)
+}
+
+fn lower_one(lowering: &mut Lowering, expr: &Expr) -> Result<Vec<Edge>> {
+    match &expr.op {
+        Op::Blockwise { program, inputs } => blockwise::lower(lowering, expr, program, inputs),
+        Op::MapBlocks { function, inputs } => blockwise::lower_map(lowering, expr, function, inputs),
+        Op::Reduce { op, axes, keepdims, input } => reduce::lower(lowering, expr, *op, axes, *keepdims, input),
+        Op::Slice { input, ranges } => assemble::lower_slice(lowering, expr, input, ranges),
+        Op::Rechunk { input } => assemble::lower_rechunk(lowering, expr, input),
+        Op::Reshape { input } => assemble::lower_reshape(lowering, expr, input),
+        Op::Concatenate { inputs, axis } => assemble::lower_concatenate(lowering, expr, inputs, *axis),
+        Op::MatMul { inputs } => matmul::lower(lowering, expr, inputs),
+        Op::Memory { array } => source::lower_memory(lowering, expr, array),
+        Op::Persisted { blocks } => source::lower_persisted(lowering, expr, blocks),
+        Op::Npy { object, header, offset } => source::lower_npy(lowering, expr, object, header, offset),
+    }
+}
+
+/// A layer for an expression's tasks.
+fn layer(expr: &Expr, kernel: impl Kernel) -> Layer {
+    let largest = expr.grid.largest_block(1_000_000) as u64 * expr.dtype.size() as u64;
+    Layer::new(expr.key, Arc::new(kernel)).at(expr.location).tiny(largest <= TINY)
+}
+
+/// An array block among a task's inputs.
+fn array(value: &Value) -> KernelResult<&Block> {
+    value.get::<Block>()
+}
+
+fn source_error(error: impl std::error::Error + Send + Sync + 'static) -> KernelError {
+    KernelError::from_source(error)
+}
+
+/// A block of a type known at run time, from a function that makes its elements.
+fn check_dtype(found: DType, expected: DType) -> KernelResult<()> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(KernelError::new(format!("a block of {found} where one of {expected} was promised")))
+}

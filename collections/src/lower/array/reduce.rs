@@ -1,0 +1,336 @@
+//! Reductions: a partial state a block, a tree of merges of fixed arity, a finish.
+//!
+//! States are exact, so their merges give the same bits in any order; only products of floats depend on the order, and
+//! they go along the axis as a chain.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+use talatat_graph::{Edge, Kernel, KernelError, KernelResult, Layer, TaskContext, Value};
+
+use super::blockwise::{LazyProgram, input_block};
+use super::{Lowering, State, TINY, array, blocks, encode, source_error};
+use crate::array::dtype::{DType, Element, with_dtype};
+use crate::array::expr::{Expr, ExprRef, Op, program_text};
+use crate::array::grid::{Dims, Grid};
+use crate::array::kernels::program::{Builder, Input};
+use crate::array::kernels::reduce::{Accumulator, LaneValues, ReduceOp};
+use crate::array::kernels::{Arg, Block, Lane, Program, TileSink};
+use crate::error::Result;
+
+pub(super) const PARTIAL: &str = "array.reduce.partial";
+pub(super) const COMBINE: &str = "array.reduce.combine";
+pub(super) const FINISH: &str = "array.reduce.finish";
+
+/// How many states one task merges.
+const ARITY: usize = 8;
+
+/// `array.reduce.partial`: a program and the reduction of its result, in one pass that never writes the result.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Partial {
+    program: LazyProgram,
+    /// The grid of the program's result.
+    grid: Grid,
+    op: ReduceOp,
+    input: DType,
+    /// Which axes are reduced.
+    reduced: SmallVec<[bool; 4]>,
+}
+
+impl Kernel for Partial {
+    fn name(&self) -> &str {
+        PARTIAL
+    }
+
+    fn describe(&self) -> String {
+        let program = self.program.program();
+        let text = program_text(program);
+        if text == "x0" { format!("{} of blocks", self.op) } else { format!("{} of {text}", self.op) }
+    }
+
+    /// Ordered reductions get the state of the block before as a last input.
+    fn run(&self, task: TaskContext, inputs: &mut [Value]) -> KernelResult<Value> {
+        let place = self.grid.place(task.block as usize);
+        let (inputs, before) = inputs.split_at_mut(self.program.program().inputs.len().min(inputs.len()));
+        let shape = self.program.shape(&self.grid, &place, inputs)?;
+        let origin = self.grid.block_origin(&place);
+        let compiled = self.program.compiled()?;
+        let arrays = inputs.iter().map(array).collect::<KernelResult<SmallVec<[&Block; 4]>>>()?;
+        let lanes = shape.iter().zip(&self.reduced).filter(|(_, reduced)| !**reduced).map(|(length, _)| length).product();
+        let state = match before.first_mut() {
+            Some(before) => match Arc::try_unwrap(before.take::<State>()?) {
+                Ok(state) => state.0,
+                Err(shared) => shared.0.clone(),
+            },
+            None => Accumulator::new(self.op, self.input, lanes).map_err(source_error)?,
+        };
+        let mut sink = ReduceSink::new(state, &shape, &origin, &self.reduced, self.grid.shape().as_deref());
+        if self.op.is_ordered(self.input) {
+            // Tiles come in any order: the rows of a finished block do not.
+            let args = arrays.iter().map(|block| Arg::Borrowed(block)).collect();
+            let block = compiled.eval(args, &shape, &origin).map_err(source_error)?;
+            sink.block(&block)?;
+        } else {
+            compiled.eval_tiles(&arrays, &shape, &origin, &mut sink).map_err(source_error)?;
+        }
+        match sink.error {
+            Some(error) => Err(error),
+            None => Ok(Value::block(State(sink.state))),
+        }
+    }
+
+    fn encode(&self, _: u64) -> talatat_graph::Result<Vec<u8>> {
+        encode(self)
+    }
+}
+
+/// Sends runs of elements to their lanes.
+struct ReduceSink {
+    state: Accumulator,
+    /// Steps of the lane number along each axis of the block; 0 along reduced axes.
+    lane_steps: Dims,
+    /// Steps along each axis of the index that `argmin` counts in, and the index of the block's first element.
+    index_steps: Dims,
+    index_origin: usize,
+    last_reduced: bool,
+    flat_from: usize,
+    error: Option<KernelError>,
+}
+
+impl ReduceSink {
+    fn new(state: Accumulator, shape: &[usize], origin: &[usize], reduced: &[bool], whole: Option<&[usize]>) -> Self {
+        let ndim = shape.len();
+        let (mut lane_steps, mut index_steps) = (Dims::from_elem(0, ndim), Dims::from_elem(0, ndim));
+        let (mut lane_step, mut index_step) = (1, 1);
+        for axis in (0..ndim).rev() {
+            if reduced[axis] {
+                index_steps[axis] = index_step;
+                index_step *= whole.map_or(shape[axis], |whole| whole[axis]);
+            } else {
+                lane_steps[axis] = lane_step;
+                lane_step *= shape[axis];
+            }
+        }
+        let last_reduced = reduced.last().copied().unwrap_or(true);
+        let suffix = reduced.iter().rev().take_while(|&&reduced| reduced == last_reduced).count();
+        // A run over several reduced axes has no index of its own unless the block is as wide as the array.
+        let indexed = matches!(
+            state.op(),
+            ReduceOp::ArgMin | ReduceOp::ArgMax | ReduceOp::NanArgMin | ReduceOp::NanArgMax
+        );
+        let flat_from = if last_reduced && indexed { ndim.saturating_sub(1) } else { ndim - suffix };
+        let index_origin = origin.iter().zip(&index_steps).map(|(start, step)| start * step).sum();
+        ReduceSink { state, lane_steps, index_steps, index_origin, last_reduced, flat_from, error: None }
+    }
+
+    /// Takes a whole block, row after row.
+    fn block(&mut self, block: &Block) -> KernelResult<()> {
+        let shape = block.shape().to_vec();
+        with_dtype!(block.dtype(), T => {
+            let view = block.view::<T>().map_err(source_error)?;
+            let flat: Vec<T> = view.iter().copied().collect();
+            let width = shape.last().copied().unwrap_or(1).max(1);
+            let mut position = Dims::from_elem(0, shape.len());
+            for row in flat.chunks(width) {
+                TileSink::row(self, &position, row);
+                for axis in (0..shape.len().saturating_sub(1)).rev() {
+                    position[axis] += 1;
+                    if position[axis] < shape[axis] {
+                        break;
+                    }
+                    position[axis] = 0;
+                }
+            }
+        });
+        Ok(())
+    }
+}
+
+impl TileSink for ReduceSink {
+    fn row<T: Element>(&mut self, position: &[usize], values: &[T]) {
+        let lane = position.iter().zip(&self.lane_steps).map(|(at, step)| at * step).sum();
+        let along: usize = position.iter().zip(&self.index_steps).map(|(at, step)| at * step).sum();
+        let index = (self.index_origin + along) as u64;
+        let values = T::tag(values);
+        // One of the branches is left when this is compiled for a type.
+        let taken = with_dtype!(T::DTYPE, U => match <U as Lane>::slice(&values) {
+            Some(values) if self.last_reduced => self.state.row_to_lane::<U>(lane, values, index),
+            Some(values) => self.state.row_to_lanes::<U>(lane, values, index),
+            None => Ok(()),
+        });
+        if let Err(error) = taken {
+            self.error.get_or_insert_with(|| source_error(error));
+        }
+    }
+
+    fn flat_from(&self, _: usize) -> usize {
+        self.flat_from
+    }
+}
+
+/// `array.reduce.combine`: merges states.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Combine {
+    op: ReduceOp,
+}
+
+impl Kernel for Combine {
+    fn name(&self) -> &str {
+        COMBINE
+    }
+
+    fn describe(&self) -> String {
+        format!("{} combine", self.op)
+    }
+
+    fn run(&self, _: TaskContext, inputs: &mut [Value]) -> KernelResult<Value> {
+        let (first, rest) = inputs.split_first_mut().ok_or_else(|| KernelError::new("nothing to merge"))?;
+        let mut state = match Arc::try_unwrap(first.take::<State>()?) {
+            Ok(state) => state.0,
+            Err(shared) => shared.0.clone(),
+        };
+        for other in rest {
+            state.merge(&other.get::<State>()?.0).map_err(source_error)?;
+        }
+        Ok(Value::block(State(state)))
+    }
+
+    fn encode(&self, _: u64) -> talatat_graph::Result<Vec<u8>> {
+        encode(self)
+    }
+}
+
+/// `array.reduce.finish`: from states to results.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Finish {
+    op: ReduceOp,
+    grid: Grid,
+}
+
+impl Kernel for Finish {
+    fn name(&self) -> &str {
+        FINISH
+    }
+
+    fn describe(&self) -> String {
+        format!("{} finish", self.op)
+    }
+
+    fn run(&self, task: TaskContext, inputs: &mut [Value]) -> KernelResult<Value> {
+        let input = inputs.first_mut().ok_or_else(|| KernelError::new("nothing to finish"))?;
+        let state = match Arc::try_unwrap(input.take::<State>()?) {
+            Ok(state) => state.0,
+            Err(shared) => shared.0.clone(),
+        };
+        let mut shape = self.grid.block_shape(&self.grid.place(task.block as usize));
+        // At most one length is not known: it is what the others leave of the lanes.
+        if let Some(unknown) = self.grid.axes().iter().position(|axis| axis.length().is_none()) {
+            let others: usize =
+                shape.iter().enumerate().filter(|(axis, _)| *axis != unknown).map(|(_, length)| length).product();
+            shape[unknown] = state.lanes() / others.max(1);
+        }
+        let values = state.finish().map_err(source_error)?;
+        Ok(Value::block(block_of(values, &shape)?))
+    }
+
+    fn encode(&self, _: u64) -> talatat_graph::Result<Vec<u8>> {
+        encode(self)
+    }
+}
+
+fn block_of(values: LaneValues, shape: &[usize]) -> KernelResult<Block> {
+    macro_rules! blocks {
+        ($($variant:ident),*) => {
+            match values { $(LaneValues::$variant(values) => Block::from_vec(shape, values)),* }
+        };
+    }
+    blocks!(Bool, I8, I16, I32, I64, U8, U16, U32, U64, F32, F64).map_err(source_error)
+}
+
+pub(super) fn lower(
+    lowering: &mut Lowering,
+    expr: &Expr,
+    op: ReduceOp,
+    axes: &[usize],
+    keepdims: bool,
+    input: &ExprRef,
+) -> Result<Vec<Edge>> {
+    // A blockwise input that is not needed by itself is computed on the way.
+    let fused = match &input.op {
+        Op::Blockwise { program, inputs } if lowering.seen(input.key).is_none() => Some((program.clone(), inputs.as_slice())),
+        _ => None,
+    };
+    let (program, inputs) = match fused {
+        Some(fused) => fused,
+        None => (identity(input)?, std::slice::from_ref(input)),
+    };
+    let grid = &input.grid;
+    let mut reduced: SmallVec<[bool; 4]> = SmallVec::from_elem(false, grid.ndim());
+    axes.iter().for_each(|&axis| reduced[axis] = true);
+    let kernel = Partial {
+        program: LazyProgram::new(program.clone()),
+        grid: grid.clone(),
+        op,
+        input: input.dtype,
+        reduced: reduced.clone(),
+    };
+    let scratch = 1 << 17;
+    let tiny = grid.largest_block(1_000_000) as u64 * input.dtype.size() as u64 <= TINY;
+    let key = |name: &str| expr.key.combine(talatat_graph::Key::of(name, &[]).bits());
+    let layer = |name: &str, kernel: Arc<dyn Kernel>| Layer::new(key(name), kernel).at(expr.location).tiny(tiny);
+    let sources = inputs.iter().map(|input| blocks(lowering, input)).collect::<Result<SmallVec<[_; 4]>>>()?;
+    let partial = lowering.graph.layer(layer(PARTIAL, Arc::new(kernel)).scratch(scratch));
+    let combine = lowering.graph.layer(layer(COMBINE, Arc::new(Combine { op })));
+    let finish = lowering.graph.layer(layer(FINISH, Arc::new(Finish { op, grid: expr.grid.clone() })));
+
+    // The blocks of each result, in the order of the grid.
+    let mut groups: Vec<Vec<usize>> = vec![Vec::new(); expr.grid.blocks()];
+    for block in 0..grid.blocks() {
+        let place = grid.place(block);
+        let kept: Dims = if keepdims {
+            place.iter().zip(&reduced).map(|(&at, &reduced)| if reduced { 0 } else { at }).collect()
+        } else {
+            place.iter().zip(&reduced).filter(|(_, reduced)| !**reduced).map(|(&at, _)| at).collect()
+        };
+        groups[expr.grid.block_at(&kept)].push(block);
+    }
+    let ordered = op.is_ordered(input.dtype);
+    let mut made = Vec::with_capacity(groups.len());
+    let mut combined = 0;
+    for (result, group) in groups.iter().enumerate() {
+        let result_bytes = expr.block_bytes(&expr.grid.place(result));
+        let lanes = result_bytes / expr.dtype.size() as u64;
+        let state_bytes = op.state_bytes(input.dtype, lanes as usize) as u64;
+        let mut level: Vec<Edge> = Vec::with_capacity(group.len());
+        for &block in group {
+            let place = grid.place(block);
+            let mut edges: SmallVec<[Edge; 5]> = SmallVec::new();
+            for (number, input) in inputs.iter().enumerate() {
+                edges.push(sources[number][input_block(&program, number, input, &place)]);
+            }
+            if ordered {
+                edges.extend(level.pop());
+            }
+            level.push(lowering.graph.task(partial, block as u32, state_bytes, &edges)?.into());
+        }
+        while level.len() > 1 {
+            let mut next = Vec::with_capacity(level.len().div_ceil(ARITY));
+            for inputs in level.chunks(ARITY) {
+                next.push(lowering.graph.task(combine, combined, state_bytes, inputs)?.into());
+                combined += 1;
+            }
+            level = next;
+        }
+        made.push(lowering.graph.task(finish, result as u32, result_bytes, &level)?.into());
+    }
+    Ok(made)
+}
+
+/// The program that gives its only input.
+fn identity(input: &Expr) -> Result<Arc<Program>> {
+    let mut builder = Builder::new(input.ndim());
+    let register = builder.input(Input::identity(input.dtype, input.ndim()));
+    let program = builder.finish(register);
+    Ok(Arc::new(program.map_err(|error| crate::array::build::invalid("reduce", &error, input.location))?))
+}

@@ -1,0 +1,180 @@
+//! Where blocks come from: memory, computed blocks, `.npy` files.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use talatat_graph::{Edge, Kernel, KernelError, KernelResult, TaskContext, Value};
+
+use super::{Lowering, array, encode, layer, source_error};
+use crate::array::dtype::{DType, with_dtype};
+use crate::array::expr::Expr;
+use crate::array::grid::{Dims, Grid};
+use crate::array::kernels::Block;
+use crate::error::Result;
+use crate::storage::npy::{NpyHeader, read_region};
+use crate::storage::ObjectRef;
+
+pub(super) const BLOCK: &str = "array.block";
+pub(super) const NPY: &str = "array.npy";
+
+/// One block, whatever its number: what a block from memory is in another process.
+struct OneBlock(Block);
+
+impl Kernel for OneBlock {
+    fn name(&self) -> &str {
+        BLOCK
+    }
+
+    fn run(&self, _: TaskContext, _: &mut [Value]) -> KernelResult<Value> {
+        Ok(Value::block(self.0.clone()))
+    }
+}
+
+pub(super) fn decode_block(bytes: &[u8]) -> KernelResult<Arc<dyn Kernel>> {
+    Ok(Arc::new(OneBlock(Block::decode(bytes).map_err(source_error)?.into_shared())))
+}
+
+/// Blocks of an array in memory, as views: nothing is copied.
+struct Memory {
+    array: Arc<Block>,
+    grid: Grid,
+}
+
+impl Memory {
+    fn block(&self, number: u64) -> KernelResult<Block> {
+        let place = self.grid.place(number as usize);
+        let (origin, shape) = (self.grid.block_origin(&place), self.grid.block_shape(&place));
+        let ranges: Vec<std::ops::Range<usize>> =
+            origin.iter().zip(&shape).map(|(&start, &length)| start..start + length).collect();
+        self.array.part(&ranges).map_err(source_error)
+    }
+}
+
+impl Kernel for Memory {
+    fn name(&self) -> &str {
+        BLOCK
+    }
+
+    fn describe(&self) -> String {
+        "memory".into()
+    }
+
+    fn run(&self, task: TaskContext, _: &mut [Value]) -> KernelResult<Value> {
+        Ok(Value::block(self.block(task.block)?))
+    }
+
+    fn encode(&self, block: u64) -> talatat_graph::Result<Vec<u8>> {
+        encode_block(self.block(block))
+    }
+}
+
+fn encode_block(block: KernelResult<Block>) -> talatat_graph::Result<Vec<u8>> {
+    let block = block.map_err(|error| talatat_graph::Error::NotPortable {
+        operation: BLOCK.into(),
+        reason: error.to_string(),
+    })?;
+    let mut bytes = Vec::new();
+    block.encode(&mut bytes);
+    Ok(bytes)
+}
+
+/// Blocks that were computed before.
+struct Persisted {
+    blocks: Arc<[Value]>,
+}
+
+impl Persisted {
+    fn block(&self, number: u64) -> KernelResult<&Value> {
+        self.blocks.get(number as usize).ok_or_else(|| KernelError::new(format!("there is no block {number}")))
+    }
+}
+
+impl Kernel for Persisted {
+    fn name(&self) -> &str {
+        BLOCK
+    }
+
+    fn describe(&self) -> String {
+        "persisted".into()
+    }
+
+    fn run(&self, task: TaskContext, _: &mut [Value]) -> KernelResult<Value> {
+        self.block(task.block).cloned()
+    }
+
+    fn encode(&self, block: u64) -> talatat_graph::Result<Vec<u8>> {
+        encode_block(self.block(block).and_then(array).cloned())
+    }
+}
+
+/// `array.npy`: reads a region of a file for each block.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Npy {
+    object: ObjectRef,
+    header: Arc<NpyHeader>,
+    grid: Grid,
+    offset: Dims,
+    dtype: DType,
+}
+
+impl Kernel for Npy {
+    fn name(&self) -> &str {
+        NPY
+    }
+
+    fn describe(&self) -> String {
+        format!("npy {}", self.object.location())
+    }
+
+    fn run(&self, task: TaskContext, _: &mut [Value]) -> KernelResult<Value> {
+        let place = self.grid.place(task.block as usize);
+        let (origin, shape) = (self.grid.block_origin(&place), self.grid.block_shape(&place));
+        let starts = origin.iter().zip(&self.offset).map(|(origin, offset)| origin + offset);
+        let region: Vec<std::ops::Range<usize>> =
+            starts.zip(&shape).map(|(start, &length)| start..start + length).collect();
+        let block = with_dtype!(self.dtype, T => {
+            Block::from_array(read_region::<T>(&self.object, &self.header, &region).map_err(source_error)?)
+        });
+        Ok(Value::block(block))
+    }
+
+    fn encode(&self, _: u64) -> talatat_graph::Result<Vec<u8>> {
+        encode(self)
+    }
+}
+
+fn tasks(lowering: &mut Lowering, expr: &Expr, kernel: impl Kernel, owned: bool) -> Result<Vec<Edge>> {
+    let layer = lowering.graph.layer(layer(expr, kernel));
+    (0..expr.grid.blocks())
+        .map(|block| {
+            // A view of what is in memory anyway makes no bytes.
+            let bytes = if owned { expr.block_bytes(&expr.grid.place(block)) } else { 0 };
+            Ok(lowering.graph.task(layer, block as u32, bytes, &[])?.into())
+        })
+        .collect()
+}
+
+pub(super) fn lower_memory(lowering: &mut Lowering, expr: &Expr, array: &Arc<Block>) -> Result<Vec<Edge>> {
+    tasks(lowering, expr, Memory { array: array.clone(), grid: expr.grid.clone() }, false)
+}
+
+pub(super) fn lower_persisted(lowering: &mut Lowering, expr: &Expr, blocks: &Arc<[Value]>) -> Result<Vec<Edge>> {
+    tasks(lowering, expr, Persisted { blocks: blocks.clone() }, false)
+}
+
+pub(super) fn lower_npy(
+    lowering: &mut Lowering,
+    expr: &Expr,
+    object: &ObjectRef,
+    header: &Arc<NpyHeader>,
+    offset: &Dims,
+) -> Result<Vec<Edge>> {
+    let kernel = Npy {
+        object: object.clone(),
+        header: header.clone(),
+        grid: expr.grid.clone(),
+        offset: offset.clone(),
+        dtype: expr.dtype,
+    };
+    tasks(lowering, expr, kernel, true)
+}

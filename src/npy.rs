@@ -1,0 +1,33 @@
+//! Writing arrays to `.npy` files.
+
+use talatat_collections::Result;
+use talatat_collections::array::{Array, Element, NpyTarget};
+
+use crate::compute::Compute;
+
+/// Writing of arrays, which computes them.
+pub trait ToNpy {
+    /// Computes the array and writes it as a `.npy` file to a path or URL. The file appears under its name when it is complete,
+    /// or not at all; whether it can be written is found out before anything is computed. The whole array is held in memory.
+    ///
+    /// ```
+    /// use talatat::prelude::*;
+    /// let folder = tempfile::tempdir().unwrap();
+    /// let path = folder.path().join("ones.npy");
+    /// talatat::array::ones::<f32>([3, 4]).to_npy(path.to_str().unwrap())?;
+    /// assert_eq!(std::fs::metadata(&path).unwrap().len(), 128 + 3 * 4 * 4);
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the file cannot be written or computing fails.
+    fn to_npy(&self, url: &str) -> Result<()>;
+}
+
+impl<T: Element> ToNpy for Array<T> {
+    fn to_npy(&self, url: &str) -> Result<()> {
+        self.check()?;
+        let target = NpyTarget::new(url)?;
+        target.write(&self.compute()?.view())
+    }
+}
