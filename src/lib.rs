@@ -41,6 +41,9 @@ pub use npy::ToNpy;
 pub use session::{Session, SessionBuilder};
 pub use talatat_collections::config::ExecutorChoice;
 pub use talatat_collections::{Collection, Error, Result, config, delayed};
+#[cfg(feature = "frame")]
+pub use talatat_collections::frame;
+pub use talatat_collections::storage;
 pub use talatat_graph as graph;
 pub use talatat_graph::Cancel;
 
@@ -52,6 +55,8 @@ pub mod prelude {
     #[cfg(feature = "array")]
     pub use talatat_collections::array::{Array, axis};
     pub use talatat_collections::delayed::{Delayed, Lit, delayed, try_delayed};
+    #[cfg(feature = "frame")]
+    pub use talatat_collections::frame::{CsvOptions, DataFrame, DataType, Frame, agg, col, lit, read_csv};
 }
 
 /// The README's program is compiled and run as a test.

@@ -7,5 +7,7 @@ pub fn registry() -> Registry {
     let registry = Registry::new();
     #[cfg(feature = "array")]
     let registry = crate::lower::register_arrays(registry);
+    #[cfg(feature = "frame")]
+    let registry = crate::frame::register(registry);
     registry
 }

@@ -3,6 +3,8 @@
 #[cfg(feature = "array")]
 mod array;
 mod delayed;
+#[cfg(feature = "frame")]
+pub(crate) mod frame;
 
 use std::rc::Rc;
 

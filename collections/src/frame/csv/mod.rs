@@ -1,0 +1,20 @@
+//! CSV files as partitions: byte ranges of whole records, parsed by polars' own field parser.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `options` | what the user may say |
+//! | `sample` | names and types from the first bytes of the first file |
+//! | `scan` | files cut into blocks; projection and filter that were pushed down |
+//! | `tail` | the records of a block whose bytes have been read |
+//! | `parse` | records to a `DataFrame` |
+
+mod options;
+mod parse;
+mod sample;
+mod scan;
+mod tail;
+
+pub use options::CsvOptions;
+pub(crate) use parse::{Parser, join};
+pub(crate) use scan::CsvScan;
+pub(crate) use tail::records_of;

@@ -1,0 +1,16 @@
+//! Frames against pandas' answers, against eager polars, on every executor.
+
+#[path = "frame/bad_input.rs"]
+mod bad_input;
+#[path = "frame/common.rs"]
+mod common;
+#[path = "frame/csv_blocks.rs"]
+mod csv_blocks;
+#[path = "frame/fixtures.rs"]
+mod fixtures;
+#[path = "frame/groupby.rs"]
+mod groupby;
+#[path = "frame/lazy.rs"]
+mod lazy;
+#[path = "frame/rewrites.rs"]
+mod rewrites;

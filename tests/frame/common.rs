@@ -1,0 +1,126 @@
+//! What the tests share: every executor, and values that compare as pandas' answers do.
+
+use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde_json::Value as Json;
+use talatat::frame::polars::prelude::*;
+use talatat::frame::{CsvOptions, Frame, read_csv};
+use talatat::storage::{Location, write_atomic};
+use talatat::config::ExecutorChoice;
+use talatat::{Collection, Compute, Session};
+
+/// The sessions that every test runs on.
+pub(crate) fn sessions() -> Vec<(&'static str, Session)> {
+    let build = |choice| Session::builder().executor(choice).threads(2).build().unwrap();
+    vec![
+        ("synchronous", build(ExecutorChoice::Synchronous)),
+        ("threads", build(ExecutorChoice::Threads)),
+        ("serialize", build(ExecutorChoice::Serialize)),
+        ("no rewrites", Session::builder().executor(ExecutorChoice::Synchronous).skip("filter_pushdown").skip("projection_pushdown").build().unwrap()),
+    ]
+}
+
+/// Computes on every executor, and checks that all agree, to the bit.
+pub(crate) fn everywhere(frame: &Frame) -> DataFrame {
+    let mut first: Option<DataFrame> = None;
+    for (name, session) in sessions() {
+        let got = frame.compute_on(&session).unwrap_or_else(|error| panic!("on {name}: {error}"));
+        assert_eq!(**got.schema(), **frame.schema(), "the promised columns, on {name}");
+        match &first {
+            Some(first) => assert!(first.equals_missing(&got), "on {name}:\n{got}\nelse:\n{first}"),
+            None => first = Some(got),
+        }
+    }
+    first.expect("there is an executor")
+}
+
+/// Computes a collection of any kind on every executor.
+pub(crate) fn all_equal<C: Collection>(collection: &C) -> C::Output
+where
+    C::Output: PartialEq + std::fmt::Debug,
+{
+    let mut results: Vec<C::Output> = Vec::new();
+    for (name, session) in sessions() {
+        results.push(collection.compute_on(&session).unwrap_or_else(|error| panic!("on {name}: {error}")));
+    }
+    let first = results.remove(0);
+    results.iter().for_each(|other| assert_eq!(*other, first));
+    first
+}
+
+/// A CSV text as a file in memory; the glob that names it.
+pub(crate) fn memory(text: &str) -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let url = format!("memory://frame-tests/{}.csv", COUNT.fetch_add(1, Ordering::Relaxed));
+    write_atomic(&Location::parse(&url).unwrap(), |w| w.write_all(text.as_bytes())).unwrap();
+    url
+}
+
+pub(crate) fn csv(text: &str, options: CsvOptions) -> talatat::Result<Frame> {
+    read_csv([memory(text)], options)
+}
+
+/// One cell of a `DataFrame` as the fixtures write it.
+fn cell(value: &AnyValue<'_>) -> Json {
+    match value {
+        AnyValue::Null => Json::Null,
+        AnyValue::Boolean(value) => Json::from(*value),
+        AnyValue::String(text) => Json::from(*text),
+        AnyValue::StringOwned(text) => Json::from(text.as_str()),
+        AnyValue::Float64(value) => Json::from(format!("{value:?}")),
+        AnyValue::Float32(value) => Json::from(format!("{value:?}")),
+        AnyValue::Datetime(micros, TimeUnit::Microseconds, None) => Json::from(*micros),
+        AnyValue::Datetime(..) => panic!("an unexpected unit of time"),
+        other => Json::from(other.try_extract::<i64>().expect("an integer")),
+    }
+}
+
+/// A number of the fixtures, which may be a text.
+fn number(value: &Json) -> Option<f64> {
+    value.as_f64().or_else(|| value.as_str()?.parse().ok())
+}
+
+fn micros(text: &str) -> i64 {
+    let options = StrptimeOptions { format: Some("%Y-%m-%dT%H:%M:%S".into()), ..Default::default() };
+    let column = df!("t" => [text]).unwrap().lazy();
+    let parsed = column.select([col("t").str().strptime(DataType::Datetime(TimeUnit::Microseconds, None), options, lit("raise")).cast(DataType::Int64)]);
+    parsed.collect().unwrap().column("t").unwrap().i64().unwrap().get(0).unwrap()
+}
+
+/// Compares a result with pandas' answer; gives what differs.
+pub(crate) fn differs(got: &DataFrame, expect: &Json, rtol: f64) -> Option<String> {
+    let columns: Vec<&str> = expect["columns"].as_array()?.iter().filter_map(Json::as_str).collect();
+    let names: Vec<&str> = got.get_column_names().into_iter().map(|name| name.as_str()).collect();
+    if columns != names {
+        return Some(format!("columns {names:?}, not {columns:?}"));
+    }
+    let dtypes: Vec<&str> = expect["dtypes"].as_array()?.iter().filter_map(Json::as_str).collect();
+    let rows = expect["data"].as_array()?;
+    if rows.len() != got.height() {
+        return Some(format!("{} rows, not {}", got.height(), rows.len()));
+    }
+    for (at, name) in columns.iter().enumerate() {
+        let column = got.column(name).ok()?;
+        for (row, cells) in rows.iter().enumerate() {
+            let (have, want) = (cell(&column.get(row).ok()?), &cells[at]);
+            let same = match (&have, want) {
+                (Json::Null, Json::Null) => true,
+                // pandas cannot tell NaN from missing.
+                (Json::String(text), Json::Null) => text == "NaN",
+                (Json::Null, _) | (_, Json::Null) => false,
+                (Json::Bool(a), Json::Bool(b)) => a == b,
+                (Json::Number(have), Json::String(text)) if dtypes[at].starts_with("datetime") => have.as_i64() == Some(micros(text)),
+                (Json::String(a), Json::String(b)) if dtypes[at] == "str" => a == b,
+                _ => match (number(&have), number(want)) {
+                    (Some(a), Some(b)) => a == b || (a - b).abs() <= rtol * b.abs() || (a.is_nan() && b.is_nan()),
+                    _ => false,
+                },
+            };
+            if !same {
+                return Some(format!("column {name}, row {row}: {have}, not {want}"));
+            }
+        }
+    }
+    None
+}
