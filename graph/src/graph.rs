@@ -25,10 +25,7 @@ impl Edge {
     /// The whole result of a task.
     #[inline]
     pub fn whole(task: TaskId) -> Edge {
-        Edge {
-            task,
-            part: Edge::WHOLE,
-        }
+        Edge { task, part: Edge::WHOLE }
     }
 
     /// One part of the result of a task with several outputs.
@@ -73,13 +70,7 @@ pub struct Layer {
 impl Layer {
     /// A layer without scratch memory.
     pub fn new(key: Key, kernel: Arc<dyn Kernel>) -> Layer {
-        Layer {
-            key,
-            kernel,
-            scratch: 0,
-            location: None,
-            tiny: false,
-        }
+        Layer { key, kernel, scratch: 0, location: None, tiny: false }
     }
 
     /// Sets where the user asked for the layer.
@@ -256,12 +247,7 @@ pub struct GraphBuilder {
 impl GraphBuilder {
     /// An empty graph.
     pub fn new() -> Self {
-        GraphBuilder {
-            graph: TaskGraph {
-                offsets: vec![0],
-                ..TaskGraph::default()
-            },
-        }
+        GraphBuilder { graph: TaskGraph { offsets: vec![0], ..TaskGraph::default() } }
     }
 
     /// Makes room for more tasks and edges.
@@ -289,18 +275,10 @@ impl GraphBuilder {
     /// # Errors
     /// If an input or the layer does not exist, or there are 2^32 tasks or edges.
     #[inline]
-    pub fn task(
-        &mut self,
-        layer: LayerId,
-        block: u32,
-        bytes: u64,
-        inputs: &[Edge],
-    ) -> Result<TaskId> {
+    pub fn task(&mut self, layer: LayerId, block: u32, bytes: u64, inputs: &[Edge]) -> Result<TaskId> {
         let graph = &mut self.graph;
         let number = graph.layer_of.len();
-        if inputs.iter().any(|edge| edge.task.index() >= number)
-            || layer.0 as usize >= graph.layers.len()
-        {
+        if inputs.iter().any(|edge| edge.task.index() >= number) || layer.0 as usize >= graph.layers.len() {
             return Err(Error::InvalidGraph(format!(
                 "task {number} reads a task or uses a layer that does not exist yet"
             )));

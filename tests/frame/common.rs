@@ -4,10 +4,10 @@ use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::Value as Json;
+use talatat::config::ExecutorChoice;
 use talatat::frame::polars::prelude::*;
 use talatat::frame::{CsvOptions, Frame, read_csv};
 use talatat::storage::{Location, write_atomic};
-use talatat::config::ExecutorChoice;
 use talatat::{Collection, Compute, Session};
 
 /// The sessions that every test runs on.
@@ -17,7 +17,15 @@ pub(crate) fn sessions() -> Vec<(&'static str, Session)> {
         ("synchronous", build(ExecutorChoice::Synchronous)),
         ("threads", build(ExecutorChoice::Threads)),
         ("serialize", build(ExecutorChoice::Serialize)),
-        ("no rewrites", Session::builder().executor(ExecutorChoice::Synchronous).skip("filter_pushdown").skip("projection_pushdown").build().unwrap()),
+        (
+            "no rewrites",
+            Session::builder()
+                .executor(ExecutorChoice::Synchronous)
+                .skip("filter_pushdown")
+                .skip("projection_pushdown")
+                .build()
+                .unwrap(),
+        ),
     ]
 }
 
@@ -84,7 +92,10 @@ fn number(value: &Json) -> Option<f64> {
 fn micros(text: &str) -> i64 {
     let options = StrptimeOptions { format: Some("%Y-%m-%dT%H:%M:%S".into()), ..Default::default() };
     let column = df!("t" => [text]).unwrap().lazy();
-    let parsed = column.select([col("t").str().strptime(DataType::Datetime(TimeUnit::Microseconds, None), options, lit("raise")).cast(DataType::Int64)]);
+    let parsed = column.select([col("t")
+        .str()
+        .strptime(DataType::Datetime(TimeUnit::Microseconds, None), options, lit("raise"))
+        .cast(DataType::Int64)]);
     parsed.collect().unwrap().column("t").unwrap().i64().unwrap().get(0).unwrap()
 }
 
@@ -110,7 +121,9 @@ pub(crate) fn differs(got: &DataFrame, expect: &Json, rtol: f64) -> Option<Strin
                 (Json::String(text), Json::Null) => text == "NaN",
                 (Json::Null, _) | (_, Json::Null) => false,
                 (Json::Bool(a), Json::Bool(b)) => a == b,
-                (Json::Number(have), Json::String(text)) if dtypes[at].starts_with("datetime") => have.as_i64() == Some(micros(text)),
+                (Json::Number(have), Json::String(text)) if dtypes[at].starts_with("datetime") => {
+                    have.as_i64() == Some(micros(text))
+                }
                 (Json::String(a), Json::String(b)) if dtypes[at] == "str" => a == b,
                 _ => match (number(&have), number(want)) {
                     (Some(a), Some(b)) => a == b || (a - b).abs() <= rtol * b.abs() || (a.is_nan() && b.is_nan()),

@@ -169,7 +169,14 @@ impl<F, M> DelayedFn<F, M> {
         }
         let mut weight = 1_u32;
         args.inputs(&mut |input| weight = weight.saturating_add(input.weight()));
-        let call = FunctionCall { key, function: self.function.clone(), location: Location::caller(), weight, args, mode: PhantomData::<M> };
+        let call = FunctionCall {
+            key,
+            function: self.function.clone(),
+            location: Location::caller(),
+            weight,
+            args,
+            mode: PhantomData::<M>,
+        };
         Delayed::from_node(Node::new(call))
     }
 }

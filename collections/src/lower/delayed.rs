@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
-use talatat_graph::{Edge, GraphBuilder, Kernel, KernelError, KernelResult, Key, Layer, LayerId, TaskContext, TaskId, Value};
+use talatat_graph::{
+    Edge, GraphBuilder, Kernel, KernelError, KernelResult, Key, Layer, LayerId, TaskContext, TaskId, Value,
+};
 
 use super::Lowering;
 use crate::delayed::{Call, Node};

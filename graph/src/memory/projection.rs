@@ -26,10 +26,7 @@ pub fn project(graph: &TaskGraph, order: impl IntoIterator<Item = TaskId>) -> Pe
     for task in order {
         let running = live.saturating_add(graph.need(task));
         if running > peak.bytes {
-            peak = Peak {
-                bytes: running,
-                task,
-            };
+            peak = Peak { bytes: running, task };
         }
         live = live.saturating_add(graph.bytes(task));
         for edge in graph.inputs(task) {
@@ -54,28 +51,13 @@ mod tests {
     #[test]
     fn a_chain_holds_two() {
         // Each result is 1 byte: at any step the input and the output.
-        let graph = graph_of(
-            &[("read", &[]), ("add", &[0]), ("mul", &[1]), ("sum", &[2])],
-            &[3],
-        );
-        assert_eq!(
-            project(&graph, graph.tasks()),
-            Peak {
-                bytes: 2,
-                task: TaskId(1)
-            }
-        );
+        let graph = graph_of(&[("read", &[]), ("add", &[0]), ("mul", &[1]), ("sum", &[2])], &[3]);
+        assert_eq!(project(&graph, graph.tasks()), Peak { bytes: 2, task: TaskId(1) });
     }
 
     #[test]
     fn outputs_stay() {
         let graph = graph_of(&[("read", &[]), ("read", &[]), ("read", &[])], &[0, 1, 2]);
-        assert_eq!(
-            project(&graph, graph.tasks()),
-            Peak {
-                bytes: 3,
-                task: TaskId(2)
-            }
-        );
+        assert_eq!(project(&graph, graph.tasks()), Peak { bytes: 3, task: TaskId(2) });
     }
 }

@@ -55,21 +55,11 @@ impl Bins {
 
 impl Moments {
     pub(super) fn new(lanes: usize) -> Moments {
-        Moments {
-            sum: Bins::new(lanes),
-            squares: Bins::new(lanes),
-            scaled: None,
-        }
+        Moments { sum: Bins::new(lanes), squares: Bins::new(lanes), scaled: None }
     }
 
     /// Adds a row and its squares.
-    pub(super) fn add<F: Float>(
-        &mut self,
-        target: Target,
-        values: &[F],
-        grain: Grain,
-        square_grain: Grain,
-    ) {
+    pub(super) fn add<F: Float>(&mut self, target: Target, values: &[F], grain: Grain, square_grain: Grain) {
         self.sum.add(target, values, grain);
         let mut wide = [0.0; SEGMENT];
         for (row, offset) in values.chunks(SEGMENT).zip((0..).step_by(SEGMENT)) {
@@ -116,10 +106,7 @@ impl Moments {
         self.squares.merge(&other.squares);
         if let Some(theirs) = &other.scaled {
             match &mut self.scaled {
-                Some(mine) => mine
-                    .iter_mut()
-                    .zip(theirs.iter())
-                    .for_each(|(a, b)| a.merge(b)),
+                Some(mine) => mine.iter_mut().zip(theirs.iter()).for_each(|(a, b)| a.merge(b)),
                 None => self.scaled = Some(theirs.clone()),
             }
         }
@@ -135,10 +122,7 @@ impl Moments {
         if freedom == 0 {
             return f64::NAN;
         }
-        let scaled = self
-            .scaled
-            .iter()
-            .flat_map(|scaled| scaled.iter().zip([-2 * SHIFT, 2 * SHIFT]));
+        let scaled = self.scaled.iter().flat_map(|scaled| scaled.iter().zip([-2 * SHIFT, 2 * SHIFT]));
         let squares = Bins::combined(std::iter::once((&self.squares, 0)).chain(scaled), lane);
         let spread = Fixed::spread(count, &sum, &squares);
         match count.checked_mul(freedom) {
@@ -148,12 +132,7 @@ impl Moments {
     }
 
     pub(super) fn nbytes(&self) -> usize {
-        let scaled = self
-            .scaled
-            .iter()
-            .flat_map(|scaled| scaled.iter())
-            .map(Bins::nbytes)
-            .sum::<usize>();
+        let scaled = self.scaled.iter().flat_map(|scaled| scaled.iter()).map(Bins::nbytes).sum::<usize>();
         self.sum.nbytes() + self.squares.nbytes() + scaled
     }
 
@@ -161,11 +140,7 @@ impl Moments {
     pub(super) fn is_sound(&self, lanes: usize) -> bool {
         self.sum.is_sound(lanes)
             && self.squares.is_sound(lanes)
-            && self
-                .scaled
-                .iter()
-                .flat_map(|scaled| scaled.iter())
-                .all(|bins| bins.is_sound(lanes))
+            && self.scaled.iter().flat_map(|scaled| scaled.iter()).all(|bins| bins.is_sound(lanes))
     }
 }
 
@@ -177,13 +152,6 @@ fn add_squares(bins: &mut Bins, target: Target, row: &[f64], grain: Grain) {
     bins.add(target, squares, grain);
     // The squares of float32 values need no second part.
     if grain.digits != Grain::F32_SQUARE.digits {
-        bins.add(
-            target,
-            errors,
-            Grain {
-                floor: grain.floor.max(-1074),
-                ..Grain::F64
-            },
-        );
+        bins.add(target, errors, Grain { floor: grain.floor.max(-1074), ..Grain::F64 });
     }
 }

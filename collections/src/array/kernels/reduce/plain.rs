@@ -20,9 +20,7 @@ fn apply<S, T>(
 ) {
     match target {
         Target::Lane(lane) => lanes.get_mut(lane).map(|state| one(state, row)),
-        Target::From(first) => lanes
-            .get_mut(first..first + row.len())
-            .map(|states| many(states, row)),
+        Target::From(first) => lanes.get_mut(first..first + row.len()).map(|states| many(states, row)),
     };
 }
 
@@ -56,13 +54,9 @@ pub(super) fn take_plain<T: Reducible>(
                 );
             }
         }
-        (Family::Sum, LaneValues::U64(lanes)) => apply(
-            lanes,
-            target,
-            values,
-            |sum, row| *sum = sum.wrapping_add(folds::whole_total(row)),
-            folds::whole_add,
-        ),
+        (Family::Sum, LaneValues::U64(lanes)) => {
+            apply(lanes, target, values, |sum, row| *sum = sum.wrapping_add(folds::whole_total(row)), folds::whole_add)
+        }
         (Family::Product, LaneValues::U64(lanes)) => apply(
             lanes,
             target,
@@ -86,11 +80,7 @@ pub(super) fn take_plain<T: Reducible>(
             target,
             values,
             |count, row| *count = count.wrapping_add(folds::count_true(row)),
-            |counts, row| {
-                each(counts, row, |count, x| {
-                    *count = count.wrapping_add(u64::from(x.truth()))
-                })
-            },
+            |counts, row| each(counts, row, |count, x| *count = count.wrapping_add(u64::from(x.truth()))),
         ),
         (Family::Any, LaneValues::Bool(lanes)) => apply(
             lanes,
