@@ -160,7 +160,7 @@ fn resolve(own: &[usize], wanted: &[isize], at: At) -> Result<Vec<usize>> {
     };
     let rest: usize = wanted.iter().filter_map(|&length| usize::try_from(length).ok()).product();
     let open = wanted.iter().filter(|&&length| length < 0).count();
-    if open > 1 || (open == 1 && (rest == 0 || elements % rest != 0)) {
+    if open > 1 || (open == 1 && (rest == 0 || !elements.is_multiple_of(rest))) {
         return Err(wrong());
     }
     let shape: Vec<usize> =
