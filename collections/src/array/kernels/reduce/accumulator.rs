@@ -6,10 +6,10 @@ use super::counts::Counts;
 use super::exact::{Bins, Total};
 use super::folds::{NOWHERE, locate, locate_each, locate_merge, with_kind};
 use super::lanes::{FloatRow, LaneValues, Reducible};
-use super::moments::{Moments, Target};
+use super::moments::Moments;
 use super::op::{Family, ReduceOp};
 use super::plain::{extreme_lanes, take_plain};
-use super::planes::SEGMENT;
+use super::planes::{SEGMENT, Target};
 use super::simd::{self, Float, Grain};
 use super::{ReduceError, Result};
 use crate::array::dtype::{DType, with_dtype};
@@ -202,29 +202,13 @@ impl Accumulator {
                     let target = target.after(offset);
                     match row {
                         FloatRow::F64(row) => {
-                            take_floats(state, counts, skip, target, row, Grain::F64, Grain::F64)
+                            take_floats(state, counts, skip, target, row, Grain::F64)
                         }
                         FloatRow::F32(row) => {
-                            take_floats(
-                                state,
-                                counts,
-                                skip,
-                                target,
-                                row,
-                                Grain::F32,
-                                Grain::F32_SQUARE,
-                            );
+                            take_floats(state, counts, skip, target, row, Grain::F32)
                         }
                         FloatRow::Whole(row) => {
-                            take_floats(
-                                state,
-                                counts,
-                                false,
-                                target,
-                                row,
-                                Grain::INTEGER,
-                                Grain::INTEGER,
-                            );
+                            take_floats(state, counts, false, target, row, Grain::INTEGER)
                         }
                     }
                 });
@@ -466,11 +450,10 @@ fn take_floats<F: Float + Default>(
     target: Target,
     values: &[F],
     grain: Grain,
-    square_grain: Grain,
 ) {
     let mut add = |target, values: &[F]| match state {
         State::Sum(bins) => bins.add(target, values, grain),
-        State::Moments(moments) => moments.add(target, values, grain, square_grain),
+        State::Moments(moments) => moments.add(target, values, grain),
         State::Plain(_) | State::Position { .. } => {}
     };
     if !(skip && simd::extent(values).largest.is_nan()) {

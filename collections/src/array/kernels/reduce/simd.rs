@@ -28,11 +28,6 @@ impl Grain {
         digits: 23,
         floor: -149,
     };
-    /// The square of an `f32` in `f64`.
-    pub(super) const F32_SQUARE: Grain = Grain {
-        digits: 47,
-        floor: -298,
-    };
     /// An integer converted to `f64`.
     pub(super) const INTEGER: Grain = Grain {
         digits: 52,
@@ -153,35 +148,38 @@ pub(super) fn total<F: Float>(values: &[F]) -> f64 {
     sum
 }
 
-/// Splits every value at the unit of `magic` and sums high parts and low parts.
+/// Splits every value, below `magic / 3`, at the unit of `magic` and sums high parts and low parts.
 #[multiversion(targets(
     "x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2",
     "x86_64+avx2+fma+bmi2"
 ))]
 pub(super) fn split_total<F: Float>(values: &[F], magic: f64) -> (f64, f64) {
-    let (mut high, mut low) = (0.0, 0.0);
-    let (groups, rest) = values.as_chunks::<16>();
+    // All `x + magic` are of one exponent, so their bits are counts of units and add up as integers:
+    // a vector unit has other places for these than for the floats.
+    let (mut high, mut low) = (0u64, 0.0);
+    let (groups, rest) = values.as_chunks::<GROUP>();
     if !groups.is_empty() {
-        let mut highs = [0.0; 16];
-        let mut lows = [0.0; 16];
+        let mut highs = [0u64; GROUP];
+        let mut lows = [0.0; GROUP];
         for group in groups {
-            for j in 0..16 {
+            for j in 0..GROUP {
                 let x = group[j].wide();
-                let q = (x + magic) - magic;
-                highs[j] += q;
-                lows[j] += x - q;
+                let q = x + magic;
+                highs[j] = highs[j].wrapping_add(q.to_bits());
+                lows[j] += x - (q - magic);
             }
         }
-        high = highs.iter().sum();
+        high = highs.iter().fold(0, |sum, &q| sum.wrapping_add(q));
         low = lows.iter().sum();
     }
     for x in rest {
         let x = x.wide();
-        let q = (x + magic) - magic;
-        high += q;
-        low += x - q;
+        let q = x + magic;
+        high = high.wrapping_add(q.to_bits());
+        low += x - (q - magic);
     }
-    (high, low)
+    let units = high.wrapping_sub(magic.to_bits().wrapping_mul(values.len() as u64)) as i64;
+    (units as f64 * (magic / 1.5 * f64::EPSILON), low)
 }
 
 /// Takes the part above the unit of `magic` from every value and returns the sum of these parts.
