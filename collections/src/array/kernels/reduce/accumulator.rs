@@ -22,6 +22,20 @@ const MOST_LANES: usize = 1 << 44;
 /// Rows come in any order, from any cut of the array and over any tree of [`merge`](Accumulator::merge)s:
 /// the bits of [`finish`](Accumulator::finish) are the same. (Except where
 /// [`ReduceOp::is_ordered`]: there the rows of a lane must come in the order of the index.)
+///
+/// Taking a row costs time in proportion to its length, merging and finishing to the number of lanes.
+///
+/// ```
+/// use talatat_collections::array::dtype::DType;
+/// use talatat_collections::array::kernels::reduce::{Accumulator, LaneValues, ReduceOp};
+///
+/// // The columns' means of [[1, 2], [3, 7]].
+/// let mut state = Accumulator::new(ReduceOp::Mean, DType::I32, 2)?;
+/// state.row_to_lanes(0, &[1, 2], 0)?;
+/// state.row_to_lanes(0, &[3, 7], 1)?;
+/// assert_eq!(state.finish()?, LaneValues::F64(vec![2.0, 4.5]));
+/// # Ok::<(), talatat_collections::array::kernels::reduce::ReduceError>(())
+/// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Accumulator {
     op: ReduceOp,

@@ -69,7 +69,7 @@ impl Bins {
         extent: Extent,
         grain: Grain,
     ) {
-        if !(extent.largest < HUGE) {
+        if extent.largest >= HUGE || extent.largest.is_nan() {
             self.add_usual(target, row, grain);
         } else if extent.largest != 0.0 {
             self.planes.add(target, row, Bound::new(extent, grain));

@@ -49,7 +49,7 @@ impl Moments {
 
     /// As [`Moments::add`], `N` values at a time.
     fn add_pieces<F: Float, const N: usize>(&mut self, target: Target, values: &[F], grain: Grain) {
-        let mut wide = [0.0; N];
+        let (mut wide, mut space) = ([0.0; N], [[0.0; N]; 2]);
         for (row, offset) in values.chunks(N).zip((0..).step_by(N)) {
             let target = target.after(offset);
             let extent = simd::extent(row);
@@ -59,9 +59,9 @@ impl Moments {
             }
             let row = &mut wide[..row.len()];
             if extent.largest < LARGE && (extent.smallest >= SMALL || extent.largest == 0.0) {
-                add_squares::<N>(&mut self.squares, target, row, extent, grain);
+                add_squares(&mut self.squares, target, row, &mut space, extent, grain);
             } else {
-                self.set_apart::<N>(target, row, grain);
+                self.set_apart(target, row, &mut space, grain);
             }
         }
     }
@@ -69,7 +69,13 @@ impl Moments {
     /// Takes the values that cannot be squared as they are out of the row and adds their scaled squares.
     /// What is not finite is dropped: the sum has it.
     #[cold]
-    fn set_apart<const N: usize>(&mut self, target: Target, row: &mut [f64], grain: Grain) {
+    fn set_apart<const N: usize>(
+        &mut self,
+        target: Target,
+        row: &mut [f64],
+        space: &mut [[f64; N]; 2],
+        grain: Grain,
+    ) {
         let scaled = self.scaled.get_or_insert_with(|| {
             let empty = Bins::new(self.squares.lanes());
             Box::new([empty.clone(), empty])
@@ -89,10 +95,23 @@ impl Moments {
         }
         for (bins, values) in scaled.iter_mut().zip(&apart) {
             let values = &values[..row.len()];
-            add_squares::<N>(bins, target, values, simd::extent(values), Grain::F64);
+            add_squares(
+                bins,
+                target,
+                values,
+                space,
+                simd::extent(values),
+                Grain::F64,
+            );
         }
-        let extent = simd::extent(row);
-        add_squares::<N>(&mut self.squares, target, row, extent, grain);
+        add_squares(
+            &mut self.squares,
+            target,
+            row,
+            space,
+            simd::extent(row),
+            grain,
+        );
     }
 
     pub(super) fn merge(&mut self, other: &Moments) {
@@ -158,15 +177,15 @@ fn add_squares<const N: usize>(
     bins: &mut Bins,
     target: Target,
     row: &[f64],
+    space: &mut [[f64; N]; 2],
     extent: Extent,
     grain: Grain,
 ) {
     if extent.largest == 0.0 {
         return;
     }
-    let (squares, errors) = Bound::new(extent, grain).of_squares(extent);
-    let (mut p, mut e) = ([0.0; N], [0.0; N]);
-    let (p, e) = (&mut p[..row.len()], &mut e[..row.len()]);
+    let (squares, errors) = Bound::new(extent, grain).of_squares(extent, grain.digits);
+    let [p, e] = space.each_mut().map(|space| &mut space[..row.len()]);
     simd::square(row, p, e);
     bins.add_bounded(target, p, squares);
     if let Some(errors) = errors {

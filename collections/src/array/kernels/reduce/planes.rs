@@ -47,7 +47,7 @@ pub(super) struct Planes {
     anchor: Option<i32>,
     /// From the highest level to the lowest.
     #[serde(with = "wire::small")]
-    planes: SmallVec<[Plane; 2]>,
+    planes: SmallVec<[Plane; 3]>,
     /// Additions since the last carry, per segment of lanes.
     #[serde(with = "wire::small")]
     adds: SmallVec<[u32; 4]>,
@@ -92,14 +92,15 @@ impl Bound {
     }
 
     /// The bounds of the squares rounded to `f64` and of the errors of this rounding; no bound for
-    /// errors that are all zero. Neither overflow nor underflow may occur.
-    pub(super) fn of_squares(self, extent: Extent) -> (Bound, Option<Bound>) {
+    /// errors that are all zero. `digits` are those of the [`Grain`]. Neither overflow nor underflow may occur.
+    pub(super) fn of_squares(self, extent: Extent, digits: i32) -> (Bound, Option<Bound>) {
         let (top, grain) = (2 * self.top, 2 * self.grain);
         let squares = Bound {
             top,
             grain: grain.max(2 * exponent(extent.smallest) - 52),
         };
-        let errors = (top - grain > 53).then_some(Bound {
+        let exact = top - grain <= 53 || 2 * (digits + 1) <= 53;
+        let errors = (!exact).then_some(Bound {
             top: top - 53,
             grain,
         });
@@ -325,6 +326,21 @@ impl Planes {
                     (high.sums.get_mut(range.clone()), low.sums.get_mut(range))
             {
                 simd::split(high, low, row, magic(unit));
+            }
+        } else if bound.grain >= self.unit(level - 2) {
+            let magics = [magic(unit), magic(self.unit(level - 1))];
+            self.plane(level);
+            self.plane(level - 1);
+            let low = self.plane(level - 2);
+            if let Some([high, middle, low]) =
+                self.planes.get_mut(..=low).and_then(|p| p.last_chunk_mut())
+                && let (Some(high), Some(middle), Some(low)) = (
+                    high.sums.get_mut(range.clone()),
+                    middle.sums.get_mut(range.clone()),
+                    low.sums.get_mut(range),
+                )
+            {
+                simd::split_in_three(high, middle, low, row, magics);
             }
         } else if row.len() <= SHORT {
             self.peel_to_lanes::<F, SHORT>(first, row);
