@@ -42,6 +42,16 @@ pub(super) fn extreme_start<T: Reducible, const MAX: bool, const SKIP: bool>() -
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
 pub(super) fn extreme<T: Reducible, const MAX: bool, const SKIP: bool>(values: &[T]) -> T {
     let mut best = extreme_start::<T, MAX, SKIP>();
+    if T::NAN.is_none() {
+        // Integers: the compiler knows how.
+        return values.iter().fold(best, |best, &x| {
+            if wins::<T, MAX, SKIP>(x, best) {
+                x
+            } else {
+                best
+            }
+        });
+    }
     let (groups, rest) = values.as_chunks::<GROUP>();
     if !groups.is_empty() {
         let mut bests = [best; GROUP];
@@ -164,6 +174,43 @@ pub(super) fn count_true<T: Reducible>(values: &[T]) -> u64 {
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
 pub(super) fn some<T: Reducible>(values: &[T], truth: bool) -> bool {
     values.chunks(8 * GROUP).any(|piece| piece.iter().fold(false, |hit, x| hit | (x.truth() == truth)))
+}
+
+/// Takes the truth of values into flags: all of them, or any.
+#[multiversion(targets(
+    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2",
+    "x86_64+avx2+fma+bmi2"
+))]
+pub(super) fn flag<T: Reducible, const ALL: bool>(flags: &mut [bool], values: &[T]) {
+    for (flag, x) in flags.iter_mut().zip(values) {
+        *flag = if ALL {
+            *flag & x.truth()
+        } else {
+            *flag | x.truth()
+        };
+    }
+}
+
+/// Counts the true values, lane by lane.
+#[multiversion(targets(
+    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2",
+    "x86_64+avx2+fma+bmi2"
+))]
+pub(super) fn count_each<T: Reducible>(counts: &mut [u64], values: &[T]) {
+    for (count, x) in counts.iter_mut().zip(values) {
+        *count = count.wrapping_add(u64::from(x.truth()));
+    }
+}
+
+/// Multiplies modulo 2^64, lane by lane.
+#[multiversion(targets(
+    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2",
+    "x86_64+avx2+fma+bmi2"
+))]
+pub(super) fn whole_multiply<T: Reducible>(products: &mut [u64], values: &[T]) {
+    for (product, x) in products.iter_mut().zip(values) {
+        *product = product.wrapping_mul(x.wrap());
+    }
 }
 
 /// The product in the order of the row, after `start`; NaN counts as one with `skip`.

@@ -9,6 +9,17 @@ use multiversion::multiversion;
 /// Independent running values in a row: enough to fill the vector units whatever their width.
 const GROUP: usize = 32;
 
+/// Combines the running values, two halves at a time.
+#[inline(always)]
+fn halved<T: Copy>(mut values: [T; GROUP], combine: impl Fn(T, T) -> T) -> T {
+    for width in [16, 8, 4, 2, 1] {
+        for j in 0..width {
+            values[j] = combine(values[j], values[j + width]);
+        }
+    }
+    values[0]
+}
+
 /// What is known of the lowest bits of a kind of numbers: a nonzero `x` is a multiple of
 /// `2^max(exponent(x) - digits, floor)`.
 #[derive(Clone, Copy, Debug)]
@@ -19,13 +30,20 @@ pub(super) struct Grain {
 
 impl Grain {
     /// Any `f64`.
-    pub(super) const F64: Grain = Grain { digits: 52, floor: -1074 };
+    pub(super) const F64: Grain = Grain {
+        digits: 52,
+        floor: -1074,
+    };
     /// An `f32` widened to `f64`.
-    pub(super) const F32: Grain = Grain { digits: 23, floor: -149 };
-    /// The square of an `f32` in `f64`.
-    pub(super) const F32_SQUARE: Grain = Grain { digits: 47, floor: -298 };
+    pub(super) const F32: Grain = Grain {
+        digits: 23,
+        floor: -149,
+    };
     /// An integer converted to `f64`.
-    pub(super) const INTEGER: Grain = Grain { digits: 52, floor: 0 };
+    pub(super) const INTEGER: Grain = Grain {
+        digits: 52,
+        floor: 0,
+    };
 }
 
 /// `f32` or `f64` as the loops need them.
@@ -85,7 +103,10 @@ pub(super) struct Extent {
     pub(super) smallest: f64,
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
+#[multiversion(targets(
+    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2",
+    "x86_64+avx2+fma+bmi2"
+))]
 pub(super) fn extent<F: Float>(values: &[F]) -> Extent {
     let (mut high, mut low) = (F::ZERO, F::LAST);
     let (groups, rest) = values.as_chunks::<GROUP>();
@@ -99,21 +120,25 @@ pub(super) fn extent<F: Float>(values: &[F]) -> Extent {
                 lows[j] = lows[j].min(F::below(bits));
             }
         }
-        for j in 0..GROUP {
-            high = high.max(highs[j]);
-            low = low.min(lows[j]);
-        }
+        high = halved(highs, |a, b| a.max(b));
+        low = halved(lows, |a, b| a.min(b));
     }
     for &x in rest {
         let bits = x.magnitude();
         high = high.max(bits);
         low = low.min(F::below(bits));
     }
-    Extent { largest: F::value(high), smallest: F::value(F::above(low)) }
+    Extent {
+        largest: F::value(high),
+        smallest: F::value(F::above(low)),
+    }
 }
 
 /// The sum, in any order (exact by the caller's choice of the row).
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
+#[multiversion(targets(
+    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2",
+    "x86_64+avx2+fma+bmi2"
+))]
 pub(super) fn total<F: Float>(values: &[F]) -> f64 {
     let mut sum = 0.0;
     let (groups, rest) = values.as_chunks::<GROUP>();
@@ -124,7 +149,7 @@ pub(super) fn total<F: Float>(values: &[F]) -> f64 {
                 sums[j] += group[j].wide();
             }
         }
-        sum = sums.iter().sum();
+        sum = halved(sums, |a, b| a + b);
     }
     for x in rest {
         sum += x.wide();
@@ -132,36 +157,45 @@ pub(super) fn total<F: Float>(values: &[F]) -> f64 {
     sum
 }
 
-/// Splits every value at the unit of `magic` and sums high parts and low parts.
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
+/// Splits every value, below `magic / 3`, at the unit of `magic` and sums high parts and low parts.
+#[multiversion(targets(
+    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2",
+    "x86_64+avx2+fma+bmi2"
+))]
 pub(super) fn split_total<F: Float>(values: &[F], magic: f64) -> (f64, f64) {
-    let (mut high, mut low) = (0.0, 0.0);
-    let (groups, rest) = values.as_chunks::<16>();
+    // All `x + magic` are of one exponent, so their bits are counts of units and add up as integers:
+    // a vector unit has other places for these than for the floats.
+    let (mut high, mut low) = (0u64, 0.0);
+    let (groups, rest) = values.as_chunks::<GROUP>();
     if !groups.is_empty() {
-        let mut highs = [0.0; 16];
-        let mut lows = [0.0; 16];
+        let mut highs = [0u64; GROUP];
+        let mut lows = [0.0; GROUP];
         for group in groups {
-            for j in 0..16 {
+            for j in 0..GROUP {
                 let x = group[j].wide();
-                let q = (x + magic) - magic;
-                highs[j] += q;
-                lows[j] += x - q;
+                let q = x + magic;
+                highs[j] = highs[j].wrapping_add(q.to_bits());
+                lows[j] += x - (q - magic);
             }
         }
-        high = highs.iter().sum();
-        low = lows.iter().sum();
+        high = halved(highs, u64::wrapping_add);
+        low = halved(lows, |a, b| a + b);
     }
     for x in rest {
         let x = x.wide();
-        let q = (x + magic) - magic;
-        high += q;
-        low += x - q;
+        let q = x + magic;
+        high = high.wrapping_add(q.to_bits());
+        low += x - (q - magic);
     }
-    (high, low)
+    let units = high.wrapping_sub(magic.to_bits().wrapping_mul(values.len() as u64)) as i64;
+    (units as f64 * (magic / 1.5 * f64::EPSILON), low)
 }
 
 /// Takes the part above the unit of `magic` from every value and returns the sum of these parts.
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
+#[multiversion(targets(
+    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2",
+    "x86_64+avx2+fma+bmi2"
+))]
 pub(super) fn peel_total(values: &mut [f64], magic: f64) -> f64 {
     let mut sums = [0.0; 8];
     let mut sum = 0.0;
@@ -182,7 +216,10 @@ pub(super) fn peel_total(values: &mut [f64], magic: f64) -> f64 {
 }
 
 /// `plane[j] += values[j]`.
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
+#[multiversion(targets(
+    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2",
+    "x86_64+avx2+fma+bmi2"
+))]
 pub(super) fn add<F: Float>(plane: &mut [f64], values: &[F]) {
     for (sum, x) in plane.iter_mut().zip(values) {
         *sum += x.wide();
@@ -190,7 +227,10 @@ pub(super) fn add<F: Float>(plane: &mut [f64], values: &[F]) {
 }
 
 /// Splits every value at the unit of `magic`: the high part to one plane, the low part to the other.
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
+#[multiversion(targets(
+    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2",
+    "x86_64+avx2+fma+bmi2"
+))]
 pub(super) fn split<F: Float>(high: &mut [f64], low: &mut [f64], values: &[F], magic: f64) {
     for ((h, l), x) in high.iter_mut().zip(low).zip(values) {
         let x = x.wide();
@@ -200,8 +240,35 @@ pub(super) fn split<F: Float>(high: &mut [f64], low: &mut [f64], values: &[F], m
     }
 }
 
+/// Splits every value at the units of both magics, to three planes.
+#[multiversion(targets(
+    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2",
+    "x86_64+avx2+fma+bmi2"
+))]
+pub(super) fn split_in_three<F: Float>(
+    high: &mut [f64],
+    middle: &mut [f64],
+    low: &mut [f64],
+    values: &[F],
+    magics: [f64; 2],
+) {
+    let [first, second] = magics;
+    for (((h, m), l), x) in high.iter_mut().zip(middle).zip(low).zip(values) {
+        let x = x.wide();
+        let q = (x + first) - first;
+        let r = x - q;
+        let s = (r + second) - second;
+        *h += q;
+        *m += s;
+        *l += r - s;
+    }
+}
+
 /// Moves the part above the unit of `magic` from every value to the plane.
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
+#[multiversion(targets(
+    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2",
+    "x86_64+avx2+fma+bmi2"
+))]
 pub(super) fn peel(plane: &mut [f64], values: &mut [f64], magic: f64) {
     for (sum, x) in plane.iter_mut().zip(values) {
         let q = (*x + magic) - magic;
@@ -211,7 +278,10 @@ pub(super) fn peel(plane: &mut [f64], values: &mut [f64], magic: f64) {
 }
 
 /// `squares[j] + errors[j]` is the exact square of `values[j]` (the error by fused multiply-add).
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
+#[multiversion(targets(
+    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2",
+    "x86_64+avx2+fma+bmi2"
+))]
 pub(super) fn square(values: &[f64], squares: &mut [f64], errors: &mut [f64]) {
     for ((x, s), e) in values.iter().zip(squares).zip(errors) {
         let p = x * x;
