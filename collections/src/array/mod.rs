@@ -33,4 +33,5 @@ pub use handle::{Array, Item};
 pub use io::{NpyTarget, open_npy};
 pub use map_blocks::{BlockInfo, map_blocks};
 pub use reduce::{Axes, axis};
+pub use rewrite::{RULES, Rule};
 pub use shape::{concatenate, stack};
