@@ -1,8 +1,11 @@
 //! `compute`, `persist`, `explain`: what makes lazy things happen.
 
+use std::path::Path;
+
 use talatat_collections::{Collection, Lowering, Result};
 use talatat_graph::{Edge, Plan, Value};
 
+use crate::diagnostics::{Explained, Report, draw};
 use crate::session::Session;
 
 /// Computing of collections, on the current [`Session`] or a given one.
@@ -10,9 +13,9 @@ pub trait Compute: Collection {
     /// Computes the collection and brings the result here.
     ///
     /// # Errors
-    /// If the collection was built of calls that cannot work, a task fails, or memory does not suffice.
+    /// If the collection was built of calls that cannot work, a task fails, memory does not suffice, or a setting cannot be used.
     fn compute(&self) -> Result<Self::Output> {
-        self.compute_on(&Session::current())
+        self.compute_on(&Session::current()?)
     }
 
     /// [`compute`](Compute::compute) on a session.
@@ -20,7 +23,26 @@ pub trait Compute: Collection {
     /// # Errors
     /// As [`compute`](Compute::compute).
     fn compute_on(&self, session: &Session) -> Result<Self::Output> {
-        self.gather(session.blocks(self)?)
+        self.gather(session.run(session.plan(self)?)?)
+    }
+
+    /// [`compute`](Compute::compute), with a table of what ran: measured times and bytes next to what the plan promised.
+    ///
+    /// ```
+    /// use talatat::prelude::*;
+    /// let (value, report) = delayed(|x: i64| x + 1).call(1_i64).compute_reported()?;
+    /// assert_eq!(value, 2);
+    /// assert_eq!(report.operations[0].tasks, 1);
+    /// println!("{report}");
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`compute`](Compute::compute).
+    fn compute_reported(&self) -> Result<(Self::Output, Report)> {
+        let session = Session::current()?;
+        let (blocks, report) = session.run_reported(session.plan(self)?)?;
+        Ok((self.gather(blocks)?, report))
     }
 
     /// Computes the collection and keeps its blocks where they are: later graphs start from them.
@@ -31,7 +53,7 @@ pub trait Compute: Collection {
     where
         Self: Sized,
     {
-        self.persist_on(&Session::current())
+        self.persist_on(&Session::current()?)
     }
 
     /// [`persist`](Compute::persist) on a session.
@@ -42,7 +64,7 @@ pub trait Compute: Collection {
     where
         Self: Sized,
     {
-        self.persisted(session.blocks(self)?)
+        self.persisted(session.run(session.plan(self)?)?)
     }
 
     /// The plan: what would run, in which order, with how many bytes.
@@ -50,7 +72,44 @@ pub trait Compute: Collection {
     /// # Errors
     /// If the collection was built of calls that cannot work, or the plan needs more than the memory limit.
     fn plan(&self) -> Result<Plan> {
-        Session::current().plan(self)
+        Session::current()?.plan(self)
+    }
+
+    /// What computing would do, as text: the expression before and after rewriting, the passes on the graph, the
+    /// operations with their tasks and bytes, and the projected peak. Runs nothing.
+    ///
+    /// ```
+    /// use talatat::prelude::*;
+    /// let text = delayed(|x: i64| x + 1).named("increment").call(1_i64).explain()?.to_string();
+    /// assert!(text.contains("increment"));
+    /// assert!(text.contains("projected peak"));
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the collection was built of calls that cannot work. (A plan over the memory limit is shown, and the text says so.)
+    fn explain(&self) -> Result<Explained> {
+        Session::current()?.explain(self)
+    }
+
+    /// Draws the graph as it was asked for, before the passes on it, into a `.svg` or `.dot` file.
+    ///
+    /// # Errors
+    /// As [`explain`](Compute::explain), and if the file has another extension or cannot be written.
+    #[track_caller]
+    fn visualize(&self, path: impl AsRef<Path>) -> Result<()> {
+        let session = Session::current()?;
+        draw(&session.graph(self)?, path)
+    }
+
+    /// Draws what would run, after the passes on the graph: culled, deduplicated, fused, and numbered in the order of execution.
+    ///
+    /// # Errors
+    /// As [`visualize`](Compute::visualize).
+    #[track_caller]
+    fn visualize_plan(&self, path: impl AsRef<Path>) -> Result<()> {
+        let session = Session::current()?;
+        draw(session.explain(self)?.plan().graph(), path)
     }
 }
 
@@ -78,7 +137,7 @@ pub trait ComputeAll {
 ///
 /// ```
 /// use talatat::prelude::*;
-/// let slow = delayed(|x: i64| x * x).call(7);
+/// let slow = delayed(|x: i64| x * x).call(7_i64);
 /// let more = delayed(|x: i64| x + 1).call(slow.clone());
 /// let less = delayed(|x: i64| x - 1).call(slow);
 /// assert_eq!(compute_all((more, less))?, (50, 48));
@@ -88,7 +147,7 @@ pub trait ComputeAll {
 /// # Errors
 /// As [`Compute::compute`].
 pub fn compute_all<A: ComputeAll>(collections: A) -> Result<A::Output> {
-    compute_all_on(&Session::current(), collections)
+    compute_all_on(&Session::current()?, collections)
 }
 
 /// [`compute_all`] on a session.

@@ -4,8 +4,31 @@
 //! call -> lazy expression -> rewrites -> layers of tasks -> passes -> plan -> executor -> result
 //!         (collections)                                    (graph: optimize, order, scheduler)
 //! ```
+//!
+//! Nothing runs until it is asked for:
+//!
+//! ```
+//! use talatat::prelude::*;
+//!
+//! let increment = delayed(|x: i64| x + 1);
+//! let sum = delayed(|values: Vec<i64>| values.iter().sum::<i64>());
+//! let total = sum.call((0..10).map(|i: i64| increment.call(i)).collect::<Vec<_>>());
+//!
+//! println!("{}", total.explain()?); // what would run, with how many bytes
+//! assert_eq!(total.compute()?, 55);
+//! # Ok::<(), talatat::Error>(())
+//! ```
+//!
+//! | to | see |
+//! |---|---|
+//! | call any function lazily | [`delayed`] |
+//! | compute, persist, explain, draw | [`Compute`], [`compute_all`] |
+//! | choose who computes, with how much memory | [`Session`], [`config`] |
+//! | see what happens | [`diagnostics`] |
+//! | plug in an executor, look at graphs | [`graph`] |
 
 mod compute;
+pub mod diagnostics;
 #[cfg(feature = "array")]
 mod npy;
 mod session;
@@ -15,8 +38,9 @@ pub use talatat_collections::array;
 pub use compute::{Compute, ComputeAll, compute_all, compute_all_on};
 #[cfg(feature = "array")]
 pub use npy::ToNpy;
-pub use session::{ExecutorChoice, Session, SessionBuilder};
-pub use talatat_collections::{Collection, Error, Result, delayed};
+pub use session::{Session, SessionBuilder};
+pub use talatat_collections::config::ExecutorChoice;
+pub use talatat_collections::{Collection, Error, Result, config, delayed};
 pub use talatat_graph as graph;
 pub use talatat_graph::Cancel;
 
@@ -29,3 +53,8 @@ pub mod prelude {
     pub use talatat_collections::array::{Array, axis};
     pub use talatat_collections::delayed::{Delayed, Lit, delayed, try_delayed};
 }
+
+/// The README's program is compiled and run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

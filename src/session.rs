@@ -1,36 +1,42 @@
 //! Who runs computations, and under which limits.
 
-use std::sync::{Arc, OnceLock};
+use std::cell::RefCell;
+use std::sync::Arc;
 
 use parking_lot::RwLock;
+use talatat_collections::config::{ExecutorChoice, Progress, Settings, set_chunk_target, with_chunk_target};
 use talatat_collections::{Collection, Lowering, LoweringOptions, Result};
 use talatat_graph::{
-    Cancel, Executor, Observer, Plan, PlanOptions, Registry, RunContext, Synchronous, TaskGraph, Threads, Value, testing,
+    Cancel, Error as GraphError, Executor, Observer, Plan, PlanOptions, Registry, RunContext, Synchronous, TaskGraph,
+    Threads, Value, testing,
 };
 
-/// The built-in executors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExecutorChoice {
-    /// The calling thread.
-    Synchronous,
-    /// A pool of threads, the calling one included.
-    Threads,
-    /// Refuses to compute: proves that something is lazy.
-    Refuse,
-    /// Writes each task and each block as bytes and reads it back, as if every task ran in another process.
-    Serialize,
-}
+use crate::diagnostics::{Explained, ProgressBar, Report, Reporter};
 
 /// Who runs computations, and under which limits. Cloning is cheap; clones share the thread pool.
+///
+/// ```
+/// use talatat::{Compute, Session, delayed::delayed};
+/// let session = Session::builder().threads(2).memory_limit(1 << 30).build()?;
+/// assert_eq!(delayed(|x: i64| x + 1).call(1_i64).compute_on(&session)?, 2);
+/// # Ok::<(), talatat::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Session {
+    settings: Arc<Settings>,
     executor: Arc<dyn Executor>,
     plan: PlanOptions,
     lowering: LoweringOptions,
     context: RunContext,
 }
 
-static CURRENT: OnceLock<RwLock<Session>> = OnceLock::new();
+/// The session of all threads.
+static CURRENT: RwLock<Option<Session>> = RwLock::new(None);
+
+thread_local! {
+    /// The sessions of the scopes that this thread is in.
+    static SCOPES: RefCell<Vec<Session>> = const { RefCell::new(Vec::new()) };
+}
 
 impl Session {
     /// Starts building a session.
@@ -38,18 +44,60 @@ impl Session {
         SessionBuilder::default()
     }
 
-    /// The session that `compute()` uses.
-    pub fn current() -> Session {
-        Self::slot().read().clone()
+    /// The session that `compute()` uses: that of the innermost [`scope`](Session::scope) of this thread, else the one that
+    /// [`make_current`](Session::make_current) set, else one made of the environment and the settings' file.
+    ///
+    /// # Errors
+    /// If there is none yet and the environment or the file hold a setting that cannot be used.
+    pub fn current() -> Result<Session> {
+        // At the end of a thread there are no scopes any more.
+        if let Ok(Some(session)) = SCOPES.try_with(|scopes| scopes.borrow().last().cloned()) {
+            return Ok(session);
+        }
+        if let Some(session) = &*CURRENT.read() {
+            return Ok(session.clone());
+        }
+        let mut slot = CURRENT.write();
+        if let Some(session) = &*slot {
+            return Ok(session.clone());
+        }
+        let session = Session::builder().build()?;
+        set_chunk_target(session.settings.chunk_target);
+        Ok(slot.insert(session).clone())
     }
 
-    /// Makes this the session that `compute()` uses, in all threads.
+    /// Makes this the session that `compute()` uses, in all threads, and its chunk target the one of arrays made from now on.
     pub fn make_current(&self) {
-        *Self::slot().write() = self.clone();
+        set_chunk_target(self.settings.chunk_target);
+        // The old session may end a thread pool: not under the lock.
+        let _old = CURRENT.write().replace(self.clone());
     }
 
-    fn slot() -> &'static RwLock<Session> {
-        CURRENT.get_or_init(|| RwLock::new(SessionBuilder::default().build()))
+    /// Makes this the session that `compute()` uses while `work` runs, in this thread; its chunk target counts, too.
+    ///
+    /// ```
+    /// use talatat::{Compute, ExecutorChoice, Session, delayed::delayed};
+    /// let lazy = Session::builder().executor(ExecutorChoice::Refuse).build()?;
+    /// let one = delayed(|| 1_i64).call(());
+    /// assert!(lazy.scope(|| one.compute()).is_err());
+    /// assert_eq!(one.compute()?, 1);
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    pub fn scope<R>(&self, work: impl FnOnce() -> R) -> R {
+        struct Leave;
+        impl Drop for Leave {
+            fn drop(&mut self) {
+                let _old = SCOPES.with_borrow_mut(Vec::pop);
+            }
+        }
+        SCOPES.with_borrow_mut(|scopes| scopes.push(self.clone()));
+        let _leave = Leave;
+        with_chunk_target(self.settings.chunk_target, work)
+    }
+
+    /// The settings that were used.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// The executor.
@@ -60,6 +108,12 @@ impl Session {
     /// A handle that cancels all computations of this session and its clones.
     pub fn cancel_handle(&self) -> Cancel {
         self.context.cancel.clone()
+    }
+
+    /// The same session, cancelled by another handle.
+    pub fn with_cancel(mut self, cancel: Cancel) -> Session {
+        self.context.cancel = cancel;
+        self
     }
 
     /// The same session, watched by one more observer.
@@ -73,7 +127,7 @@ impl Session {
     /// # Errors
     /// If an operation on the way was called with arguments that cannot work.
     pub fn graph<C: Collection + ?Sized>(&self, collection: &C) -> Result<TaskGraph> {
-        let mut lowering = Lowering::new(self.lowering.clone());
+        let mut lowering = self.lowering();
         let edges = collection.lower(&mut lowering)?;
         Ok(lowering.finish(edges))
     }
@@ -94,6 +148,23 @@ impl Session {
         Ok(Plan::new(graph, &self.plan)?)
     }
 
+    /// What computing a collection would do, as text. A plan that the memory limit refuses is explained all the same.
+    ///
+    /// # Errors
+    /// As [`graph`](Session::graph).
+    pub fn explain<C: Collection + ?Sized>(&self, collection: &C) -> Result<Explained> {
+        let graph = self.graph(collection)?;
+        let (plan, over) = match Plan::new(graph.clone(), &self.plan) {
+            Err(GraphError::Memory { limit, .. }) => {
+                let unlimited = PlanOptions { memory_limit: None, ..self.plan.clone() };
+                (Plan::new(graph, &unlimited)?, Some(limit))
+            }
+            plan => (plan?, None),
+        };
+        let (before, after) = (collection.describe_expression(false), collection.describe_expression(true));
+        Ok(Explained { before, after, plan, over })
+    }
+
     /// Runs a plan and returns its outputs.
     ///
     /// # Errors
@@ -102,9 +173,14 @@ impl Session {
         Ok(self.executor.execute(Arc::new(plan), &self.context)?)
     }
 
-    /// The blocks of a collection, computed.
-    pub(crate) fn blocks<C: Collection + ?Sized>(&self, collection: &C) -> Result<Vec<Value>> {
-        self.run(self.plan(collection)?)
+    /// [`run`](Session::run), with a report of what was measured.
+    ///
+    /// # Errors
+    /// What a task fails with.
+    pub fn run_reported(&self, plan: Plan) -> Result<(Vec<Value>, Report)> {
+        let reporter = Arc::new(Reporter::new(&plan));
+        let values = self.clone().observed(reporter.clone()).run(plan)?;
+        Ok((values, reporter.report()))
     }
 
     pub(crate) fn lowering(&self) -> Lowering {
@@ -118,23 +194,42 @@ impl std::fmt::Debug for Session {
     }
 }
 
-/// Builds a [`Session`].
+/// What the code says about a setting.
+type Change = Box<dyn FnOnce(&mut Settings)>;
+
+/// Builds a [`Session`]. What is said here goes over the environment and the settings' file.
 #[derive(Default)]
 pub struct SessionBuilder {
-    choice: Option<ExecutorChoice>,
+    base: Option<Settings>,
+    changes: Vec<Change>,
     executor: Option<Arc<dyn Executor>>,
-    threads: Option<usize>,
-    plan: PlanOptions,
-    lowering: LoweringOptions,
+    skip: Vec<String>,
     context: RunContext,
     registry: Option<Registry>,
 }
 
 impl SessionBuilder {
-    /// Chooses a built-in executor.
-    pub fn executor(mut self, choice: ExecutorChoice) -> Self {
-        self.choice = Some(choice);
+    /// Starts from these settings instead of the environment and the file.
+    ///
+    /// ```
+    /// use talatat::{Session, config::Settings};
+    /// let session = Session::builder().settings(Settings::default()).threads(1).build()?;
+    /// assert_eq!(session.settings().threads, 1);
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.base = Some(settings);
         self
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut Settings) + 'static) -> Self {
+        self.changes.push(Box::new(change));
+        self
+    }
+
+    /// Chooses a built-in executor.
+    pub fn executor(self, choice: ExecutorChoice) -> Self {
+        self.change(move |settings| settings.executor = choice)
     }
 
     /// Plugs in another executor.
@@ -143,23 +238,36 @@ impl SessionBuilder {
         self
     }
 
-    /// How many threads the pool has; by default as many as the machine has cores.
-    pub fn threads(mut self, threads: usize) -> Self {
-        self.threads = Some(threads);
-        self
+    /// How many threads the pool has, at least one; by default as many as there are cores for this process.
+    pub fn threads(self, threads: usize) -> Self {
+        self.change(move |settings| settings.threads = threads.max(1))
     }
 
-    /// The most bytes that blocks may hold at once.
-    pub fn memory_limit(mut self, bytes: u64) -> Self {
-        self.plan.memory_limit = Some(bytes);
-        self
+    /// The most bytes that blocks may hold at once, or `None` for no limit.
+    pub fn memory_limit(self, bytes: impl Into<Option<u64>>) -> Self {
+        let bytes = bytes.into();
+        self.change(move |settings| settings.memory_limit = bytes)
+    }
+
+    /// Where an executor may write blocks that do not fit.
+    pub fn spill_folder(self, folder: impl Into<std::path::PathBuf>) -> Self {
+        let folder = folder.into();
+        self.change(move |settings| settings.spill_folder = Some(folder))
+    }
+
+    /// Whether a bar shows how far a computation is.
+    pub fn progress(self, progress: Progress) -> Self {
+        self.change(move |settings| settings.progress = progress)
+    }
+
+    /// Bytes of a chunk where the chunks are left to the library; counts for the session that is current when an array is made.
+    pub fn chunk_target(self, bytes: u64) -> Self {
+        self.change(move |settings| settings.chunk_target = bytes.max(1))
     }
 
     /// Leaves a pass on the graph or a rewrite of expressions out, by name: for tests and for finding faults.
     pub fn skip(mut self, name: impl Into<String>) -> Self {
-        let name = name.into();
-        self.plan.skip_passes.push(name.clone());
-        self.lowering.skip_rewrites.push(name);
+        self.skip.push(name.into());
         self
     }
 
@@ -182,20 +290,41 @@ impl SessionBuilder {
     }
 
     /// The session.
-    pub fn build(self) -> Session {
-        let threads = self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-        let executor = self.executor.unwrap_or_else(|| match self.choice.unwrap_or(ExecutorChoice::Threads) {
+    ///
+    /// # Errors
+    /// If the environment or the settings' file hold something that cannot be used.
+    pub fn build(self) -> Result<Session> {
+        let mut settings = match self.base {
+            Some(settings) => settings,
+            None => Settings::load()?,
+        };
+        self.changes.into_iter().for_each(|change| change(&mut settings));
+        let executor = self.executor.unwrap_or_else(|| match settings.executor {
             ExecutorChoice::Synchronous => Arc::new(Synchronous),
-            ExecutorChoice::Threads => Arc::new(Threads::new(threads)),
+            ExecutorChoice::Threads => Arc::new(Threads::new(settings.threads)),
             ExecutorChoice::Refuse => Arc::new(testing::Refuse),
             ExecutorChoice::Serialize => Arc::new(testing::Serialize),
         });
         let registry = Arc::new(self.registry.unwrap_or_else(talatat_collections::registry));
-        Session {
-            executor,
-            plan: self.plan,
-            lowering: self.lowering,
-            context: RunContext { registry, ..self.context },
+        let mut context = RunContext { registry, ..self.context };
+        if shows_progress(settings.progress) {
+            context.observers.push(Arc::new(ProgressBar::new()));
         }
+        Ok(Session {
+            executor,
+            plan: PlanOptions { memory_limit: settings.memory_limit, skip_passes: self.skip.clone() },
+            lowering: LoweringOptions { skip_rewrites: self.skip },
+            context,
+            settings: Arc::new(settings),
+        })
+    }
+}
+
+fn shows_progress(progress: Progress) -> bool {
+    use std::io::IsTerminal;
+    match progress {
+        Progress::Auto => std::io::stderr().is_terminal(),
+        Progress::On => true,
+        Progress::Off => false,
     }
 }

@@ -15,3 +15,23 @@ pub fn status_bytes(field: &str) -> u64 {
     let kilobytes: String = line.chars().filter(char::is_ascii_digit).collect();
     kilobytes.parse::<u64>().unwrap_or(0) * 1024
 }
+
+/// Gigabytes a second of `c = a + 3 b` on arrays of 240 MB each, the best of five: what memory can do.
+/// (McCalpin's STREAM counts 24 bytes an element, as here.)
+pub fn triad(threads: usize) -> f64 {
+    const ELEMENTS: usize = 30_000_000;
+    let (a, b, mut c) = (vec![1.0_f64; ELEMENTS], vec![2.0_f64; ELEMENTS], vec![0.0_f64; ELEMENTS]);
+    let share = ELEMENTS.div_ceil(threads.max(1));
+    let mut best = f64::INFINITY;
+    for _ in 0..5 {
+        let start = std::time::Instant::now();
+        std::thread::scope(|scope| {
+            for ((a, b), c) in a.chunks(share).zip(b.chunks(share)).zip(c.chunks_mut(share)) {
+                scope.spawn(move || c.iter_mut().zip(a).zip(b).for_each(|((c, a), b)| *c = a + 3.0 * b));
+            }
+        });
+        best = best.min(start.elapsed().as_secs_f64());
+    }
+    std::hint::black_box(&c);
+    24.0 * ELEMENTS as f64 / best / 1e9
+}

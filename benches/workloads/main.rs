@@ -3,6 +3,7 @@
 //! `cargo bench --bench workloads -- NAME [--scale F] [--threads N] [--memory BYTES]` runs one and prints as its last line a JSON object
 //! `{"digest": {...}, "inner_s": seconds, "parts": {...}, "metrics": {...}}`.
 
+mod array;
 mod machine;
 mod report;
 mod sched;
@@ -17,6 +18,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 type Workload = fn(&Options, &mut Report) -> talatat::Result<()>;
 
 const WORKLOADS: &[(&str, Workload)] = &[
+    ("a1", array::fused_chain),
+    ("a2", array::transpose_std),
+    ("a2small", array::small),
+    ("a3", array::reductions),
     ("s1map", sched::map),
     ("s1chain", sched::chain),
     ("s1grid", sched::grid),

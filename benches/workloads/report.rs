@@ -38,14 +38,14 @@ impl Options {
     }
 
     /// The session that the options ask for, also as the current one.
-    pub fn session(&self) -> Session {
+    pub fn session(&self) -> talatat::Result<Session> {
         let mut builder = Session::builder().threads(self.threads);
         if let Some(bytes) = self.memory {
             builder = builder.memory_limit(bytes);
         }
-        let session = builder.build();
+        let session = builder.build()?;
         session.make_current();
-        session
+        Ok(session)
     }
 }
 

@@ -29,7 +29,7 @@ fn measure(
     tasks: usize,
     build: impl FnOnce() -> Delayed<i64>,
 ) -> talatat::Result<()> {
-    let session = options.session();
+    let session = options.session()?;
     let before = status_bytes("VmRSS");
     let start = Instant::now();
     let result = build();

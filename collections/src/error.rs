@@ -13,6 +13,9 @@ pub enum Error {
     /// A file, an object or a folder cannot be read or written.
     #[error("{0}")]
     Storage(std::sync::Arc<crate::storage::StorageError>),
+    /// A setting cannot be used.
+    #[error(transparent)]
+    Config(#[from] crate::config::ConfigError),
     /// Planning or running failed.
     #[error(transparent)]
     Graph(#[from] talatat_graph::Error),

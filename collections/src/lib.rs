@@ -11,6 +11,7 @@
 #[cfg(feature = "array")]
 pub mod array;
 mod collection;
+pub mod config;
 pub mod delayed;
 mod error;
 #[cfg(feature = "frame")]

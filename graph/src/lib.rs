@@ -28,10 +28,11 @@ mod plan;
 mod registry;
 mod scheduler;
 mod store;
+mod sync;
 mod task;
 mod value;
 
-pub use bytes::{format_bytes, parse_bytes};
+pub use bytes::format_bytes;
 pub use cancel::Cancel;
 pub use closure::{ClosureKernel, closure_kernel};
 pub use error::{Error, KernelError, KernelResult, Result, TaskSite};

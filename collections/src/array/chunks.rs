@@ -1,24 +1,8 @@
 //! Dask's grammar of chunks: what a user may say, and what becomes of it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use super::grid::{Axis, Grid};
+use crate::config::{chunk_target, parse_bytes};
 use crate::error::{Error, Result};
-
-/// The block size that `auto` aims at, in bytes, until [`set_chunk_target`] says otherwise.
-pub const DEFAULT_CHUNK_TARGET: u64 = 128 << 20;
-
-static CHUNK_TARGET: AtomicU64 = AtomicU64::new(DEFAULT_CHUNK_TARGET);
-
-/// Sets the block size, in bytes, that `auto` chunks aim at in this process.
-pub fn set_chunk_target(bytes: u64) {
-    CHUNK_TARGET.store(bytes.max(1), Ordering::Relaxed);
-}
-
-/// The block size, in bytes, that `auto` chunks aim at.
-pub fn chunk_target() -> u64 {
-    CHUNK_TARGET.load(Ordering::Relaxed)
-}
 
 /// How to cut one axis.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +23,7 @@ pub enum AxisChunks {
 ///
 /// | value | meaning |
 /// |---|---|
-/// | `"auto"` | blocks of about the target size (128 MiB unless set) |
+/// | `"auto"` | blocks of about the target size ([`chunk_target`], 128 MiB unless set) |
 /// | `"64MiB"` | blocks of about 64 MiB |
 /// | `1000` | chunks of 1000 along every axis |
 /// | `-1` | one chunk along every axis |
@@ -103,7 +87,7 @@ impl TryFrom<&str> for AxisChunks {
         if text.trim().eq_ignore_ascii_case("auto") {
             return Ok(AxisChunks::Auto);
         }
-        talatat_graph::parse_bytes(text).map(AxisChunks::Bytes).map_err(|error| error.to_string())
+        parse_bytes(text).map(AxisChunks::Bytes)
     }
 }
 

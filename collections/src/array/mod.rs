@@ -23,7 +23,7 @@ pub(crate) mod rewrite;
 mod shape;
 mod slice;
 
-pub use chunks::{AxisChunks, Chunks, DEFAULT_CHUNK_TARGET, IntoAxisChunks, chunk_target, set_chunk_target};
+pub use chunks::{AxisChunks, Chunks, IntoAxisChunks};
 pub use create::{
     arange, eye, from_ndarray, full, integers, linspace, linspace_open, normal, ones, uniform, zeros,
 };

@@ -6,10 +6,7 @@
 //! never waits for another thread to wake up, and a task that computes another graph cannot starve the pool.
 
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-
-use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::invoke::{invoke, task_site};
 use super::{Executor, RunContext};
@@ -18,6 +15,8 @@ use crate::events::Event;
 use crate::plan::Plan;
 use crate::scheduler::{Instruction, Scheduler};
 use crate::store::Store;
+use crate::sync::thread::{self, JoinHandle};
+use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::task::TaskId;
 use crate::value::Value;
 
@@ -63,7 +62,7 @@ impl Threads {
         let workers: Vec<JoinHandle<()>> = (1..threads.max(1))
             .map_while(|number| {
                 let pool = pool.clone();
-                std::thread::Builder::new()
+                thread::Builder::new()
                     .name(format!("talatat-{number}"))
                     .spawn(move || pool.serve(number))
                     .ok()
@@ -83,7 +82,7 @@ impl Drop for Threads {
         self.pool.wake.notify_all();
         for worker in self.workers.drain(..) {
             // A task may own the last handle of its own pool: a thread cannot wait for itself.
-            if worker.thread().id() != std::thread::current().id() {
+            if worker.thread().id() != thread::current().id() {
                 let _ = worker.join();
             }
         }

@@ -33,7 +33,11 @@ pub(super) enum Total {
 
 impl Bins {
     pub(super) fn new(lanes: usize) -> Bins {
-        Bins { lanes, planes: Planes::new(lanes), rare: None }
+        Bins {
+            lanes,
+            planes: Planes::new(lanes),
+            rare: None,
+        }
     }
 
     pub(super) fn lanes(&self) -> usize {
@@ -42,7 +46,12 @@ impl Bins {
 
     fn rare(&mut self) -> &mut Rare {
         let lanes = self.lanes;
-        self.rare.get_or_insert_with(|| Box::new(Rare { special: vec![0.0; lanes], huge: Planes::new(lanes) }))
+        self.rare.get_or_insert_with(|| {
+            Box::new(Rare {
+                special: vec![0.0; lanes],
+                huge: Planes::new(lanes),
+            })
+        })
     }
 
     /// Adds all values to one lane.
@@ -97,8 +106,16 @@ impl Bins {
 
     /// Finite terms of a lane: `value · 2^scale`.
     fn terms(&self, lane: usize) -> impl Iterator<Item = (f64, i32)> + Clone {
-        let huge = self.rare.as_ref().map(|rare| rare.huge.terms(lane)).into_iter().flatten();
-        self.planes.terms(lane).map(|x| (x, 0)).chain(huge.map(|x| (x, SHIFT)))
+        let huge = self
+            .rare
+            .as_ref()
+            .map(|rare| rare.huge.terms(lane))
+            .into_iter()
+            .flatten();
+        self.planes
+            .terms(lane)
+            .map(|x| (x, 0))
+            .chain(huge.map(|x| (x, SHIFT)))
     }
 
     /// The sum of a lane.
@@ -117,12 +134,22 @@ impl Bins {
     }
 
     /// The exact sum of a lane of several bins, each of its own scale.
-    pub(super) fn combined<'b>(bins: impl Iterator<Item = (&'b Bins, i32)> + Clone, lane: usize) -> Fixed {
-        Fixed::sum(bins.flat_map(move |(bins, scale)| bins.terms(lane).map(move |(x, own)| (x, own + scale))))
+    pub(super) fn combined<'b>(
+        bins: impl Iterator<Item = (&'b Bins, i32)> + Clone,
+        lane: usize,
+    ) -> Fixed {
+        Fixed::sum(
+            bins.flat_map(move |(bins, scale)| {
+                bins.terms(lane).map(move |(x, own)| (x, own + scale))
+            }),
+        )
     }
 
     pub(super) fn nbytes(&self) -> usize {
-        let rare = self.rare.as_ref().map_or(0, |rare| rare.special.len() * 8 + rare.huge.nbytes());
+        let rare = self
+            .rare
+            .as_ref()
+            .map_or(0, |rare| rare.special.len() * 8 + rare.huge.nbytes());
         self.planes.nbytes() + rare
     }
 

@@ -50,15 +50,27 @@ pub(super) fn extreme<T: Reducible, const MAX: bool, const SKIP: bool>(values: &
         let mut bests = [best; GROUP];
         for group in groups {
             for j in 0..GROUP {
-                bests[j] = if wins::<T, MAX, SKIP>(group[j], bests[j]) { group[j] } else { bests[j] };
+                bests[j] = if wins::<T, MAX, SKIP>(group[j], bests[j]) {
+                    group[j]
+                } else {
+                    bests[j]
+                };
             }
         }
         for x in bests {
-            best = if wins::<T, MAX, SKIP>(x, best) { x } else { best };
+            best = if wins::<T, MAX, SKIP>(x, best) {
+                x
+            } else {
+                best
+            };
         }
     }
     for &x in rest {
-        best = if wins::<T, MAX, SKIP>(x, best) { x } else { best };
+        best = if wins::<T, MAX, SKIP>(x, best) {
+            x
+        } else {
+            best
+        };
     }
     best
 }
@@ -68,9 +80,16 @@ pub(super) fn extreme<T: Reducible, const MAX: bool, const SKIP: bool>(values: &
     "x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2",
     "x86_64+avx2+fma+bmi2"
 ))]
-pub(super) fn extremes<T: Reducible, const MAX: bool, const SKIP: bool>(bests: &mut [T], values: &[T]) {
+pub(super) fn extremes<T: Reducible, const MAX: bool, const SKIP: bool>(
+    bests: &mut [T],
+    values: &[T],
+) {
     for (best, &x) in bests.iter_mut().zip(values) {
-        *best = if wins::<T, MAX, SKIP>(x, *best) { x } else { *best };
+        *best = if wins::<T, MAX, SKIP>(x, *best) {
+            x
+        } else {
+            *best
+        };
     }
 }
 
@@ -82,9 +101,14 @@ pub(super) fn extremes<T: Reducible, const MAX: bool, const SKIP: bool>(bests: &
 fn find<T: Reducible>(values: &[T], wanted: T) -> Option<usize> {
     let nan = wanted.is_nan();
     for (piece, start) in values.chunks(4 * GROUP).zip((0..).step_by(4 * GROUP)) {
-        let hit = piece.iter().fold(false, |hit, &x| hit | (x == wanted) | (nan & x.is_nan()));
+        let hit = piece
+            .iter()
+            .fold(false, |hit, &x| hit | (x == wanted) | (nan & x.is_nan()));
         if hit {
-            return piece.iter().position(|&x| x == wanted || nan && x.is_nan()).map(|j| start + j);
+            return piece
+                .iter()
+                .position(|&x| x == wanted || nan && x.is_nan())
+                .map(|j| start + j);
         }
     }
     None
@@ -99,7 +123,9 @@ fn moves<T: Reducible, const MAX: bool, const SKIP: bool>(x: T, i: u64, best: T,
     if SKIP {
         !x.is_nan() & ((at == NOWHERE) | beyond | same)
     } else {
-        (at == NOWHERE) | (x.is_nan() & (!best.is_nan() | earlier)) | (!best.is_nan() & (beyond | same))
+        (at == NOWHERE)
+            | (x.is_nan() & (!best.is_nan() | earlier))
+            | (!best.is_nan() & (beyond | same))
     }
 }
 
@@ -158,7 +184,9 @@ pub(super) fn locate_merge<T: Reducible, const MAX: bool, const SKIP: bool>(
     "x86_64+avx2+fma+bmi2"
 ))]
 pub(super) fn whole_total<T: Reducible>(values: &[T]) -> u64 {
-    values.iter().fold(0, |sum: u64, x| sum.wrapping_add(x.wrap()))
+    values
+        .iter()
+        .fold(0, |sum: u64, x| sum.wrapping_add(x.wrap()))
 }
 
 /// Adds modulo 2^64, lane by lane.
@@ -187,12 +215,18 @@ pub(super) fn count_true<T: Reducible>(values: &[T]) -> u64 {
     "x86_64+avx2+fma+bmi2"
 ))]
 pub(super) fn some<T: Reducible>(values: &[T], truth: bool) -> bool {
-    values.chunks(8 * GROUP).any(|piece| piece.iter().fold(false, |hit, x| hit | (x.truth() == truth)))
+    values.chunks(8 * GROUP).any(|piece| {
+        piece
+            .iter()
+            .fold(false, |hit, x| hit | (x.truth() == truth))
+    })
 }
 
 /// The product in the order of the row, after `start`; NaN counts as one with `skip`.
 pub(super) fn product<T: Reducible>(start: T, values: &[T], skip: bool) -> T {
-    values.iter().fold(start, |product, &x| product.times(if skip && x.is_nan() { T::ONE } else { x }))
+    values.iter().fold(start, |product, &x| {
+        product.times(if skip && x.is_nan() { T::ONE } else { x })
+    })
 }
 
 /// Multiplies lane by lane; NaN counts as one with `skip`.

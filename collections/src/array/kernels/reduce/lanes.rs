@@ -18,7 +18,9 @@ pub enum FloatRow<'a> {
 /// What a reduction needs to know of an element type.
 ///
 /// Implemented for the element types of [`DType`] and not meant to be implemented for others.
-pub trait Reducible: Copy + PartialEq + PartialOrd + Default + Send + Sync + std::fmt::Debug + 'static {
+pub trait Reducible:
+    Copy + PartialEq + PartialOrd + Default + Send + Sync + std::fmt::Debug + 'static
+{
     /// The run-time name of the type.
     const KIND: DType;
     /// At least as small as every value.
@@ -88,11 +90,19 @@ macro_rules! tagging {
         }
 
         fn lanes(values: &LaneValues) -> Option<&[Self]> {
-            if let LaneValues::$variant(values) = values { Some(values) } else { None }
+            if let LaneValues::$variant(values) = values {
+                Some(values)
+            } else {
+                None
+            }
         }
 
         fn lanes_mut(values: &mut LaneValues) -> Option<&mut [Self]> {
-            if let LaneValues::$variant(values) = values { Some(values) } else { None }
+            if let LaneValues::$variant(values) = values {
+                Some(values)
+            } else {
+                None
+            }
         }
     };
 }

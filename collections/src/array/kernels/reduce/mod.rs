@@ -67,7 +67,9 @@ pub enum ReduceError {
         found: DType,
     },
     /// A row that reaches beyond the lanes.
-    #[error("{op}: lanes {lane}..{lane}+{count} asked for, there are {lanes}; check the shape of the block")]
+    #[error(
+        "{op}: lanes {lane}..{lane}+{count} asked for, there are {lanes}; check the shape of the block"
+    )]
     Lane {
         /// The reduction.
         op: ReduceOp,
@@ -87,7 +89,9 @@ pub enum ReduceError {
         lanes: usize,
     },
     /// Accumulators of different reductions.
-    #[error("cannot merge {right} into {left}; only states of the same reduction of the same array merge")]
+    #[error(
+        "cannot merge {right} into {left}; only states of the same reduction of the same array merge"
+    )]
     Merge {
         /// The accumulator merged into.
         left: String,
@@ -95,7 +99,9 @@ pub enum ReduceError {
         right: String,
     },
     /// A merge of states whose order matters.
-    #[error("{op} of {input} depends on the order of multiplication; feed the blocks to one accumulator in order")]
+    #[error(
+        "{op} of {input} depends on the order of multiplication; feed the blocks to one accumulator in order"
+    )]
     Ordered {
         /// The reduction.
         op: ReduceOp,
@@ -103,8 +109,10 @@ pub enum ReduceError {
         input: DType,
     },
     /// No elements, and no answer for that.
-    #[error("zero-size array to reduction operation {op} which has no identity (lane {lane} of the result); \
-             reduce an axis that is not empty, or test the shape first")]
+    #[error(
+        "zero-size array to reduction operation {op} which has no identity (lane {lane} of the result); \
+             reduce an axis that is not empty, or test the shape first"
+    )]
     Empty {
         /// The reduction.
         op: ReduceOp,

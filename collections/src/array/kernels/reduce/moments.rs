@@ -55,11 +55,21 @@ impl Bins {
 
 impl Moments {
     pub(super) fn new(lanes: usize) -> Moments {
-        Moments { sum: Bins::new(lanes), squares: Bins::new(lanes), scaled: None }
+        Moments {
+            sum: Bins::new(lanes),
+            squares: Bins::new(lanes),
+            scaled: None,
+        }
     }
 
     /// Adds a row and its squares.
-    pub(super) fn add<F: Float>(&mut self, target: Target, values: &[F], grain: Grain, square_grain: Grain) {
+    pub(super) fn add<F: Float>(
+        &mut self,
+        target: Target,
+        values: &[F],
+        grain: Grain,
+        square_grain: Grain,
+    ) {
         self.sum.add(target, values, grain);
         let mut wide = [0.0; SEGMENT];
         for (row, offset) in values.chunks(SEGMENT).zip((0..).step_by(SEGMENT)) {
@@ -86,7 +96,7 @@ impl Moments {
         let mut apart = [[0.0; SEGMENT]; 2];
         for (j, x) in row.iter_mut().enumerate() {
             let size = x.abs();
-            if size >= SMALL && size < LARGE {
+            if (SMALL..LARGE).contains(&size) {
                 continue;
             }
             let taken = std::mem::take(x);
@@ -106,7 +116,10 @@ impl Moments {
         self.squares.merge(&other.squares);
         if let Some(theirs) = &other.scaled {
             match &mut self.scaled {
-                Some(mine) => mine.iter_mut().zip(theirs.iter()).for_each(|(a, b)| a.merge(b)),
+                Some(mine) => mine
+                    .iter_mut()
+                    .zip(theirs.iter())
+                    .for_each(|(a, b)| a.merge(b)),
                 None => self.scaled = Some(theirs.clone()),
             }
         }
@@ -116,11 +129,16 @@ impl Moments {
     /// rounded; NaN without degrees of freedom or with values that are not finite.
     pub(super) fn variance(&self, lane: usize, count: u64, ddof: u32) -> f64 {
         let freedom = count.saturating_sub(u64::from(ddof));
-        let Total::Exact(sum) = self.sum.total(lane) else { return f64::NAN };
+        let Total::Exact(sum) = self.sum.total(lane) else {
+            return f64::NAN;
+        };
         if freedom == 0 {
             return f64::NAN;
         }
-        let scaled = self.scaled.iter().flat_map(|scaled| scaled.iter().zip([-2 * SHIFT, 2 * SHIFT]));
+        let scaled = self
+            .scaled
+            .iter()
+            .flat_map(|scaled| scaled.iter().zip([-2 * SHIFT, 2 * SHIFT]));
         let squares = Bins::combined(std::iter::once((&self.squares, 0)).chain(scaled), lane);
         let spread = Fixed::spread(count, &sum, &squares);
         match count.checked_mul(freedom) {
@@ -130,7 +148,12 @@ impl Moments {
     }
 
     pub(super) fn nbytes(&self) -> usize {
-        let scaled = self.scaled.iter().flat_map(|scaled| scaled.iter()).map(Bins::nbytes).sum::<usize>();
+        let scaled = self
+            .scaled
+            .iter()
+            .flat_map(|scaled| scaled.iter())
+            .map(Bins::nbytes)
+            .sum::<usize>();
         self.sum.nbytes() + self.squares.nbytes() + scaled
     }
 
@@ -138,7 +161,11 @@ impl Moments {
     pub(super) fn is_sound(&self, lanes: usize) -> bool {
         self.sum.is_sound(lanes)
             && self.squares.is_sound(lanes)
-            && self.scaled.iter().flat_map(|scaled| scaled.iter()).all(|bins| bins.is_sound(lanes))
+            && self
+                .scaled
+                .iter()
+                .flat_map(|scaled| scaled.iter())
+                .all(|bins| bins.is_sound(lanes))
     }
 }
 
@@ -150,6 +177,13 @@ fn add_squares(bins: &mut Bins, target: Target, row: &[f64], grain: Grain) {
     bins.add(target, squares, grain);
     // The squares of float32 values need no second part.
     if grain.digits != Grain::F32_SQUARE.digits {
-        bins.add(target, errors, Grain { floor: grain.floor.max(-1074), ..Grain::F64 });
+        bins.add(
+            target,
+            errors,
+            Grain {
+                floor: grain.floor.max(-1074),
+                ..Grain::F64
+            },
+        );
     }
 }

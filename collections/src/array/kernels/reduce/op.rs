@@ -139,7 +139,10 @@ impl ReduceOp {
 
     /// Whether reducing no elements is an error, as for minima, maxima and their indices.
     pub fn needs_values(self) -> bool {
-        matches!(self.family(), Family::Extreme { .. } | Family::Position { .. })
+        matches!(
+            self.family(),
+            Family::Extreme { .. } | Family::Position { .. }
+        )
     }
 
     /// Bytes that an accumulator over `lanes` lanes holds: an upper estimate for floats whose

@@ -20,7 +20,9 @@ fn apply<S, T>(
 ) {
     match target {
         Target::Lane(lane) => lanes.get_mut(lane).map(|state| one(state, row)),
-        Target::From(first) => lanes.get_mut(first..first + row.len()).map(|states| many(states, row)),
+        Target::From(first) => lanes
+            .get_mut(first..first + row.len())
+            .map(|states| many(states, row)),
     };
 }
 
@@ -31,7 +33,13 @@ fn each<S, T: Copy>(states: &mut [S], row: &[T], step: impl Fn(&mut S, T)) {
 }
 
 /// Takes a row into states of one value per lane.
-pub(super) fn take_plain<T: Reducible>(family: Family, skip: bool, lanes: &mut LaneValues, target: Target, values: &[T]) {
+pub(super) fn take_plain<T: Reducible>(
+    family: Family,
+    skip: bool,
+    lanes: &mut LaneValues,
+    target: Target,
+    values: &[T],
+) {
     match (family, lanes) {
         (Family::Extreme { max }, lanes) => {
             if let Some(lanes) = T::lanes_mut(lanes) {
@@ -78,7 +86,11 @@ pub(super) fn take_plain<T: Reducible>(family: Family, skip: bool, lanes: &mut L
             target,
             values,
             |count, row| *count = count.wrapping_add(folds::count_true(row)),
-            |counts, row| each(counts, row, |count, x| *count = count.wrapping_add(u64::from(x.truth()))),
+            |counts, row| {
+                each(counts, row, |count, x| {
+                    *count = count.wrapping_add(u64::from(x.truth()))
+                })
+            },
         ),
         (Family::Any, LaneValues::Bool(lanes)) => apply(
             lanes,

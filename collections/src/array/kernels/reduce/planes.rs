@@ -51,9 +51,13 @@ pub(super) struct Planes {
     adds: SmallVec<[u32; 4]>,
 }
 
-/// Exponent of the leading bit; for subnormal numbers and zero one below the least normal one.
+/// Exponent of the leading bit; below all others for zero.
 fn exponent(x: f64) -> i32 {
-    ((x.to_bits() >> 52) & 0x7ff) as i32 - 1023
+    let bits = x.to_bits() & (u64::MAX >> 1);
+    match (bits >> 52) as i32 {
+        0 => 63 - bits.leading_zeros() as i32 + LOWEST,
+        field => field - 1023,
+    }
 }
 
 /// Adding and subtracting it rounds to a multiple of `2^unit`.
@@ -103,9 +107,19 @@ impl Planes {
 
     /// Position of the plane of a level, made if missing.
     fn plane(&mut self, level: i32) -> usize {
-        let found = self.planes.iter().position(|p| p.level <= level).unwrap_or(self.planes.len());
+        let found = self
+            .planes
+            .iter()
+            .position(|p| p.level <= level)
+            .unwrap_or(self.planes.len());
         if self.planes.get(found).is_none_or(|p| p.level != level) {
-            self.planes.insert(found, Plane { level, sums: SmallVec::from_elem(0.0, self.lanes) });
+            self.planes.insert(
+                found,
+                Plane {
+                    level,
+                    sums: SmallVec::from_elem(0.0, self.lanes),
+                },
+            );
         }
         found
     }
@@ -130,9 +144,17 @@ impl Planes {
         let mut index = self.planes.len();
         while index > 0 {
             index -= 1;
-            let Some(level) = self.planes.get(index).map(|p| p.level) else { break };
+            let Some(level) = self.planes.get(index).map(|p| p.level) else {
+                break;
+            };
             let unit = self.unit(level + 1);
-            let Some(sums) = self.planes.get(index).and_then(|p| p.sums.get(range.clone())) else { break };
+            let Some(sums) = self
+                .planes
+                .get(index)
+                .and_then(|p| p.sums.get(range.clone()))
+            else {
+                break;
+            };
             if simd::extent(sums).largest <= power_of_two(unit - 1) {
                 continue;
             }
@@ -141,8 +163,10 @@ impl Planes {
             index = above + 1;
             let (higher, lower) = self.planes.split_at_mut(index);
             if let (Some(higher), Some(lower)) = (higher.last_mut(), lower.first_mut())
-                && let (Some(higher), Some(lower)) =
-                    (higher.sums.get_mut(range.clone()), lower.sums.get_mut(range.clone()))
+                && let (Some(higher), Some(lower)) = (
+                    higher.sums.get_mut(range.clone()),
+                    lower.sums.get_mut(range.clone()),
+                )
             {
                 simd::peel(higher, lower, magic(unit));
             }
@@ -161,7 +185,11 @@ impl Planes {
             let magic = magic(unit);
             let part = (left + magic) - magic;
             let plane = self.plane(level);
-            if let Some(sum) = self.planes.get_mut(plane).and_then(|p| p.sums.get_mut(lane)) {
+            if let Some(sum) = self
+                .planes
+                .get_mut(plane)
+                .and_then(|p| p.sums.get_mut(lane))
+            {
                 *sum += part;
             }
             left -= part;
@@ -196,20 +224,25 @@ impl Planes {
     fn peel_to_lane<F: Float>(&mut self, lane: usize, row: &[F]) {
         let bits = row.len().next_power_of_two().ilog2() as i32;
         let mut rest = [0.0; ROW];
-        let rest = widened(row, &mut rest); let mut turns = 0;
+        let rest = widened(row, &mut rest);
         loop {
             let largest = simd::extent(rest).largest;
             if largest == 0.0 {
                 break;
             }
             let unit = (exponent(largest) + 1 + bits - 52).max(LOWEST);
-            turns += 1; assert!(turns < 200, "{rest:?} {unit} {largest:e}"); let sum = simd::peel_total(rest, magic(unit));
+            let sum = simd::peel_total(rest, magic(unit));
             self.add_value(lane, sum);
         }
     }
 
     /// Adds value `j` to lane `first + j`; `false`, and nothing added, if some are not below [`HUGE`].
-    pub(super) fn add_to_lanes<F: Float>(&mut self, first: usize, values: &[F], grain: Grain) -> bool {
+    pub(super) fn add_to_lanes<F: Float>(
+        &mut self,
+        first: usize,
+        values: &[F],
+        grain: Grain,
+    ) -> bool {
         let extent = simd::extent(values);
         let usual = extent.largest < HUGE;
         if usual {
@@ -230,21 +263,33 @@ impl Planes {
     }
 
     /// As [`Planes::add_to_lanes`], for lanes of one segment, with the extent of the row or of more.
-    fn add_row<F: Float>(&mut self, segment: usize, first: usize, row: &[F], extent: Extent, grain: Grain) {
+    fn add_row<F: Float>(
+        &mut self,
+        segment: usize,
+        first: usize,
+        row: &[F],
+        extent: Extent,
+        grain: Grain,
+    ) {
         self.count(segment);
         let range = first..first + row.len();
         let (level, unit) = self.level(extent.largest);
         let grain = grain.of(extent.smallest);
         let high = self.plane(level);
         if grain >= unit {
-            if let Some(sums) = self.planes.get_mut(high).and_then(|p| p.sums.get_mut(range)) {
+            if let Some(sums) = self
+                .planes
+                .get_mut(high)
+                .and_then(|p| p.sums.get_mut(range))
+            {
                 simd::add(sums, row);
             }
         } else if grain >= self.unit(level - 1) {
             let low = self.plane(level - 1);
             let (above, below) = self.planes.split_at_mut(low);
             if let (Some(high), Some(low)) = (above.last_mut(), below.first_mut())
-                && let (Some(high), Some(low)) = (high.sums.get_mut(range.clone()), low.sums.get_mut(range))
+                && let (Some(high), Some(low)) =
+                    (high.sums.get_mut(range.clone()), low.sums.get_mut(range))
             {
                 simd::split(high, low, row, magic(unit));
             }
@@ -265,7 +310,11 @@ impl Planes {
             }
             let (level, unit) = self.level(largest);
             let plane = self.plane(level);
-            if let Some(sums) = self.planes.get_mut(plane).and_then(|p| p.sums.get_mut(first..first + rest.len())) {
+            if let Some(sums) = self
+                .planes
+                .get_mut(plane)
+                .and_then(|p| p.sums.get_mut(first..first + rest.len()))
+            {
                 simd::peel(sums, rest, magic(unit));
             }
         }
@@ -273,12 +322,18 @@ impl Planes {
 
     /// The planes' values of one lane; their sum is the lane's sum. Each is below `2^53` units.
     pub(super) fn terms(&self, lane: usize) -> impl Iterator<Item = f64> + Clone {
-        self.planes.iter().filter_map(move |p| p.sums.get(lane).copied())
+        self.planes
+            .iter()
+            .filter_map(move |p| p.sums.get(lane).copied())
     }
 
     /// Adds the other's sums, lane by lane.
     pub(super) fn merge(&mut self, other: &Planes) {
-        let room = self.adds.iter().zip(&other.adds).all(|(a, b)| a.saturating_add(*b) <= LIMIT);
+        let room = self
+            .adds
+            .iter()
+            .zip(&other.adds)
+            .all(|(a, b)| a.saturating_add(*b) <= LIMIT);
         if self.planes.is_empty() {
             self.clone_from(other);
         } else if room && self.anchor == other.anchor {
@@ -300,7 +355,11 @@ impl Planes {
     }
 
     pub(super) fn nbytes(&self) -> usize {
-        self.planes.iter().map(|p| p.sums.len() * 8 + size_of::<Plane>()).sum::<usize>() + self.adds.len() * 4
+        self.planes
+            .iter()
+            .map(|p| p.sums.len() * 8 + size_of::<Plane>())
+            .sum::<usize>()
+            + self.adds.len() * 4
     }
 
     /// Whether the fields can have come from this code (after decoding).
@@ -311,15 +370,22 @@ impl Planes {
             && self.adds.iter().all(|&adds| adds <= LIMIT)
             && (LOWEST..=700).contains(&anchor)
             && (self.anchor.is_some() || self.planes.is_empty())
-            && self.planes.windows(2).all(|pair| matches!(pair, [a, b] if a.level > b.level))
+            && self
+                .planes
+                .windows(2)
+                .all(|pair| matches!(pair, [a, b] if a.level > b.level))
             && self.planes.iter().all(|plane| {
                 let levels = (LOWEST - anchor).div_euclid(STEP)..=(800 - anchor).div_euclid(STEP);
                 levels.contains(&plane.level) && plane.sums.len() == lanes && {
                     // Multiples of the unit, below 53 bits of it and in range.
                     let unit = self.unit(plane.level);
                     let (magic, limit) = (magic(unit), power_of_two((unit + 53).min(800)));
-                    let whole = |x: f64| (x + magic) - magic == x || (x / 2.0 + magic) - magic == x / 2.0;
-                    plane.sums.iter().all(|&sum| sum.abs() < limit && (sum.abs() >= limit / 4.0 || whole(sum)))
+                    let whole =
+                        |x: f64| (x + magic) - magic == x || (x / 2.0 + magic) - magic == x / 2.0;
+                    plane
+                        .sums
+                        .iter()
+                        .all(|&sum| sum.abs() < limit && (sum.abs() >= limit / 4.0 || whole(sum)))
                 }
             })
     }

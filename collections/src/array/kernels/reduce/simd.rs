@@ -19,13 +19,25 @@ pub(super) struct Grain {
 
 impl Grain {
     /// Any `f64`.
-    pub(super) const F64: Grain = Grain { digits: 52, floor: -1074 };
+    pub(super) const F64: Grain = Grain {
+        digits: 52,
+        floor: -1074,
+    };
     /// An `f32` widened to `f64`.
-    pub(super) const F32: Grain = Grain { digits: 23, floor: -149 };
+    pub(super) const F32: Grain = Grain {
+        digits: 23,
+        floor: -149,
+    };
     /// The square of an `f32` in `f64`.
-    pub(super) const F32_SQUARE: Grain = Grain { digits: 47, floor: -298 };
+    pub(super) const F32_SQUARE: Grain = Grain {
+        digits: 47,
+        floor: -298,
+    };
     /// An integer converted to `f64`.
-    pub(super) const INTEGER: Grain = Grain { digits: 52, floor: 0 };
+    pub(super) const INTEGER: Grain = Grain {
+        digits: 52,
+        floor: 0,
+    };
 }
 
 /// `f32` or `f64` as the loops need them.
@@ -112,7 +124,10 @@ pub(super) fn extent<F: Float>(values: &[F]) -> Extent {
         high = high.max(bits);
         low = low.min(F::below(bits));
     }
-    Extent { largest: F::value(high), smallest: F::value(F::above(low)) }
+    Extent {
+        largest: F::value(high),
+        smallest: F::value(F::above(low)),
+    }
 }
 
 /// The sum, in any order (exact by the caller's choice of the row).

@@ -1,0 +1,142 @@
+//! Settings: code goes over the environment, the environment over a file, a file over the defaults.
+//!
+//! | key | environment | value | default |
+//! |---|---|---|---|
+//! | `threads` | `TALATAT_THREADS` | threads that run tasks | the cores this process may use |
+//! | `memory_limit` | `TALATAT_MEMORY_LIMIT` | bytes that blocks may hold at once: `2 GiB`, `500MB`, `50%` of the memory that the machine or its control group allows, `none` | `none` |
+//! | `spill_folder` | `TALATAT_SPILL_FOLDER` | where an executor may write blocks that do not fit | none |
+//! | `progress` | `TALATAT_PROGRESS` | `auto` (on a terminal), `on`, `off` | `auto` |
+//! | `chunk_target` | `TALATAT_CHUNK_TARGET` | bytes of a chunk where the chunks are left to the library | `128 MiB` |
+//! | `executor` | `TALATAT_EXECUTOR` | `threads`, `sync`, `serialize`, `refuse` | `threads` |
+//!
+//! The file is `talatat.toml` in the working directory, else `talatat/config.toml` in `$XDG_CONFIG_HOME` (`~/.config` if that is not set);
+//! `TALATAT_CONFIG` names another one. It holds `key = value` lines:
+//!
+//! ```toml
+//! memory_limit = "50%"
+//! threads = 4
+//! ```
+
+mod bytes;
+mod load;
+mod machine;
+
+use std::cell::Cell;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+pub use bytes::parse_bytes;
+pub use load::ConfigError;
+
+/// The chunk size that is aimed at unless a setting says otherwise.
+const CHUNK_TARGET: u64 = 128 << 20;
+
+/// The settings of a session.
+///
+/// ```
+/// use talatat_collections::config::Settings;
+/// let settings = Settings::default();
+/// assert!(settings.threads >= 1);
+/// assert_eq!(settings.memory_limit, None);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Threads that run tasks, at least one.
+    pub threads: usize,
+    /// The most bytes that blocks may hold at once; a plan that needs more is refused.
+    pub memory_limit: Option<u64>,
+    /// Where an executor may write blocks that do not fit. The built-in executors hold all blocks in memory.
+    pub spill_folder: Option<PathBuf>,
+    /// Whether a bar shows how far a computation is.
+    pub progress: Progress,
+    /// Bytes of a chunk where the chunks are left to the library.
+    pub chunk_target: u64,
+    /// Who runs tasks.
+    pub executor: ExecutorChoice,
+}
+
+/// Whether a bar shows how far a computation is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Progress {
+    /// Only if the standard error stream is a terminal.
+    #[default]
+    Auto,
+    /// Always.
+    On,
+    /// Never.
+    Off,
+}
+
+/// The built-in executors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ExecutorChoice {
+    /// The calling thread.
+    Synchronous,
+    /// A pool of threads, the calling one included.
+    #[default]
+    Threads,
+    /// Refuses to compute: proves that something is lazy.
+    Refuse,
+    /// Writes each task and each block as bytes and reads it back, as if every task ran in another process.
+    Serialize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            threads: machine::threads(),
+            memory_limit: None,
+            spill_folder: None,
+            progress: Progress::default(),
+            chunk_target: CHUNK_TARGET,
+            executor: ExecutorChoice::default(),
+        }
+    }
+}
+
+/// 0: nobody has asked yet.
+static IN_USE: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    /// What counts in this thread instead; 0: nothing.
+    static IN_SCOPE: Cell<u64> = const { Cell::new(0) };
+}
+
+/// The chunk size in bytes to aim at where the chunks are left to the library: that of the current session, or before there is
+/// one, of the environment and the file. (If those cannot be read the default counts, and the first `compute` says what is wrong.)
+pub fn chunk_target() -> u64 {
+    match (IN_SCOPE.get(), IN_USE.load(Ordering::Relaxed)) {
+        (0, 0) => {
+            let target = Settings::load().map_or(CHUNK_TARGET, |settings| settings.chunk_target);
+            // Whoever has set one meanwhile wins.
+            match IN_USE.compare_exchange(0, target, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => target,
+                Err(set) => set,
+            }
+        }
+        (0, target) | (target, _) => target,
+    }
+}
+
+/// Sets [`chunk_target`] for all threads; a session does so when it becomes the current one.
+pub fn set_chunk_target(bytes: u64) {
+    IN_USE.store(bytes.max(1), Ordering::Relaxed);
+}
+
+/// Sets [`chunk_target`] for this thread while `work` runs.
+///
+/// ```
+/// use talatat_collections::config::{chunk_target, with_chunk_target};
+/// assert_eq!(with_chunk_target(1024, chunk_target), 1024);
+/// ```
+pub fn with_chunk_target<R>(bytes: u64, work: impl FnOnce() -> R) -> R {
+    struct Restore(u64);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            IN_SCOPE.set(self.0);
+        }
+    }
+    let _restore = Restore(IN_SCOPE.replace(bytes.max(1)));
+    work()
+}

@@ -1,0 +1,69 @@
+//! What is going to happen, what is happening, what has happened.
+//!
+//! | when | what |
+//! |---|---|
+//! | before | [`explain`](crate::Compute::explain): the expression, the passes, the table of operations, the projected peak |
+//! | before | [`visualize`](crate::Compute::visualize): a picture of the graph, by [`dot()`] or [`svg()`] |
+//! | during | [`ProgressBar`]; [`cancel_on_ctrl_c`] |
+//! | after | [`compute_reported`](crate::Compute::compute_reported): the table again, with what was measured |
+//!
+//! All of it stands on what `talatat-graph` tells: plans and [`Event`](crate::graph::Event)s.
+
+mod dot;
+mod explain;
+mod interrupt;
+mod picture;
+mod progress;
+mod report;
+mod svg;
+
+use std::borrow::Cow;
+use std::io::Write;
+use std::panic::Location;
+use std::path::Path;
+
+use talatat_collections::storage::{self, write_atomic};
+use talatat_collections::{Error, Result};
+use talatat_graph::TaskGraph;
+
+pub use dot::dot;
+pub use explain::Explained;
+pub use interrupt::cancel_on_ctrl_c;
+pub use progress::ProgressBar;
+pub(crate) use report::Reporter;
+pub use report::{OperationReport, Report};
+pub use svg::svg;
+
+/// Fills that black text can be read on.
+const COLOURS: [&str; 10] =
+    ["#aec7e8", "#ffbb78", "#98df8a", "#ff9896", "#c5b0d5", "#e3c9a8", "#f7b6d2", "#d9d9d9", "#dbdb8d", "#9edae5"];
+
+/// A title that fits into a box.
+fn clip(title: &str) -> Cow<'_, str> {
+    const LONGEST: usize = 48;
+    match title.char_indices().nth(LONGEST) {
+        Some((at, _)) => Cow::Owned(format!("{}...", &title[..at])),
+        None => Cow::Borrowed(title),
+    }
+}
+
+/// Draws a graph into a file: DOT if its name ends in `.dot` or `.gv`, a picture if it ends in `.svg`. The file is there
+/// completely or not at all.
+///
+/// # Errors
+/// If the name ends in something else, or the file cannot be written.
+#[track_caller]
+pub fn draw(graph: &TaskGraph, path: impl AsRef<Path>) -> Result<()> {
+    let path = path.as_ref();
+    let caller = Location::caller();
+    let wrong = |reason: String| Error::invalid_at("visualize", reason, caller);
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+    let text = match extension.as_deref() {
+        Some("dot" | "gv") => dot(graph),
+        Some("svg") => svg(graph),
+        _ => return Err(wrong(format!("{} is no kind of picture: end the name in .svg or .dot", path.display()))),
+    };
+    let path = path.to_str().ok_or_else(|| wrong(format!("{} is not valid UTF-8", path.display())))?;
+    write_atomic(&storage::Location::parse(path)?, |writer| writer.write_all(text.as_bytes()))?;
+    Ok(())
+}

@@ -1,0 +1,215 @@
+//! What has run, next to what was promised.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use talatat_graph::{Event, Observer, Plan, format_bytes};
+
+/// One operation of a [`Report`].
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct OperationReport {
+    /// The operation.
+    pub operation: String,
+    /// Tasks that ended well.
+    pub tasks: usize,
+    /// Tasks that the plan has.
+    pub planned: usize,
+    /// Time that the tasks took, all threads together.
+    pub time: Duration,
+    /// The operation's part of the time of all tasks, from 0 to 1.
+    pub share: f64,
+    /// Bytes of the results as the plan promised.
+    pub bytes_promised: u64,
+    /// Bytes of the results as they were measured.
+    pub bytes_measured: u64,
+}
+
+/// What ran, how long, with how many bytes, next to what the plan promised. `Display` gives a table.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Report {
+    /// The operations, the longest first.
+    pub operations: Vec<OperationReport>,
+    /// How long the run took.
+    pub elapsed: Duration,
+    /// Threads that could run tasks.
+    pub threads: usize,
+    /// The peak that the plan projected for a run of one thread, in bytes.
+    pub peak_promised: u64,
+    /// The most bytes that were held at once, if the executor tells.
+    pub peak_measured: Option<u64>,
+    /// The limit that was in force.
+    pub memory_limit: Option<u64>,
+}
+
+impl Report {
+    /// The part of the threads' time in which tasks ran, from 0 to 1. (More, if a task waited for the graph of another.)
+    pub fn busy(&self) -> f64 {
+        let time: Duration = self.operations.iter().map(|row| row.time).sum();
+        ratio(time, self.elapsed * u32::try_from(self.threads).unwrap_or(u32::MAX))
+    }
+}
+
+fn ratio(part: Duration, whole: Duration) -> f64 {
+    if whole.is_zero() { 0.0 } else { part.as_secs_f64() / whole.as_secs_f64() }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let longest = self.operations.iter().map(|row| row.operation.chars().count()).max().unwrap_or(0);
+        let width = longest.clamp(9, 72);
+        let head = ["tasks", "time", "share", "promised", "measured"];
+        writeln!(
+            f,
+            "{:width$} {:>9} {:>11} {:>6} {:>11} {:>11}",
+            "operation", head[0], head[1], head[2], head[3], head[4]
+        )?;
+        for row in &self.operations {
+            let name: String = row.operation.chars().take(width).collect();
+            let tasks =
+                if row.tasks == row.planned { row.tasks.to_string() } else { format!("{}/{}", row.tasks, row.planned) };
+            let (promised, measured) = (format_bytes(row.bytes_promised), format_bytes(row.bytes_measured));
+            let (time, share) = (format!("{:.3?}", row.time), row.share * 100.0);
+            writeln!(f, "{name:width$} {tasks:>9} {time:>11} {share:>5.1}% {promised:>11} {measured:>11}")?;
+        }
+        write!(f, "{:.3?} on {} threads, {:.0}% busy; ", self.elapsed, self.threads, self.busy() * 100.0)?;
+        write!(f, "peak {} projected for one thread", format_bytes(self.peak_promised))?;
+        if let Some(peak) = self.peak_measured {
+            write!(f, ", {} measured", format_bytes(peak))?;
+        }
+        match self.memory_limit {
+            Some(limit) => writeln!(f, ", limit {}", format_bytes(limit)),
+            None => writeln!(f, ", no limit"),
+        }
+    }
+}
+
+/// Threads share a slot if there are more of them.
+const SLOTS: usize = 16;
+
+/// Collects the report of one run.
+pub(crate) struct Reporter {
+    /// The row of each task.
+    row_of: Vec<u32>,
+    /// Sums of the rows by thread, so that threads do not wait for each other.
+    slots: [Mutex<Vec<Sum>>; SLOTS],
+    report: Mutex<Report>,
+}
+
+#[derive(Clone, Default)]
+struct Sum {
+    tasks: usize,
+    time: Duration,
+    bytes: u64,
+}
+
+impl Reporter {
+    /// A reporter for a run of a plan. Memory: 4 bytes a task.
+    pub(crate) fn new(plan: &Plan) -> Reporter {
+        let (graph, rows) = (plan.graph(), plan.operations());
+        let numbers: HashMap<&str, u32> =
+            rows.iter().zip(0..).map(|(row, number)| (row.operation.as_str(), number)).collect();
+        let of_layer = graph.layers().iter().map(|layer| numbers.get(layer.kernel.describe().as_str()).copied());
+        let of_layer: Vec<u32> = of_layer.map(Option::unwrap_or_default).collect();
+        let row_of = graph.tasks().map(|task| of_layer[graph.layer_id(task).0 as usize]).collect();
+        let slots = std::array::from_fn(|_| Mutex::new(vec![Sum::default(); rows.len()]));
+        let operations = rows.into_iter().map(|row| OperationReport {
+            operation: row.operation,
+            planned: row.tasks,
+            bytes_promised: row.bytes_made,
+            ..OperationReport::default()
+        });
+        let report = Report {
+            operations: operations.collect(),
+            peak_promised: plan.peak().bytes,
+            memory_limit: plan.memory_limit(),
+            threads: 1,
+            ..Report::default()
+        };
+        Reporter { row_of, slots, report: Mutex::new(report) }
+    }
+
+    /// The report, when the run is over.
+    pub(crate) fn report(&self) -> Report {
+        let mut report = self.report.lock().clone();
+        for slot in &self.slots {
+            for (row, sum) in report.operations.iter_mut().zip(slot.lock().iter()) {
+                row.tasks += sum.tasks;
+                row.time += sum.time;
+                row.bytes_measured += sum.bytes;
+            }
+        }
+        let total: Duration = report.operations.iter().map(|row| row.time).sum();
+        report.operations.iter_mut().for_each(|row| row.share = ratio(row.time, total));
+        report.operations.sort_by_key(|row| std::cmp::Reverse(row.time));
+        report
+    }
+}
+
+impl Observer for Reporter {
+    fn on(&self, event: &Event<'_>) {
+        match event {
+            Event::Started { threads, .. } => self.report.lock().threads = *threads,
+            Event::Task { task, thread, start, end, bytes } => {
+                let mut sums = self.slots[thread % SLOTS].lock();
+                if let Some(sum) = self.row_of.get(task.index()).and_then(|&row| sums.get_mut(row as usize)) {
+                    sum.tasks += 1;
+                    sum.time += end.saturating_sub(*start);
+                    sum.bytes += bytes;
+                }
+            }
+            Event::Finished { elapsed, peak, .. } => {
+                let mut report = self.report.lock();
+                report.elapsed = *elapsed;
+                report.peak_measured = *peak;
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use talatat_graph::{PlanOptions, TaskId, testing::tree_graph};
+
+    #[test]
+    fn times_and_bytes_are_summed_by_operation() {
+        let plan = Plan::new(tree_graph(4, 2), &PlanOptions::default()).unwrap();
+        let reporter = Reporter::new(&plan);
+        let millis = Duration::from_millis;
+        reporter.on(&Event::Started { plan: &plan, threads: 2 });
+        for task in plan.graph().tasks() {
+            let leaf = plan.graph().inputs(task).is_empty();
+            let thread = task.index() % 2;
+            reporter.on(&Event::Task {
+                task,
+                thread,
+                start: millis(1),
+                end: millis(if leaf { 11 } else { 21 }),
+                bytes: 3,
+            });
+        }
+        reporter.on(&Event::Finished { plan: &plan, error: None, elapsed: millis(100), peak: Some(5) });
+        insta::assert_snapshot!(reporter.report(), @r"
+        operation     tasks        time  share    promised    measured
+        sum               3    60.000ms  60.0%         3 B         9 B
+        leaf              4    40.000ms  40.0%         4 B        12 B
+        100.000ms on 2 threads, 50% busy; peak 4 B projected for one thread, 5 B measured, no limit
+        ");
+    }
+
+    #[test]
+    fn a_run_that_stopped_shows_how_far_it_came() {
+        let plan = Plan::new(tree_graph(4, 2), &PlanOptions::default()).unwrap();
+        let reporter = Reporter::new(&plan);
+        reporter.on(&Event::Task { task: TaskId(0), thread: 0, start: Duration::ZERO, end: Duration::ZERO, bytes: 0 });
+        let report = reporter.report();
+        assert_eq!(report.operations.iter().map(|row| row.tasks).sum::<usize>(), 1);
+        assert!(report.to_string().contains("1/4"));
+        assert_eq!(report.busy(), 0.0);
+    }
+}

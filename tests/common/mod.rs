@@ -1,0 +1,39 @@
+//! What several test binaries use.
+#![allow(dead_code, unreachable_pub)] // each binary uses a part
+
+pub mod shared;
+
+use std::sync::Arc;
+
+use talatat::config::Settings;
+use talatat::graph::{Executor, Synchronous, Threads, testing};
+use talatat::{Session, SessionBuilder};
+
+/// A builder that neither the environment nor a file can change.
+pub fn builder() -> SessionBuilder {
+    Session::builder().settings(Settings::default())
+}
+
+/// A session for each executor that runs closures.
+pub fn sessions() -> Vec<Session> {
+    let executors: [Arc<dyn Executor>; 5] = [
+        Arc::new(Synchronous),
+        Arc::new(Threads::new(1)),
+        Arc::new(Threads::new(2)),
+        Arc::new(Threads::new(5)),
+        Arc::new(testing::Count::default()),
+    ];
+    let session = |executor| builder().custom_executor(executor).build().expect("default settings");
+    executors.into_iter().map(session).collect()
+}
+
+/// A command that runs one ignored test of this binary in another process, with its own environment.
+pub fn in_another_process(test: &str) -> std::process::Command {
+    let mut command = std::process::Command::new(std::env::current_exe().expect("the test's binary"));
+    command.args(["--exact", test, "--ignored", "--nocapture", "--test-threads=1"]);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TALATAT_")) {
+        command.env_remove(name);
+    }
+    command.env("TALATAT_TEST_CHILD", "1");
+    command
+}
