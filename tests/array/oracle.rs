@@ -19,7 +19,7 @@ fn session(choice: ExecutorChoice, skip: Option<&str>) -> Named {
     let builder = Session::builder().executor(choice).threads(2);
     let builder = skip.into_iter().fold(builder, |builder, name| builder.skip(name));
     let name = format!("{choice:?}{}", skip.map(|name| format!(" without {name}")).unwrap_or_default());
-    Named { name, session: builder.build() }
+    Named { name, session: builder.build().expect("a session") }
 }
 
 /// Every executor with all rewrites and with each rule and each pass left out.
