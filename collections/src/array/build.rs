@@ -79,7 +79,9 @@ pub(crate) fn blockwise(
         axes.push(chosen.map(|(axis, _)| axis.clone()).or_else(given).unwrap_or_else(|| Axis::whole(1)));
     }
     for (input, read) in inputs.iter_mut().zip(&program.inputs) {
-        let mut wanted: SmallVec<[Axis; 4]> = input.grid.axes().iter().cloned().collect();
+        // An axis that is not read has one index; were it cut, its empty chunks would be in the way.
+        let uncut = |axis: &Axis| axis.length().map_or_else(|| axis.clone(), Axis::whole);
+        let mut wanted: SmallVec<[Axis; 4]> = input.grid.axes().iter().map(uncut).collect();
         for (out, axis) in read.axes.iter().enumerate() {
             if let Some(axis) = axis {
                 wanted[usize::from(*axis)] = axes[out].clone();

@@ -170,7 +170,7 @@ fn resolve(own: &[usize], wanted: &[isize], at: At) -> Result<Vec<usize>> {
 
 /// Chunks whose blocks are runs of the flat array, of about `elements` elements: whole axes at the end, single indices at
 /// the beginning, and one axis between that is cut.
-fn run_grid(shape: &[usize], elements: usize) -> Grid {
+pub(super) fn run_grid(shape: &[usize], elements: usize) -> Grid {
     let mut axes: Vec<Axis> = Vec::with_capacity(shape.len());
     let mut inner = 1_usize;
     let mut cut = false;
