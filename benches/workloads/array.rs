@@ -28,10 +28,10 @@ fn weighted(values: &ndarray::ArrayD<f64>) -> f64 {
 
 /// Reports bytes that a pass over memory would have to move, per second, beside what a triad reaches in this process.
 fn bandwidth(report: &mut Report, options: &Options, bytes: f64, seconds: f64) {
+    report.metric("peak_mb", status_bytes("VmHWM") as f64 / 1e6);
     let limit = triad(options.threads);
     report.metric("gb_s", bytes / seconds / 1e9);
     report.metric("triad_gb_s", limit);
-    report.metric("peak_mb", status_bytes("VmHWM") as f64 / 1e6);
 }
 
 fn tasks(plan: &Plan, report: &mut Report) {
@@ -124,8 +124,11 @@ pub fn reductions(options: &Options, report: &mut Report) -> talatat::Result<()>
     let rows = options.scaled(4000.0, 160);
     options.session()?;
     let start = Instant::now();
-    let x = source(rows, 25_000, [160, 25_000])?;
-    let x = x.reshape([rows as isize, 250, 100])?.rechunk([160, 125, 50])?;
+    // The same numbers as a matrix of rows x 25000 seen as rows x 250 x 100.
+    let i = arange::<f64>(0.0, rows as f64, 1.0)?.reshape([rows as isize, 1, 1])?.rechunk([160, 1, 1])?;
+    let j = arange::<f64>(0.0, 25_000.0, 1.0)?.reshape([250, 100])?.rechunk([125, 50])?;
+    let x = i * PHI + j * PSI;
+    let x = &x - x.floor();
     let x = report.part("source_persist", || x.persist())?;
     let elements = (rows * 25_000) as f64;
     let mut slowest = f64::INFINITY;

@@ -16,8 +16,9 @@ use crate::array::kernels::program::{BinaryOp, Instr, UnaryOp};
 const MOST_INPUTS: usize = 24;
 const MOST_INSTRUCTIONS: usize = 256;
 
-/// Up to this cost a program is computed again rather than kept: about a load and a store.
-const CHEAP: u32 = 2;
+/// Up to this cost a program is computed again rather than kept. An instruction on a tile in cache takes an eighth of
+/// what writing an element to memory and reading it back takes (and less still where the pages are fresh).
+const CHEAP: u32 = 8;
 
 /// Fuses all that can be fused.
 pub(super) fn fuse(root: &ExprRef) -> ExprRef {
@@ -134,6 +135,7 @@ fn cost(program: &Program) -> u32 {
         Instr::Random { .. } => 20,
         Instr::Unary { op, .. } => match op {
             UnaryOp::Neg | UnaryOp::Abs | UnaryOp::Square | UnaryOp::Not | UnaryOp::BitNot | UnaryOp::IsNan => 1,
+            UnaryOp::Floor | UnaryOp::Ceil | UnaryOp::Trunc | UnaryOp::Rint | UnaryOp::Sign => 1,
             UnaryOp::Sqrt | UnaryOp::Reciprocal => 4,
             _ => 10,
         },
@@ -143,5 +145,7 @@ fn cost(program: &Program) -> u32 {
             _ => 1,
         },
     };
-    program.instrs.iter().map(cost).sum()
+    // Whoever computes it again also reads its inputs again: each one but the first costs as much as the result would.
+    let whole = program.inputs.iter().filter(|input| input.axes.iter().all(Option::is_some)).count() as u32;
+    program.instrs.iter().map(cost).sum::<u32>() + 2 * whole.saturating_sub(1)
 }
