@@ -54,7 +54,9 @@ fn arguments() -> Result<Args, Box<dyn Error>> {
         match arg.as_str() {
             "--explain" => args.explain = true,
             "--dot" => args.dot = Some(given.next().ok_or("--dot needs the name of a file")?),
-            option if option.starts_with("--") => return Err(format!("{option} is unknown; there are --explain and --dot FILE").into()),
+            option if option.starts_with("--") => {
+                return Err(format!("{option} is unknown; there are --explain and --dot FILE").into());
+            }
             _ => args.paths.push(arg),
         }
     }
@@ -70,7 +72,10 @@ fn tip_fractions(paths: &[String]) -> Result<Frame, Box<dyn Error>> {
     };
     let (pickup, fare, tip) = (pick(&PICKUP)?, pick(&FARE)?, pick(&TIP)?);
     // Whole dollars in the first records must not make an integer column of it.
-    let options = CsvOptions::new().parse_dates([pickup], None).with_dtype(fare, DataType::Float64).with_dtype(tip, DataType::Float64);
+    let options = CsvOptions::new()
+        .parse_dates([pickup], None)
+        .with_dtype(fare, DataType::Float64)
+        .with_dtype(tip, DataType::Float64);
     let table = read_csv(paths, options)?
         .filter(col(fare).gt(lit(0.0)))?
         .with_columns([
@@ -96,7 +101,9 @@ fn print(table: &DataFrame) -> Result<(), Box<dyn Error>> {
             *cell = Some(100.0 * mean);
         }
     }
-    println!("mean tip, per cent of the fare, by hour and day of the week\n\n       Mon   Tue   Wed   Thu   Fri   Sat   Sun");
+    println!(
+        "mean tip, per cent of the fare, by hour and day of the week\n\n       Mon   Tue   Wed   Thu   Fri   Sat   Sun"
+    );
     for (hour, row) in cells.iter().enumerate() {
         let mut line = format!("{hour:>3} ");
         for cell in row {
@@ -124,7 +131,13 @@ fn write_sample(folder: &std::path::Path) -> std::io::Result<()> {
             let (day, hour, minute) = (1 + draw(28), draw(24), draw(60));
             let fare = draw(6000);
             let tip = fare * draw(30) / 100;
-            text += &format!("2024-{month:02}-{day:02} {hour:02}:{minute:02}:00,{}.{:02},{}.{:02}\n", fare / 100, fare % 100, tip / 100, tip % 100);
+            text += &format!(
+                "2024-{month:02}-{day:02} {hour:02}:{minute:02}:00,{}.{:02},{}.{:02}\n",
+                fare / 100,
+                fare % 100,
+                tip / 100,
+                tip % 100
+            );
         }
         std::fs::write(folder.join(format!("trips-{month}.csv")), text)?;
     }

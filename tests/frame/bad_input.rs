@@ -36,13 +36,22 @@ fn unknown_columns() {
 #[test]
 fn wrong_types() {
     says(frame().filter(col("fare") + lit(1.0)), &["filter: ", "called at tests/frame/bad_input.rs"]);
-    says(frame().groupby(["town"]).and_then(|group| group.agg([agg::mean("town")])), &["mean of col(\"town\") makes no sense for type str"]);
+    says(
+        frame().groupby(["town"]).and_then(|group| group.agg([agg::mean("town")])),
+        &["mean of col(\"town\") makes no sense for type str"],
+    );
     says(frame().with_columns([(col("town") - lit(1)).alias("x")]), &["with_columns: "]);
 }
 
 #[test]
 fn expressions_that_look_at_other_rows() {
-    for expr in [col("fare").sum(), col("fare") - col("fare").mean(), col("fare").shift(lit(1)), col("fare").sort(Default::default()), len()] {
+    for expr in [
+        col("fare").sum(),
+        col("fare") - col("fare").mean(),
+        col("fare").shift(lit(1)),
+        col("fare").sort(Default::default()),
+        len(),
+    ] {
         says(frame().with_columns([expr.alias("x")]), &["looks at more than one row", "map_partitions"]);
     }
     says(frame().select([lit(1)]), &["select at least one column"]);
@@ -52,9 +61,15 @@ fn expressions_that_look_at_other_rows() {
 fn aggregations_that_make_no_table() {
     says(frame().groupby(Vec::<Expr>::new()).map(|_| ()), &["there is no key"]);
     says(frame().groupby(["town"]).and_then(|group| group.agg([])), &["no aggregation"]);
-    says(frame().groupby(["town"]).and_then(|group| group.agg([agg::sum("fare"), agg::sum("fare")])), &["the same name", "alias"]);
+    says(
+        frame().groupby(["town"]).and_then(|group| group.agg([agg::sum("fare"), agg::sum("fare")])),
+        &["the same name", "alias"],
+    );
     says(Frame::from_partitions([]), &["there is no partition"]);
-    says(Frame::from_partitions([df!("x" => [1]).unwrap(), df!("y" => [1]).unwrap()]), &["partition 1 has the columns y (i32)"]);
+    says(
+        Frame::from_partitions([df!("x" => [1]).unwrap(), df!("y" => [1]).unwrap()]),
+        &["partition 1 has the columns y (i32)"],
+    );
 }
 
 #[test]
@@ -87,7 +102,16 @@ fn later_records_that_do_not_fit() {
         let text = format!("id,x\n{}{last}", "1,2\n".repeat(100));
         csv(&text, CsvOptions::new().sample(100).blocksize(150)).unwrap().compute()
     };
-    says(late("3,4.5\n"), &["frame-tests/", "byte 40", "block 2: column `x`: cannot read `4.5` as dtype `i64`", ".with_dtype(\"x\"", "called at tests/frame/common.rs"]);
+    says(
+        late("3,4.5\n"),
+        &[
+            "frame-tests/",
+            "byte 40",
+            "block 2: column `x`: cannot read `4.5` as dtype `i64`",
+            ".with_dtype(\"x\"",
+            "called at tests/frame/common.rs",
+        ],
+    );
     says(late("3,4,5\n"), &["block 2: a record has more fields"]);
     says(late("3,\"4\n"), &["quote"]);
     says(late("3,4\"5\n"), &["quote"]);
@@ -100,7 +124,10 @@ fn later_records_that_do_not_fit() {
 #[test]
 fn files_of_different_columns() {
     let paths = [memory("a,b\n1,2\n"), memory("a,c\n1,2\n")];
-    let error = says(read_csv(&paths, CsvOptions::new()).unwrap().compute(), &["the header is [a, c], but that of the first file is [a, b]"]);
+    let error = says(
+        read_csv(&paths, CsvOptions::new()).unwrap().compute(),
+        &["the header is [a, c], but that of the first file is [a, b]"],
+    );
     assert!(error.contains(paths[1].trim_start_matches("memory://")), "{error}");
     assert!(matches!(read_csv(&paths, CsvOptions::new()).unwrap().len().compute(), Err(Error::Graph(_))));
 }

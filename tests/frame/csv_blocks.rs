@@ -1,10 +1,10 @@
 //! CSV in blocks of any size is the same table: against the whole file in one block, and against another parser.
 
 use proptest::prelude::*;
+use talatat::Compute;
 use talatat::frame::polars::prelude::*;
 use talatat::frame::{Frame, read_csv};
 use talatat::prelude::CsvOptions;
-use talatat::Compute;
 
 use crate::common::{all_equal, csv, everywhere, memory};
 
@@ -88,9 +88,15 @@ fn options_mean_what_they_say() {
     let got = one("a\n1\n", CsvOptions::new().with_dtype("a", DataType::Float64));
     assert!(got.equals(&df!("a" => [1.0]).unwrap()), "{got}");
     let got = one("t\n01.02.2024 10:30\n", CsvOptions::new().parse_dates(["t"], Some("%d.%m.%Y %H:%M")));
-    assert_eq!(got.column("t").unwrap().cast(&DataType::Int64).unwrap().i64().unwrap().get(0), Some(1_706_783_400_000_000));
+    assert_eq!(
+        got.column("t").unwrap().cast(&DataType::Int64).unwrap().i64().unwrap().get(0),
+        Some(1_706_783_400_000_000)
+    );
     let got = one("t\n2024-02-01 10:30:00\n", CsvOptions::new().try_parse_dates(true));
-    assert_eq!(got.column("t").unwrap().cast(&DataType::Int64).unwrap().i64().unwrap().get(0), Some(1_706_783_400_000_000));
+    assert_eq!(
+        got.column("t").unwrap().cast(&DataType::Int64).unwrap().i64().unwrap().get(0),
+        Some(1_706_783_400_000_000)
+    );
     let got = one("x,x,\n1,2,3\n", CsvOptions::new());
     assert_eq!(got.get_column_names(), ["x", "x.1", "Unnamed: 2"]);
 }
@@ -98,7 +104,12 @@ fn options_mean_what_they_say() {
 #[test]
 fn short_records_are_filled_up() {
     let got = everywhere(&csv("a,b,c\n1,2\n3\n4,5,6\n", CsvOptions::new()).unwrap());
-    assert!(got.equals_missing(&df!("a" => [1_i64, 3, 4], "b" => [Some(2_i64), None, Some(5)], "c" => [None, None, Some(6_i64)]).unwrap()), "{got}");
+    assert!(
+        got.equals_missing(
+            &df!("a" => [1_i64, 3, 4], "b" => [Some(2_i64), None, Some(5)], "c" => [None, None, Some(6_i64)]).unwrap()
+        ),
+        "{got}"
+    );
 }
 
 #[test]

@@ -43,9 +43,11 @@ fn expression(value: &Json) -> Option<Expr> {
     Some(match operator {
         "col" => col(parts[1].as_str()?),
         "lit" => literal(&parts[1]),
-        "datetime" => lit(parts[1].as_str()?.to_string())
-            .str()
-            .strptime(DataType::Datetime(TimeUnit::Microseconds, None), StrptimeOptions { format: Some("%Y-%m-%dT%H:%M:%S".into()), ..Default::default() }, lit("raise")),
+        "datetime" => lit(parts[1].as_str()?.to_string()).str().strptime(
+            DataType::Datetime(TimeUnit::Microseconds, None),
+            StrptimeOptions { format: Some("%Y-%m-%dT%H:%M:%S".into()), ..Default::default() },
+            lit("raise"),
+        ),
         "+" => arg(1)? + arg(2)?,
         "-" => arg(1)? - arg(2)?,
         "*" => arg(1)? * arg(2)?,
@@ -71,7 +73,17 @@ fn expression(value: &Json) -> Option<Expr> {
 }
 
 fn aggregation(name: &str, column: &str) -> agg::Agg {
-    let all = [agg::sum(column), agg::mean(column), agg::count(column), agg::min(column), agg::max(column), agg::var(column), agg::std(column), agg::first(column), agg::last(column)];
+    let all = [
+        agg::sum(column),
+        agg::mean(column),
+        agg::count(column),
+        agg::min(column),
+        agg::max(column),
+        agg::var(column),
+        agg::std(column),
+        agg::first(column),
+        agg::last(column),
+    ];
     let wanted = format!("{name} of col(\"{column}\")");
     all.into_iter().find(|agg| agg.to_string() == wanted).unwrap_or_else(|| panic!("{name}")).alias(name)
 }
@@ -92,7 +104,9 @@ fn operation(frame: &Frame, case: &Json) -> Option<talatat::Result<Frame>> {
         "filter" => frame.filter(expression(&args["mask"])?),
         "assign" => {
             let new = expression(&args["new"])?;
-            frame.with_columns([new.alias("new")]).and_then(|frame| frame.select(columns().into_iter().chain([col("new")])))
+            frame
+                .with_columns([new.alias("new")])
+                .and_then(|frame| frame.select(columns().into_iter().chain([col("new")])))
         }
         "groupby" => {
             let column = args["column"].as_str()?;
@@ -118,7 +132,8 @@ fn operation(frame: &Frame, case: &Json) -> Option<talatat::Result<Frame>> {
 
 #[test]
 fn answers_are_those_of_pandas() {
-    let cases: Vec<Json> = serde_json::from_str(&std::fs::read_to_string(format!("{FOLDER}/cases.json")).unwrap()).unwrap();
+    let cases: Vec<Json> =
+        serde_json::from_str(&std::fs::read_to_string(format!("{FOLDER}/cases.json")).unwrap()).unwrap();
     let (mut wrong, mut skipped, mut done) = (Vec::new(), 0, 0);
     for blocksize in [1 << 20, 97] {
         for case in &cases {
@@ -158,7 +173,8 @@ fn taxi_trips_as_pandas() {
         println!("skipped: {path} is not there");
         return;
     }
-    let expect: Json = serde_json::from_str(&std::fs::read_to_string(format!("{FOLDER}/taxi_expected.json")).unwrap()).unwrap();
+    let expect: Json =
+        serde_json::from_str(&std::fs::read_to_string(format!("{FOLDER}/taxi_expected.json")).unwrap()).unwrap();
     for blocksize in [1 << 20, 50_000] {
         let trips = read_csv([&path], CsvOptions::new().blocksize(blocksize).parse_dates(["pickup"], None)).unwrap();
         let pickup = || col("pickup").dt();

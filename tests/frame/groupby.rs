@@ -88,7 +88,11 @@ fn variance_does_not_cancel_far_from_zero() {
 #[test]
 fn nothing_has_a_sum_but_no_mean() {
     let data = df!("k" => ["a", "a", "b"], "x" => [None::<f64>, None, Some(1.0)]).unwrap();
-    let table = Frame::from_polars(data, 3).groupby(["k"]).unwrap().agg([agg::sum("x"), agg::mean("x"), agg::std("x"), agg::first("x")]).unwrap();
+    let table = Frame::from_polars(data, 3)
+        .groupby(["k"])
+        .unwrap()
+        .agg([agg::sum("x"), agg::mean("x"), agg::std("x"), agg::first("x")])
+        .unwrap();
     let expect = df!("k" => ["a", "b"], "x_sum" => [0.0, 1.0], "x_mean" => [None, Some(1.0)], "x_std" => [None::<f64>, None], "x_first" => [None, Some(1.0)]).unwrap();
     let got = everywhere(&table);
     assert!(got.equals_missing(&expect), "{got}");
@@ -97,7 +101,8 @@ fn nothing_has_a_sum_but_no_mean() {
 #[test]
 fn nan_and_infinities_are_numbers() {
     let data = df!("k" => [1, 1, 2, 2, 3], "x" => [f64::NAN, 1.0, f64::INFINITY, 1.0, -0.0]).unwrap();
-    let got = everywhere(&Frame::from_polars(data, 2).groupby(["k"]).unwrap().agg([agg::sum("x"), agg::count("x")]).unwrap());
+    let got =
+        everywhere(&Frame::from_polars(data, 2).groupby(["k"]).unwrap().agg([agg::sum("x"), agg::count("x")]).unwrap());
     let sums: Vec<f64> = got.column("x_sum").unwrap().f64().unwrap().into_no_null_iter().collect();
     assert!(sums[0].is_nan() && sums[1] == f64::INFINITY && sums[2] == 0.0, "{sums:?}");
     assert!(got.column("x_count").unwrap().i64().unwrap().into_no_null_iter().eq([2, 2, 1]));
@@ -123,7 +128,11 @@ fn unsorted_groups_come_in_the_order_of_rows() {
 #[test]
 fn keys_may_be_expressions() {
     let data = df!("x" => [1_i64, 2, 3, 4, 5]).unwrap();
-    let table = Frame::from_polars(data, 3).groupby([(col("x") % lit(2)).alias("odd")]).unwrap().agg([agg::sum(col("x") * lit(10)).alias("sum")]).unwrap();
+    let table = Frame::from_polars(data, 3)
+        .groupby([(col("x") % lit(2)).alias("odd")])
+        .unwrap()
+        .agg([agg::sum(col("x") * lit(10)).alias("sum")])
+        .unwrap();
     let got = everywhere(&table);
     assert!(got.equals(&df!("odd" => [0_i64, 1], "sum" => [60_i64, 90]).unwrap()), "{got}");
 }

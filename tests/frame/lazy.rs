@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use talatat::config::ExecutorChoice;
 use talatat::frame::polars::prelude::*;
 use talatat::frame::{Frame, Partition, agg, read_csv};
 use talatat::graph::testing::Count;
 use talatat::graph::{Error as GraphError, Key, closure_kernel};
 use talatat::prelude::CsvOptions;
-use talatat::config::ExecutorChoice;
 use talatat::{Compute, Error, Session};
 
 use crate::common::{csv, everywhere, memory};
@@ -19,7 +19,8 @@ fn frame() -> Frame {
 #[test]
 fn building_never_computes() {
     let session = Session::builder().executor(ExecutorChoice::Refuse).build().unwrap();
-    let table = frame().filter(col("x").gt(lit(1))).and_then(|frame| frame.groupby(["k"])?.agg([agg::mean("x")])).unwrap();
+    let table =
+        frame().filter(col("x").gt(lit(1))).and_then(|frame| frame.groupby(["k"])?.agg([agg::mean("x")])).unwrap();
     let text = table.to_string();
     assert!(text.contains("1 partitions") && text.contains("x_mean  f64"), "{text}");
     assert!(matches!(table.compute_on(&session), Err(Error::Graph(GraphError::Refused { .. }))));
@@ -40,7 +41,9 @@ fn head_parses_only_what_it_needs() {
 fn head_of_anything_else_takes_the_first_rows() {
     let data = df!("x" => (0_i64..20).collect::<Vec<_>>()).unwrap();
     let frame = Frame::from_polars(data, 6);
-    let kernel = closure_kernel("same", |_, inputs| Ok(talatat::graph::Value::block(Partition(Partition::take(&mut inputs[0])?))));
+    let kernel = closure_kernel("same", |_, inputs| {
+        Ok(talatat::graph::Value::block(Partition(Partition::take(&mut inputs[0])?)))
+    });
     let mapped = frame.map_partitions_with(Arc::new(kernel), frame.schema(), Key::of("same", &[])).head(7);
     let got = mapped.compute().unwrap();
     assert!(got.column("x").unwrap().i64().unwrap().into_no_null_iter().eq(0..7));

@@ -1,10 +1,10 @@
 //! Each rewrite: the expression before and after it, and the same answer without it.
 
 use insta::assert_snapshot;
+use talatat::config::ExecutorChoice;
 use talatat::frame::polars::prelude::*;
 use talatat::frame::{Frame, agg};
 use talatat::prelude::CsvOptions;
-use talatat::config::ExecutorChoice;
 use talatat::{Collection, Compute, Session};
 
 use crate::common::{csv, everywhere};
@@ -40,7 +40,9 @@ fn a_filter_reaches_the_reader() {
     let frame = trips()
         .with_columns([(col("tip") / col("fare")).alias("share")])
         .and_then(|frame| frame.select([col("town").alias("city"), col("fare"), col("share")]))
-        .and_then(|frame| frame.filter(col("fare").gt(lit(0.0)).and(col("city").neq(lit("Paris"))).and(col("share").gt(lit(0.1)))))
+        .and_then(|frame| {
+            frame.filter(col("fare").gt(lit(0.0)).and(col("city").neq(lit("Paris"))).and(col("share").gt(lit(0.1))))
+        })
         .unwrap();
     assert_snapshot!(check(&frame), @r#"
     filter [([([(col("fare")) > (dyn float: 0)]) & ([(col("city")) != ("Paris")])]) & ([(col("share")) > (dyn float: 0.1)])]
@@ -67,7 +69,11 @@ fn a_filter_stays_above_head_and_aggregations() {
       head 3
         read_csv *.csv: 4 blocks, all 4 columns
     "#);
-    let frame = trips().groupby(["town"]).and_then(|group| group.sum(["fare"])).and_then(|frame| frame.filter(col("fare").gt(lit(9.0)))).unwrap();
+    let frame = trips()
+        .groupby(["town"])
+        .and_then(|group| group.sum(["fare"]))
+        .and_then(|frame| frame.filter(col("fare").gt(lit(9.0))))
+        .unwrap();
     assert_snapshot!(check(&frame), @r#"
     filter [(col("fare")) > (dyn float: 9)]
       groupby [col("town")]: sum of col("fare")
@@ -84,7 +90,9 @@ fn a_filter_stays_above_head_and_aggregations() {
 
 #[test]
 fn only_needed_columns_are_read() {
-    let frame = trips().with_columns([(col("tip") * lit(2.0)).alias("unused"), (col("fare") * lit(2.0)).alias("twice")]).unwrap();
+    let frame = trips()
+        .with_columns([(col("tip") * lit(2.0)).alias("unused"), (col("fare") * lit(2.0)).alias("twice")])
+        .unwrap();
     let table = frame.groupby(["town"]).unwrap().agg([agg::mean("twice"), agg::size()]).unwrap();
     assert_snapshot!(check(&table), @r#"
     groupby [col("town")]: mean of col("twice"), size

@@ -87,13 +87,24 @@ const fn numbers(dtype: &DataType) -> bool {
     use DataType as D;
     matches!(
         dtype,
-        D::Int8 | D::Int16 | D::Int32 | D::Int64 | D::UInt8 | D::UInt16 | D::UInt32 | D::UInt64 | D::Float32 | D::Float64
+        D::Int8
+            | D::Int16
+            | D::Int32
+            | D::Int64
+            | D::UInt8
+            | D::UInt16
+            | D::UInt32
+            | D::UInt64
+            | D::Float32
+            | D::Float64
     )
 }
 
 fn variance(states: &[Expr]) -> Expr {
     let [count, _, m2] = states else { return lit(NULL) };
-    when(count.clone().gt(lit(1))).then(m2.clone() / (count.clone() - lit(1))).otherwise(lit(NULL).cast(DataType::Float64))
+    when(count.clone().gt(lit(1)))
+        .then(m2.clone() / (count.clone() - lit(1)))
+        .otherwise(lit(NULL).cast(DataType::Float64))
 }
 
 fn only(states: &[Expr]) -> Expr {
@@ -145,7 +156,9 @@ impl State {
         let floats = || values().cast(DataType::Float64);
         let state = match self {
             State::Sum => match dtype {
-                DataType::UInt8 | DataType::UInt16 | DataType::UInt32 | DataType::UInt64 => values().cast(DataType::UInt64).sum(),
+                DataType::UInt8 | DataType::UInt16 | DataType::UInt32 | DataType::UInt64 => {
+                    values().cast(DataType::UInt64).sum()
+                }
                 DataType::Float32 | DataType::Float64 => floats().sum(),
                 _ => values().cast(DataType::Int64).sum(),
             },
@@ -167,7 +180,8 @@ impl State {
         let this = || col(self.column(input));
         let count = || col(State::Count.column(input)).cast(DataType::Float64);
         let mean = || col(State::Mean.column(input));
-        let of_all = || when(count().sum().gt(lit(0.0))).then((count() * mean()).sum() / count().sum()).otherwise(lit(0.0));
+        let of_all =
+            || when(count().sum().gt(lit(0.0))).then((count() * mean()).sum() / count().sum()).otherwise(lit(0.0));
         let state = match self {
             State::Sum | State::FloatSum | State::Count | State::Rows => this().sum(),
             State::Min => this().min(),
@@ -234,7 +248,8 @@ mod tests {
 
     #[test]
     fn constructors_are_table_rows() {
-        let all = [sum("x"), mean("x"), count("x"), size(), min("x"), max("x"), var("x"), std("x"), first("x"), last("x")];
+        let all =
+            [sum("x"), mean("x"), count("x"), size(), min("x"), max("x"), var("x"), std("x"), first("x"), last("x")];
         let names: Vec<_> = all.iter().map(|agg| agg.row.name).collect();
         assert_eq!(names, TABLE.iter().map(|row| row.name).collect::<Vec<_>>());
     }

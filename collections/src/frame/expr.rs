@@ -88,12 +88,7 @@ impl FrameExpr {
         Ok(Self::step_with(input, step, schema, location))
     }
 
-    pub(crate) fn step_with(
-        input: Node,
-        step: Step,
-        schema: SchemaRef,
-        location: &'static Location<'static>,
-    ) -> Node {
+    pub(crate) fn step_with(input: Node, step: Step, schema: SchemaRef, location: &'static Location<'static>) -> Node {
         let key = add_to_key(KeyBuilder::new("frame.step").key(input.key), &step).finish();
         let rows = if matches!(step, Step::Filter(_)) { input.rows / 2 } else { input.rows };
         Arc::new(FrameExpr { schema, key, partitions: input.partitions, rows, location, op: Op::Step { input, step } })

@@ -174,7 +174,11 @@ impl Grouping {
         }
         let mut inputs: Vec<&Expr> = Vec::new();
         let mut states: Vec<(State, String, DataType)> = Vec::new();
-        let mut finish: Vec<Expr> = keys.iter().enumerate().map(|(number, _)| col(format!("key {number}")).alias(names[number].as_str())).collect();
+        let mut finish: Vec<Expr> = keys
+            .iter()
+            .enumerate()
+            .map(|(number, _)| col(format!("key {number}")).alias(names[number].as_str()))
+            .collect();
         for agg in aggs {
             let (input, dtype, base) = match &agg.input {
                 None => (String::new(), DataType::Int64, String::new()),
@@ -184,13 +188,18 @@ impl Grouping {
                         inputs.push(expr);
                         inputs.len() - 1
                     });
-                    let field = expr.to_field(schema).map_err(|error| step::refused(agg.row.name, schema, &error, location))?;
+                    let field =
+                        expr.to_field(schema).map_err(|error| step::refused(agg.row.name, schema, &error, location))?;
                     (format!("in {at}"), field.dtype().clone(), field.name().to_string())
                 }
             };
             if !(agg.row.accepts)(&dtype) {
                 let name = agg.row.name;
-                return Err(Error::invalid_at(name, format!("{agg} makes no sense for type {dtype}; cast it first, or leave it out"), location));
+                return Err(Error::invalid_at(
+                    name,
+                    format!("{agg} makes no sense for type {dtype}; cast it first, or leave it out"),
+                    location,
+                ));
             }
             let own = agg.row.states;
             for &state in own {
@@ -199,12 +208,16 @@ impl Grouping {
                 }
             }
             let columns: Vec<Expr> = own.iter().map(|state| col(state.column(&input))).collect();
-            let name = agg.name.clone().unwrap_or_else(|| if base.is_empty() { agg.row.name.into() } else { format!("{base}_{}", agg.row.name) });
+            let name = agg.name.clone().unwrap_or_else(|| {
+                if base.is_empty() { agg.row.name.into() } else { format!("{base}_{}", agg.row.name) }
+            });
             finish.push((agg.row.finish)(&columns, &dtype).alias(name.as_str()));
             names.push(name);
         }
         if let Some((at, name)) = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
-            return Err(invalid(format!("column {at} of the result has the same name as another one, `{name}`; use `.alias(..)`")));
+            return Err(invalid(format!(
+                "column {at} of the result has the same name as another one, `{name}`; use `.alias(..)`"
+            )));
         }
         exprs.extend(inputs.iter().enumerate().map(|(at, &expr)| expr.clone().alias(format!("in {at}"))));
         let shown: Vec<String> = aggs.iter().map(Agg::to_string).collect();
@@ -219,12 +232,18 @@ impl Grouping {
             shown: format!("groupby [{}]: {}", shown_keys.join(", "), shown.join(", ")),
             schema: Arc::new(Schema::default()),
         };
-        grouping.schema = grouping.result_schema(&exprs, schema).map_err(|error| step::refused("groupby", schema, &error, location))?;
+        grouping.schema = grouping
+            .result_schema(&exprs, schema)
+            .map_err(|error| step::refused("groupby", schema, &error, location))?;
         Ok((grouping, exprs))
     }
 
     /// The result's columns: those of an aggregation of no rows.
-    fn result_schema(&self, exprs: &[Expr], schema: &Schema) -> std::result::Result<SchemaRef, polars::prelude::PolarsError> {
+    fn result_schema(
+        &self,
+        exprs: &[Expr],
+        schema: &Schema,
+    ) -> std::result::Result<SchemaRef, polars::prelude::PolarsError> {
         let mut frame = DataFrame::empty_with_schema(schema);
         if !exprs.is_empty() {
             frame = step::run_steps(frame, &[Step::Select(exprs.to_vec())])?;

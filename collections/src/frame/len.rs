@@ -52,7 +52,9 @@ impl Collection for FrameLen {
 
     fn describe_expression(&self, rewritten: bool) -> String {
         let node = match rewritten {
-            true => rewrite(&self.node, Wanted::Rows, &LoweringOptions::default()).unwrap_or_else(|_| self.node.clone()),
+            true => {
+                rewrite(&self.node, Wanted::Rows, &LoweringOptions::default()).unwrap_or_else(|_| self.node.clone())
+            }
             false => self.node.clone(),
         };
         let indented: String = node.tree().lines().map(|line| format!("  {line}\n")).collect();

@@ -49,7 +49,9 @@ pub use len::FrameLen;
 pub use partition::Partition;
 /// The `polars` crate, in the version that frames are made of.
 pub use polars;
-pub use polars::prelude::{DataFrame, DataType, Expr, PolarsError, Schema, TimeUnit, col, df, len as row_count, lit, when};
+pub use polars::prelude::{
+    DataFrame, DataType, Expr, PolarsError, Schema, TimeUnit, col, df, len as row_count, lit, when,
+};
 pub use read::{read_csv, read_csv_with};
 
 use polars::prelude::SchemaRef;
@@ -58,7 +60,9 @@ use talatat_graph::{Edge, Error as GraphError, Key, Registry, Value, format_byte
 use crate::collection::Collection;
 use crate::error::{Error, Result};
 use crate::frame::expr::{FrameExpr, Node};
-use crate::frame::kernels::{GroupKernel, HeadKernel, LenKernel, PartitionKernel, RawKernel, StateKernel, SumKernel, TakeKernel};
+use crate::frame::kernels::{
+    GroupKernel, HeadKernel, LenKernel, PartitionKernel, RawKernel, StateKernel, SumKernel, TakeKernel,
+};
 use crate::frame::rewrite::{Wanted, rewrite};
 use crate::lower::{Lowering, LoweringOptions, frame as lower};
 
@@ -146,7 +150,8 @@ impl Frame {
     /// The partitions, each with the promised columns.
     fn take_parts(&self, blocks: Vec<Value>) -> Result<Vec<DataFrame>> {
         let broken = |what: String| Error::from(GraphError::InvalidGraph(what));
-        let parts = blocks.into_iter().map(|mut block| Partition::take(&mut block)).collect::<std::result::Result<Vec<_>, _>>();
+        let parts =
+            blocks.into_iter().map(|mut block| Partition::take(&mut block)).collect::<std::result::Result<Vec<_>, _>>();
         let parts = parts.map_err(|error| broken(error.to_string()))?;
         match parts.iter().find(|part| **part.schema() != *self.node.schema) {
             None => Ok(parts),
@@ -163,7 +168,13 @@ impl fmt::Display for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bytes = self.node.bytes();
         let total = bytes.saturating_mul(self.node.partitions as u64);
-        write!(f, "Frame: {} partitions of about {}, about {} in all", self.node.partitions, format_bytes(bytes), format_bytes(total))?;
+        write!(
+            f,
+            "Frame: {} partitions of about {}, about {} in all",
+            self.node.partitions,
+            format_bytes(bytes),
+            format_bytes(total)
+        )?;
         let mut lowering = Lowering::new(LoweringOptions::default());
         if self.lower(&mut lowering).is_ok() {
             write!(f, ", {} tasks", lowering.graph.len())?;

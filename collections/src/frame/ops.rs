@@ -185,7 +185,9 @@ impl Frame {
         match function(DataFrame::empty_with_schema(&self.node.schema)) {
             Ok(empty) => Ok(self.map(function, empty.schema().clone(), location)),
             Err(error) => {
-                let reason = format!("the function failed on a frame without rows: {error}; promise its columns with `map_partitions_as`");
+                let reason = format!(
+                    "the function failed on a frame without rows: {error}; promise its columns with `map_partitions_as`"
+                );
                 Err(Error::invalid_at("map_partitions", reason, location))
             }
         }
@@ -213,7 +215,9 @@ impl Frame {
         F: Fn(DataFrame) -> std::result::Result<DataFrame, E> + Send + Sync + 'static,
         E: std::fmt::Display,
     {
-        let function = move |part| -> KernelResult<DataFrame> { function(part).map_err(|error| KernelError::new(error.to_string())) };
+        let function = move |part| -> KernelResult<DataFrame> {
+            function(part).map_err(|error| KernelError::new(error.to_string()))
+        };
         let name = std::any::type_name::<F>().trim_end_matches("::{{closure}}").to_string();
         let kernel = MapKernel { name, function, schema: (*schema).clone() };
         // A closure equals only itself.

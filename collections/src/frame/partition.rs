@@ -116,7 +116,8 @@ impl HeadRows {
     pub(crate) const CODEC: &'static str = "frame.head";
 
     pub(crate) fn decode_block(bytes: &[u8]) -> KernelResult<Arc<dyn Block>> {
-        let (quotes, rest) = bytes.split_first().ok_or_else(|| KernelError::new("the first rows' bytes are too short"))?;
+        let (quotes, rest) =
+            bytes.split_first().ok_or_else(|| KernelError::new("the first rows' bytes are too short"))?;
         Ok(Arc::new(HeadRows { frame: Partition::decode(rest)?, in_quotes: *quotes != 0 }))
     }
 }

@@ -81,7 +81,8 @@ impl Frame {
         let (rows, schema) = (data.height(), data.schema().clone());
         let count = partitions.clamp(1, rows.max(1));
         let cut = |number: usize| (rows as u128 * number as u128 / count as u128) as usize;
-        let parts: Arc<[DataFrame]> = (0..count).map(|number| data.slice(cut(number) as i64, cut(number + 1) - cut(number))).collect();
+        let parts: Arc<[DataFrame]> =
+            (0..count).map(|number| data.slice(cut(number) as i64, cut(number + 1) - cut(number))).collect();
         let key = content_key(&parts);
         Frame { node: FrameExpr::data(parts, schema, key, location) }
     }
@@ -106,7 +107,8 @@ impl Frame {
         let schema = first.schema().clone();
         if let Some(at) = parts.iter().position(|part| *part.schema() != schema) {
             let found = super::step::columns(parts[at].schema());
-            let reason = format!("partition {at} has the columns {found}, the first one {}", super::step::columns(&schema));
+            let reason =
+                format!("partition {at} has the columns {found}, the first one {}", super::step::columns(&schema));
             return Err(Error::invalid("from_partitions", reason));
         }
         let key = content_key(&parts);

@@ -2,9 +2,7 @@
 
 use std::panic::Location;
 
-use polars::prelude::{
-    DataFrame, DataType, Expr, IntoLazy, LazyFrame, PlSmallStr, PolarsError, Schema, SchemaRef,
-};
+use polars::prelude::{DataFrame, DataType, Expr, IntoLazy, LazyFrame, PlSmallStr, PolarsError, Schema, SchemaRef};
 use polars_plan::plans::{IR, is_elementwise_rec};
 use polars_plan::utils::expr_to_leaf_column_names;
 use serde::{Deserialize, Serialize};
@@ -84,7 +82,9 @@ pub(crate) fn check(step: Step, schema: &Schema, location: &'static Location<'st
     checked.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| text.to_string())).unwrap_or_default();
-        let reason = format!("polars cannot do this: {text}; if a feature of it is missing, depend on `polars` with that feature");
+        let reason = format!(
+            "polars cannot do this: {text}; if a feature of it is missing, depend on `polars` with that feature"
+        );
         Err(Error::invalid_at(name, reason, location))
     })
 }
@@ -132,9 +132,9 @@ fn check_unguarded(step: Step, schema: &Schema, location: &'static Location<'sta
 /// Replaces expressions that name columns by a pattern.
 fn spell_out(step: Step, spelled: Vec<Expr>, schema: &Schema) -> Step {
     let plain = |expr: &Expr| {
-        let fixed = !expr.into_iter().any(|part| {
-            matches!(part, Expr::Selector(_) | Expr::KeepName(_) | Expr::RenameAlias { .. })
-        });
+        let fixed = !expr
+            .into_iter()
+            .any(|part| matches!(part, Expr::Selector(_) | Expr::KeepName(_) | Expr::RenameAlias { .. }));
         fixed && columns_of(expr).iter().all(|name| schema.contains(name))
     };
     if spelled.is_empty() || step.exprs().iter().all(plain) {

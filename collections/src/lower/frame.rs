@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use talatat_graph::{Edge, Key, KeyBuilder, Kernel, Layer, LayerId};
+use talatat_graph::{Edge, Kernel, Key, KeyBuilder, Layer, LayerId};
 
 use super::Lowering;
 use crate::error::Result;
@@ -84,7 +84,9 @@ fn partitions(lowering: &mut Lowering, node: &Node) -> Result<Vec<Edge>> {
     };
     let scratch = match &source.op {
         // The text of the block, and the columns that are read but not handed on.
-        Op::Csv(scan) => scan.blocks.iter().map(|block| block.end - block.start).max().unwrap_or(0).saturating_add(source.bytes()),
+        Op::Csv(scan) => {
+            scan.blocks.iter().map(|block| block.end - block.start).max().unwrap_or(0).saturating_add(source.bytes())
+        }
         _ => source.bytes(),
     };
     let layer = lowering.graph.layer(Layer::new(node.key, Arc::new(kernel)).at(node.location).scratch(scratch));

@@ -59,7 +59,12 @@ impl Parser {
         let file = block.and_then(|block| self.files.get(block.file as usize));
         let blocks = block.map(|block| FileBlock { file: 0, ..block });
         let first = self.first + number as u64;
-        Parser { first, files: file.cloned().into_iter().collect(), blocks: blocks.into_iter().collect(), ..self.clone() }
+        Parser {
+            first,
+            files: file.cloned().into_iter().collect(),
+            blocks: blocks.into_iter().collect(),
+            ..self.clone()
+        }
     }
 
     /// A block and its file.
@@ -95,8 +100,10 @@ impl Parser {
 
     fn reading(&self, steps: &[Step]) -> std::result::Result<Reading, PolarsError> {
         let schema = &self.file_schema.0;
-        let wanted = |name: &str| self.projection.as_ref().is_none_or(|columns| columns.iter().any(|column| column == name));
-        let filtered: Vec<PlSmallStr> = self.predicate.as_ref().map_or_else(Vec::new, |predicate| columns_of(&predicate.0));
+        let wanted =
+            |name: &str| self.projection.as_ref().is_none_or(|columns| columns.iter().any(|column| column == name));
+        let filtered: Vec<PlSmallStr> =
+            self.predicate.as_ref().map_or_else(Vec::new, |predicate| columns_of(&predicate.0));
         let mut columns = Vec::new();
         let mut conversions = Vec::new();
         let mut raw = Schema::default();
@@ -118,7 +125,8 @@ impl Parser {
         // With nothing but the filter's columns there are no others to keep, and the rows still count.
         all.extend((extra && !kept.is_empty()).then_some(Step::Select(kept)));
         all.extend(steps.iter().cloned());
-        let options = CsvParseOptions::default().with_separator(self.options.separator).with_quote_char(self.options.quote);
+        let options =
+            CsvParseOptions::default().with_separator(self.options.separator).with_quote_char(self.options.quote);
         let nulls = self.options.nulls().map(NullValuesCompiled::AllColumns);
         Ok(Reading { schema: raw, columns, options, nulls, steps: all, only_count })
     }
@@ -140,7 +148,8 @@ impl Parser {
             Some(quote) => reader.quote(quote),
             None => reader.quoting(false),
         };
-        let names = reader.from_reader(line).into_records().next().and_then(std::result::Result::ok).unwrap_or_default();
+        let names =
+            reader.from_reader(line).into_records().next().and_then(std::result::Result::ok).unwrap_or_default();
         if names.iter().eq(self.header.iter().map(String::as_str)) {
             return Ok(body);
         }
@@ -178,7 +187,12 @@ impl Parser {
             Some(usize::try_from(at.offset).unwrap_or(0)),
         );
         let frame = frame.map_err(|error| at.wrong(&error))?;
-        reading.steps.iter().fold(frame.lazy(), |query, step| step.apply(query)).collect().map_err(|error| at.wrong(&error))
+        reading
+            .steps
+            .iter()
+            .fold(frame.lazy(), |query, step| step.apply(query))
+            .collect()
+            .map_err(|error| at.wrong(&error))
     }
 }
 
@@ -232,12 +246,17 @@ impl Place<'_> {
     fn wrong(&self, error: &PolarsError) -> StorageError {
         let text = error.to_string();
         let first = text.lines().next().unwrap_or_default();
-        let number = text.split_once("offset in the file is ").and_then(|(_, rest)| rest.split(' ').next()?.parse().ok());
+        let number =
+            text.split_once("offset in the file is ").and_then(|(_, rest)| rest.split(' ').next()?.parse().ok());
         let at = Place { offset: number.unwrap_or(self.offset), ..*self };
         let block = self.number;
         let reason = if first.starts_with("found more fields") {
-            format!("block {block}: a record has more fields than there are columns; mend it, or check separator and quote character")
-        } else if let Some((what, column)) = first.strip_prefix("could not parse ").and_then(|rest| rest.split_once(" at column '")) {
+            format!(
+                "block {block}: a record has more fields than there are columns; mend it, or check separator and quote character"
+            )
+        } else if let Some((what, column)) =
+            first.strip_prefix("could not parse ").and_then(|rest| rest.split_once(" at column '"))
+        {
             let column = column.split('\'').next().unwrap_or_default();
             format!(
                 "block {block}: column `{column}`: cannot read {what}; the type was taken from the first records: give another one \
@@ -343,4 +362,3 @@ pub(crate) fn join(frames: Vec<DataFrame>) -> std::result::Result<DataFrame, Pol
     }
     Ok(all)
 }
-

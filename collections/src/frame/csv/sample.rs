@@ -41,7 +41,11 @@ pub(crate) fn sample(object: &ObjectRef, options: &CsvOptions) -> Result<Sample>
         records.push(record);
     }
     // The last record may be cut in the middle.
-    let read: usize = if whole { text.len() } else { records.pop().and_then(|last| Some(last.position()?.byte() as usize)).unwrap_or(0) };
+    let read: usize = if whole {
+        text.len()
+    } else {
+        records.pop().and_then(|last| Some(last.position()?.byte() as usize)).unwrap_or(0)
+    };
     let mut records = records.into_iter();
     let header: Vec<String> = if options.has_header {
         let Some(first) = records.next() else {
@@ -73,10 +77,9 @@ pub(crate) fn sample(object: &ObjectRef, options: &CsvOptions) -> Result<Sample>
         return Err(bad(object, 0, reason));
     }
     let dtype = |(column, name): (usize, &String)| {
-        let dtype = options.asked(name).map_or_else(
-            || infer(records.iter().filter_map(|record| record.get(column)), options),
-            |(dtype, _)| dtype,
-        );
+        let dtype = options
+            .asked(name)
+            .map_or_else(|| infer(records.iter().filter_map(|record| record.get(column)), options), |(dtype, _)| dtype);
         Field::new(PlSmallStr::from(name.as_str()), dtype)
     };
     let schema: Schema = names.iter().enumerate().map(dtype).collect();
@@ -98,11 +101,22 @@ fn bad(object: &ObjectRef, offset: u64, reason: impl Into<String>) -> Error {
 
 /// Looks for what is no text: compressed files, UTF-16, pictures.
 fn check_text<'a>(object: &ObjectRef, bytes: &'a [u8], whole: bool) -> Result<&'a str> {
-    if bytes.starts_with(&[0x1f, 0x8b]) || bytes.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) || bytes.starts_with(b"PK\x03\x04") {
-        return Err(bad(object, 0, "the file is compressed; unpack it first (compressed text cannot be read in blocks)"));
+    if bytes.starts_with(&[0x1f, 0x8b])
+        || bytes.starts_with(&[0x28, 0xb5, 0x2f, 0xfd])
+        || bytes.starts_with(b"PK\x03\x04")
+    {
+        return Err(bad(
+            object,
+            0,
+            "the file is compressed; unpack it first (compressed text cannot be read in blocks)",
+        ));
     }
     if let Some(at) = bytes.iter().position(|&byte| byte == 0) {
-        return Err(bad(object, at as u64, "there is a zero byte: this is no CSV text (or it is UTF-16; convert it to UTF-8)"));
+        return Err(bad(
+            object,
+            at as u64,
+            "there is a zero byte: this is no CSV text (or it is UTF-16; convert it to UTF-8)",
+        ));
     }
     match std::str::from_utf8(bytes) {
         Ok(text) => Ok(text),
@@ -119,7 +133,11 @@ fn check_ragged(object: &ObjectRef, records: &[csv::StringRecord], width: usize)
     let Some(long) = records.iter().find(|record| record.len() > width) else { return Ok(()) };
     let at = long.position().map_or(0, csv::Position::byte);
     let line = long.position().map_or(0, csv::Position::line);
-    let reason = format!("line {line} has {} fields, the {} {width}", long.len(), if width == 1 { "first has" } else { "others have" });
+    let reason = format!(
+        "line {line} has {} fields, the {} {width}",
+        long.len(),
+        if width == 1 { "first has" } else { "others have" }
+    );
     Err(bad(object, at, format!("{reason}; mend the line, or check separator and quote character")))
 }
 
@@ -141,7 +159,9 @@ fn unique(header: &[String]) -> Vec<String> {
 
 /// The narrowest type that holds all values: bool, int64, float64, datetime if asked for, else text.
 fn infer<'a>(values: impl Iterator<Item = &'a str>, options: &CsvOptions) -> DataType {
-    let kinds = values.filter(|value| !value.is_empty() && !options.null_values.iter().any(|null| null == value)).map(|value| kind(value, options.try_parse_dates));
+    let kinds = values
+        .filter(|value| !value.is_empty() && !options.null_values.iter().any(|null| null == value))
+        .map(|value| kind(value, options.try_parse_dates));
     let all = kinds.reduce(|a, b| match (a, b) {
         (a, b) if a == b => a,
         (DataType::Int64, DataType::Float64) | (DataType::Float64, DataType::Int64) => DataType::Float64,

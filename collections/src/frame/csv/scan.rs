@@ -83,7 +83,8 @@ impl CsvScan {
             key.bytes(location.as_bytes()).number(file.size()).bytes(file.version().as_bytes())
         });
         let key = add_to_key(key.value(&*self.options), &*self.file_schema);
-        let projection = self.projection.as_ref().map(|columns| columns.iter().map(PlSmallStr::as_str).collect::<Vec<_>>());
+        let projection =
+            self.projection.as_ref().map(|columns| columns.iter().map(PlSmallStr::as_str).collect::<Vec<_>>());
         add_to_key(key.value(&projection), &self.predicate).finish()
     }
 

@@ -14,7 +14,13 @@ const STEP: u64 = 1 << 20;
 ///
 /// # Errors
 /// If the last record is longer than [`RECORD_LIMIT`], or the text ends inside of quotes.
-pub(crate) fn records_of(object: &ObjectRef, block: FileBlock, bytes: &Bytes, state: BlockState, quote: Option<u8>) -> Result<Bytes> {
+pub(crate) fn records_of(
+    object: &ObjectRef,
+    block: FileBlock,
+    bytes: &Bytes,
+    state: BlockState,
+    quote: Option<u8>,
+) -> Result<Bytes> {
     let bad = |offset: u64, reason: &str| StorageError::BadCsv {
         url: object.location().to_string(),
         offset,

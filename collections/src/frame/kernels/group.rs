@@ -24,7 +24,8 @@ pub(crate) struct GroupKernel {
 }
 
 impl GroupKernel {
-    pub(crate) const NAMES: [&'static str; 3] = ["frame.groupby.partial", "frame.groupby.combine", "frame.groupby.finish"];
+    pub(crate) const NAMES: [&'static str; 3] =
+        ["frame.groupby.partial", "frame.groupby.combine", "frame.groupby.finish"];
 
     pub(crate) fn apply(&self, frames: Vec<DataFrame>) -> std::result::Result<DataFrame, PolarsError> {
         let query = join(frames)?.lazy();

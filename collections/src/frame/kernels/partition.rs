@@ -85,7 +85,8 @@ impl PartitionKernel {
         let (object, range) = parser.block(at).ok_or_else(|| missing("the block of the file"))?;
         let state = BlockState { in_quotes: matches!(inputs.get(1), Some(Value::Bool(true))) };
         let raw = inputs.first_mut().ok_or_else(|| missing("the block's bytes"))?.take::<RawBytes>()?;
-        let records = crate::frame::csv::records_of(object, range, &raw.0, state, parser.options.quote).map_err(storage)?;
+        let records =
+            crate::frame::csv::records_of(object, range, &raw.0, state, parser.options.quote).map_err(storage)?;
         drop(raw);
         parser.parse(at, &records, &self.steps.0, usize::MAX).map_err(storage)
     }

@@ -49,17 +49,24 @@ fn need(node: &Node, needed: Option<Columns>) -> Result<Node> {
         Op::Step { input, step: Step::WithColumns(exprs) } => {
             let Some(mut needed) = needed else { return on(node, need(input, None)?) };
             let name = |expr: &Expr| output_name(expr, &input.schema);
-            let kept: Vec<Expr> = exprs.iter().filter(|expr| name(expr).is_none_or(|name| needed.contains(&name))).cloned().collect();
+            let kept: Vec<Expr> =
+                exprs.iter().filter(|expr| name(expr).is_none_or(|name| needed.contains(&name))).cloned().collect();
             kept.iter().filter_map(name).for_each(|name| {
                 needed.remove(&name);
             });
             needed.extend(kept.iter().flat_map(columns_of));
             let below = need(input, Some(needed))?;
-            return if kept.is_empty() { Ok(below) } else { FrameExpr::step(below, Step::WithColumns(kept), node.location) };
+            return if kept.is_empty() {
+                Ok(below)
+            } else {
+                FrameExpr::step(below, Step::WithColumns(kept), node.location)
+            };
         }
         Op::Step { input, step: Step::Select(exprs) } => {
             let name = |expr: &Expr| output_name(expr, &input.schema);
-            let wanted = |expr: &&Expr| needed.as_ref().is_none_or(|needed| name(expr).is_none_or(|name| needed.contains(&name)));
+            let wanted = |expr: &&Expr| {
+                needed.as_ref().is_none_or(|needed| name(expr).is_none_or(|name| needed.contains(&name)))
+            };
             let mut kept: Vec<Expr> = exprs.iter().filter(wanted).cloned().collect();
             if needed.as_ref().is_some_and(Columns::is_empty) {
                 return need(input, Some(Columns::new()));
