@@ -33,25 +33,25 @@ pub mod diagnostics;
 mod npy;
 mod session;
 
-#[cfg(feature = "array")]
-pub use talatat_collections::array;
 pub use compute::{Compute, ComputeAll, compute_all, compute_all_on};
 #[cfg(feature = "array")]
 pub use npy::ToNpy;
 pub use session::{Session, SessionBuilder};
+#[cfg(feature = "array")]
+pub use talatat_collections::array;
 pub use talatat_collections::config::ExecutorChoice;
-pub use talatat_collections::{Collection, Error, Result, config, delayed};
 #[cfg(feature = "frame")]
 pub use talatat_collections::frame;
 pub use talatat_collections::storage;
+pub use talatat_collections::{Collection, Error, Result, config, delayed};
 pub use talatat_graph as graph;
 pub use talatat_graph::Cancel;
 
 /// What most programs import: `use talatat::prelude::*;`
 pub mod prelude {
-    pub use crate::{Cancel, Collection, Compute, Session, compute_all};
     #[cfg(feature = "array")]
     pub use crate::ToNpy;
+    pub use crate::{Cancel, Collection, Compute, Session, compute_all};
     #[cfg(feature = "array")]
     pub use talatat_collections::array::{Array, axis};
     pub use talatat_collections::delayed::{Delayed, Lit, delayed, try_delayed};

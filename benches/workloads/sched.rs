@@ -34,10 +34,16 @@ fn measure(
     let start = Instant::now();
     let result = build();
     let built = start.elapsed();
+    let held = |report: &mut Report, name: &str| {
+        report.metric(name, status_bytes("VmHWM").saturating_sub(before) as f64 / tasks as f64);
+    };
+    held(report, "calls_bytes");
     let graph = session.graph(&result)?;
     let lowered = start.elapsed();
+    held(report, "lower_bytes");
     let plan = session.plan_graph(graph)?;
     let planned = start.elapsed();
+    held(report, "plan_bytes");
     let values = session.run(plan)?;
     let value = result.gather(values)?;
     let total = start.elapsed();

@@ -50,9 +50,7 @@ impl SliceOf for f64 {
 /// The best of some runs, in nanoseconds per element.
 fn time(name: &str, elements: usize, mut f: impl FnMut()) {
     // Names that contain the argument, if there is one.
-    let wanted = std::env::args()
-        .skip(1)
-        .find(|argument| !argument.starts_with('-'));
+    let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
     if wanted.is_some_and(|wanted| !name.contains(&wanted)) {
         return;
     }
@@ -63,11 +61,7 @@ fn time(name: &str, elements: usize, mut f: impl FnMut()) {
         f();
         best = best.min(start.elapsed().as_secs_f64());
     }
-    println!(
-        "{name:<58} {:>9.3} ns/element  ({:.3e} s)",
-        best * 1e9 / elements as f64,
-        best
-    );
+    println!("{name:<58} {:>9.3} ns/element  ({:.3e} s)", best * 1e9 / elements as f64, best);
 }
 
 /// sqrt(x^2 + y^2) * exp(-x) + sin(y) with x = 1e-8 i, y = 2e-8 i.
@@ -76,14 +70,8 @@ fn wave() -> Result<Program> {
     let i = b.index(0, &[1])?;
     let i = b.cast(i, DType::F64)?;
     let (small, large, two) = (b.constant(1e-8)?, b.constant(2e-8)?, b.constant(2.0)?);
-    let (x, y) = (
-        b.binary(BinaryOp::Mul, i, small)?,
-        b.binary(BinaryOp::Mul, i, large)?,
-    );
-    let (x2, y2) = (
-        b.binary(BinaryOp::Power, x, two)?,
-        b.binary(BinaryOp::Power, y, two)?,
-    );
+    let (x, y) = (b.binary(BinaryOp::Mul, i, small)?, b.binary(BinaryOp::Mul, i, large)?);
+    let (x2, y2) = (b.binary(BinaryOp::Power, x, two)?, b.binary(BinaryOp::Power, y, two)?);
     let sum = b.binary(BinaryOp::Add, x2, y2)?;
     let root = b.unary(UnaryOp::Sqrt, sum)?;
     let negative = b.unary(UnaryOp::Neg, x)?;
@@ -103,10 +91,7 @@ fn unary(op: UnaryOp, dtype: DType) -> Result<Compiled> {
 
 fn binary(op: BinaryOp, dtype: DType) -> Result<Compiled> {
     let mut b = Builder::new(1);
-    let (x, y) = (
-        b.input(Input::identity(dtype, 1)),
-        b.input(Input::identity(dtype, 1)),
-    );
+    let (x, y) = (b.input(Input::identity(dtype, 1)), b.input(Input::identity(dtype, 1)));
     let z = b.binary(op, x, y)?;
     b.finish(z)?.compile()
 }
@@ -114,17 +99,11 @@ fn binary(op: BinaryOp, dtype: DType) -> Result<Compiled> {
 fn main() -> Result<()> {
     let n = 10_000_000;
     let program = wave()?.compile()?;
-    time(
-        "mean of sqrt(x^2+y^2)*exp(-x)+sin(y), fused with the sum",
-        n,
-        || {
-            let mut sum = Sum::default();
-            program
-                .eval_tiles(&[], &[n], &[0], &mut sum)
-                .unwrap_or_default();
-            black_box(sum.0);
-        },
-    );
+    time("mean of sqrt(x^2+y^2)*exp(-x)+sin(y), fused with the sum", n, || {
+        let mut sum = Sum::default();
+        program.eval_tiles(&[], &[n], &[0], &mut sum).unwrap_or_default();
+        black_box(sum.0);
+    });
     time("  the same, written to a block", n, || {
         black_box(program.eval(vec![], &[n], &[0])).ok();
     });
@@ -138,10 +117,7 @@ fn main() -> Result<()> {
     });
 
     let small = 16_384;
-    let x = Block::from_vec(
-        &[small],
-        (0..small).map(|i| 0.001 * i as f64 + 0.5).collect(),
-    )?;
+    let x = Block::from_vec(&[small], (0..small).map(|i| 0.001 * i as f64 + 0.5).collect())?;
     for op in [
         UnaryOp::Neg,
         UnaryOp::Sqrt,
@@ -171,28 +147,19 @@ fn main() -> Result<()> {
     ] {
         let (program, x) = (binary(op, dtype)?, x.cast(dtype));
         time(&format!("{} of {dtype}", op.name()), small, || {
-            black_box(program.eval(vec![Arg::Borrowed(&x), Arg::Borrowed(&x)], &[small], &[0]))
-                .ok();
+            black_box(program.eval(vec![Arg::Borrowed(&x), Arg::Borrowed(&x)], &[small], &[0])).ok();
         });
     }
 
     let side = 2000;
     let square = Block::from_vec(&[side, side], vec![1.5; side * side])?;
-    let transposed = Input {
-        dtype: DType::F64,
-        axes: [Some(1), Some(0)].into_iter().collect(),
-    };
+    let transposed = Input { dtype: DType::F64, axes: [Some(1), Some(0)].into_iter().collect() };
     let mut b = Builder::new(2);
     let (x, y) = (b.input(Input::identity(DType::F64, 2)), b.input(transposed));
     let sum = b.binary(BinaryOp::Add, x, y)?;
     let program = b.finish(sum)?.compile()?;
     time("x + x.T, 2000 x 2000", side * side, || {
-        black_box(program.eval(
-            vec![Arg::Borrowed(&square), Arg::Borrowed(&square)],
-            &[side, side],
-            &[0, 0],
-        ))
-        .ok();
+        black_box(program.eval(vec![Arg::Borrowed(&square), Arg::Borrowed(&square)], &[side, side], &[0, 0])).ok();
     });
 
     let place = |distribution| {
@@ -202,14 +169,8 @@ fn main() -> Result<()> {
         b.finish(x)?.compile()
     };
     for distribution in [
-        Distribution::Uniform {
-            low: 0.0,
-            high: 1.0,
-        },
-        Distribution::Normal {
-            mean: 0.0,
-            deviation: 1.0,
-        },
+        Distribution::Uniform { low: 0.0, high: 1.0 },
+        Distribution::Normal { mean: 0.0, deviation: 1.0 },
         Distribution::Integers { low: 0, high: 100 },
     ] {
         let program = place(distribution)?;
@@ -222,20 +183,13 @@ fn main() -> Result<()> {
     let program = binary(BinaryOp::Add, DType::F64)?;
     time("one element, compiled before", 1000, || {
         for _ in 0..1000 {
-            black_box(program.eval(vec![Arg::Borrowed(&one), Arg::Borrowed(&two)], &[1], &[0]))
-                .ok();
+            black_box(program.eval(vec![Arg::Borrowed(&one), Arg::Borrowed(&two)], &[1], &[0])).ok();
         }
     });
     let program = program.program();
     time("one element, compiled each time", 1000, || {
         for _ in 0..1000 {
-            black_box(eval(
-                program,
-                vec![Arg::Borrowed(&one), Arg::Borrowed(&two)],
-                &[1],
-                &[0],
-            ))
-            .ok();
+            black_box(eval(program, vec![Arg::Borrowed(&one), Arg::Borrowed(&two)], &[1], &[0])).ok();
         }
     });
     println!("{:?}", pool::statistics());

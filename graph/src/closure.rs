@@ -26,10 +26,7 @@ pub fn closure_kernel<F>(name: impl Into<String>, run: F) -> ClosureKernel<F>
 where
     F: Fn(TaskContext, &mut [Value]) -> KernelResult<Value> + Send + Sync + 'static,
 {
-    ClosureKernel {
-        name: name.into(),
-        run,
-    }
+    ClosureKernel { name: name.into(), run }
 }
 
 impl<F> Kernel for ClosureKernel<F>

@@ -17,18 +17,12 @@ pub type KernelResult<T> = std::result::Result<T, KernelError>;
 impl KernelError {
     /// An error with a message.
     pub fn new(message: impl Into<String>) -> Self {
-        KernelError {
-            message: message.into(),
-            source: None,
-        }
+        KernelError { message: message.into(), source: None }
     }
 
     /// An error made of another one.
     pub fn from_source(source: impl std::error::Error + Send + Sync + 'static) -> Self {
-        KernelError {
-            message: source.to_string(),
-            source: Some(Arc::new(source)),
-        }
+        KernelError { message: source.to_string(), source: Some(Arc::new(source)) }
     }
 }
 

@@ -25,10 +25,7 @@ impl Edge {
     /// The whole result of a task.
     #[inline]
     pub fn whole(task: TaskId) -> Edge {
-        Edge {
-            task,
-            part: Edge::WHOLE,
-        }
+        Edge { task, part: Edge::WHOLE }
     }
 
     /// One part of the result of a task with several outputs.
@@ -73,13 +70,7 @@ pub struct Layer {
 impl Layer {
     /// A layer without scratch memory.
     pub fn new(key: Key, kernel: Arc<dyn Kernel>) -> Layer {
-        Layer {
-            key,
-            kernel,
-            scratch: 0,
-            location: None,
-            tiny: false,
-        }
+        Layer { key, kernel, scratch: 0, location: None, tiny: false }
     }
 
     /// Sets where the user asked for the layer.
@@ -104,7 +95,7 @@ impl Layer {
 /// A graph of tasks. Inputs always have smaller numbers than the tasks that read them, so the numbering is a
 /// topological order and a cycle cannot be written down.
 ///
-/// Memory: 16 bytes a task (a layer, a block number, bytes) plus 4 for its offset and 8 for each edge.
+/// Memory: 12 bytes a task (a layer, a block number, an offset), 8 more if results have bytes, and 8 for each edge.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -125,6 +116,7 @@ pub struct TaskGraph {
     pub(crate) layers: Vec<Layer>,
     pub(crate) layer_of: Vec<u32>,
     pub(crate) block_of: Vec<u32>,
+    /// Bytes of each result; empty while all of them are 0.
     pub(crate) bytes: Vec<u64>,
     /// `offsets[t]..offsets[t + 1]` are the task's edges; empty for an empty graph.
     pub(crate) offsets: Vec<u32>,
@@ -180,7 +172,7 @@ impl TaskGraph {
     /// Bytes of a task's result, as its layer promised.
     #[inline]
     pub fn bytes(&self, task: TaskId) -> u64 {
-        self.bytes[task.index()]
+        self.bytes.get(task.index()).copied().unwrap_or(0)
     }
 
     /// Bytes that must be free for a task to start: its result and its scratch memory.
@@ -255,12 +247,7 @@ pub struct GraphBuilder {
 impl GraphBuilder {
     /// An empty graph.
     pub fn new() -> Self {
-        GraphBuilder {
-            graph: TaskGraph {
-                offsets: vec![0],
-                ..TaskGraph::default()
-            },
-        }
+        GraphBuilder { graph: TaskGraph { offsets: vec![0], ..TaskGraph::default() } }
     }
 
     /// Makes room for more tasks and edges.
@@ -268,7 +255,6 @@ impl GraphBuilder {
         let graph = &mut self.graph;
         graph.layer_of.reserve_exact(tasks);
         graph.block_of.reserve_exact(tasks);
-        graph.bytes.reserve_exact(tasks);
         graph.offsets.reserve_exact(tasks);
         graph.edges.reserve_exact(edges);
     }
@@ -289,18 +275,10 @@ impl GraphBuilder {
     /// # Errors
     /// If an input or the layer does not exist, or there are 2^32 tasks or edges.
     #[inline]
-    pub fn task(
-        &mut self,
-        layer: LayerId,
-        block: u32,
-        bytes: u64,
-        inputs: &[Edge],
-    ) -> Result<TaskId> {
+    pub fn task(&mut self, layer: LayerId, block: u32, bytes: u64, inputs: &[Edge]) -> Result<TaskId> {
         let graph = &mut self.graph;
         let number = graph.layer_of.len();
-        if inputs.iter().any(|edge| edge.task.index() >= number)
-            || layer.0 as usize >= graph.layers.len()
-        {
+        if inputs.iter().any(|edge| edge.task.index() >= number) || layer.0 as usize >= graph.layers.len() {
             return Err(Error::InvalidGraph(format!(
                 "task {number} reads a task or uses a layer that does not exist yet"
             )));
@@ -310,7 +288,10 @@ impl GraphBuilder {
         }
         graph.layer_of.push(layer.0);
         graph.block_of.push(block);
-        graph.bytes.push(bytes);
+        if bytes > 0 || !graph.bytes.is_empty() {
+            graph.bytes.resize(number, 0);
+            graph.bytes.push(bytes);
+        }
         graph.edges.extend_from_slice(inputs);
         graph.offsets.push(graph.edges.len() as u32);
         Ok(TaskId(number as u32))
@@ -319,6 +300,12 @@ impl GraphBuilder {
     /// Asks for a result.
     pub fn output(&mut self, edge: Edge) {
         self.graph.outputs.push(edge);
+    }
+
+    /// The layer and the block number of a task.
+    #[inline]
+    pub fn place(&self, task: TaskId) -> (LayerId, u32) {
+        (LayerId(self.graph.layer_of[task.index()]), self.graph.block_of[task.index()])
     }
 
     /// How many tasks there are so far.

@@ -40,9 +40,7 @@ pub use events::{Event, Observer};
 pub use executor::{Executor, RunContext, Synchronous, Threads, invoke, run_in_order, testing};
 pub use graph::{Edge, GraphBuilder, Layer, LayerId, Successors, TaskGraph};
 pub use key::{Key, KeyBuilder};
-pub use optimize::{
-    FUSED, Fused, PASSES, Pass, PassReport, Step, check, cull, dedupe, fuse, optimize,
-};
+pub use optimize::{FUSED, Fused, PASSES, Pass, PassReport, Step, check, cull, dedupe, fuse, optimize};
 pub use order::order;
 pub use petgraph::{GraphView, ReadRef, TaskRef, TaskRefs, Visited};
 pub use plan::{OperationSummary, Plan, PlanOptions};

@@ -18,15 +18,8 @@ pub fn order(graph: &TaskGraph, successors: &Successors) -> Vec<TaskId> {
     let mut walk = Walk {
         graph,
         successors,
-        waiting: graph
-            .offsets
-            .windows(2)
-            .map(|pair| pair[1] - pair[0])
-            .collect(),
-        readers: graph
-            .tasks()
-            .map(|task| successors.of(task).len() as u32)
-            .collect(),
+        waiting: graph.offsets.windows(2).map(|pair| pair[1] - pair[0]).collect(),
+        readers: graph.tasks().map(|task| successors.of(task).len() as u32).collect(),
         placed: vec![false; graph.len()],
         order: Vec::with_capacity(graph.len()),
     };
@@ -35,11 +28,7 @@ pub fn order(graph: &TaskGraph, successors: &Successors) -> Vec<TaskId> {
     }
     let mut stack: Vec<(TaskId, bool)> = Vec::new();
     // Outputs first, then whatever no output needs (nothing, after culling).
-    let roots = graph
-        .outputs()
-        .iter()
-        .map(|edge| edge.task)
-        .chain(graph.tasks().rev());
+    let roots = graph.outputs().iter().map(|edge| edge.task).chain(graph.tasks().rev());
     for root in roots {
         stack.push((root, false));
         while let Some((task, expanded)) = stack.pop() {
@@ -51,15 +40,11 @@ pub fn order(graph: &TaskGraph, successors: &Successors) -> Vec<TaskId> {
                 continue;
             }
             stack.push((task, true));
-            let mut inputs: SmallVec<[TaskId; 16]> =
-                graph.inputs(task).iter().map(|edge| edge.task).collect();
+            let mut inputs: SmallVec<[TaskId; 16]> = graph.inputs(task).iter().map(|edge| edge.task).collect();
             let surplus = |input: &TaskId| needs[input.index()].saturating_sub(graph.bytes(*input));
             // The stack reverses: the last one pushed is visited first.
             inputs.reverse();
-            if inputs
-                .windows(2)
-                .any(|pair| surplus(&pair[0]) > surplus(&pair[1]))
-            {
+            if inputs.windows(2).any(|pair| surplus(&pair[0]) > surplus(&pair[1])) {
                 inputs.sort_by_key(surplus);
             }
             stack.extend(inputs.into_iter().map(|input| (input, false)));
@@ -74,17 +59,9 @@ fn needs(graph: &TaskGraph) -> Vec<u64> {
     let mut inputs: Vec<(u64, u64)> = Vec::new();
     for task in graph.tasks() {
         inputs.clear();
-        inputs.extend(
-            graph
-                .inputs(task)
-                .iter()
-                .map(|edge| (needs[edge.task.index()], graph.bytes(edge.task))),
-        );
+        inputs.extend(graph.inputs(task).iter().map(|edge| (needs[edge.task.index()], graph.bytes(edge.task))));
         let surplus = |&(need, bytes): &(u64, u64)| std::cmp::Reverse(need.saturating_sub(bytes));
-        if inputs
-            .windows(2)
-            .any(|pair| surplus(&pair[0]) > surplus(&pair[1]))
-        {
+        if inputs.windows(2).any(|pair| surplus(&pair[0]) > surplus(&pair[1])) {
             inputs.sort_by_key(surplus);
         }
         let mut held = 0_u64;
@@ -174,6 +151,6 @@ mod tests {
         // 4096 leaves of 1 byte summed 8 by 8: depth first needs 8 a level, breadth first would need 4096.
         let graph = tree_graph(4096, 8);
         let order = order(&graph, &graph.successors());
-        assert!(project(&graph, &order).bytes <= 4 * 8 + 1);
+        assert!(project(&graph, order).bytes <= 4 * 8 + 1);
     }
 }

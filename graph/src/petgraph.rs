@@ -7,8 +7,8 @@ use std::ops::Range;
 use petgraph::Direction;
 use petgraph::visit::{
     Data, EdgeCount, EdgeRef, GraphBase, GraphProp, IntoEdgeReferences, IntoEdges, IntoNeighbors,
-    IntoNeighborsDirected, IntoNodeIdentifiers, IntoNodeReferences, NodeCompactIndexable,
-    NodeCount, NodeIndexable, NodeRef, VisitMap, Visitable,
+    IntoNeighborsDirected, IntoNodeIdentifiers, IntoNodeReferences, NodeCompactIndexable, NodeCount, NodeIndexable,
+    NodeRef, VisitMap, Visitable,
 };
 use petgraph::{Directed, EdgeType};
 
@@ -32,10 +32,7 @@ pub struct GraphView<'g> {
 impl<'g> GraphView<'g> {
     /// A view of a graph; finds the readers of every task. O(tasks + edges).
     pub fn new(graph: &'g TaskGraph) -> Self {
-        GraphView {
-            graph,
-            successors: graph.successors(),
-        }
+        GraphView { graph, successors: graph.successors() }
     }
 }
 
@@ -154,10 +151,7 @@ impl<'a> Iterator for TaskRefs<'a> {
 
     fn next(&mut self) -> Option<TaskRef<'a>> {
         let task = TaskId(self.numbers.next()?);
-        Some(TaskRef {
-            task,
-            layer: self.graph.layer(task),
-        })
+        Some(TaskRef { task, layer: self.graph.layer(task) })
     }
 }
 
@@ -166,10 +160,7 @@ impl<'a> IntoNodeReferences for &'a GraphView<'_> {
     type NodeReferences = TaskRefs<'a>;
 
     fn node_references(self) -> TaskRefs<'a> {
-        TaskRefs {
-            graph: self.graph,
-            numbers: 0..self.graph.len() as u32,
-        }
+        TaskRefs { graph: self.graph, numbers: 0..self.graph.len() as u32 }
     }
 }
 
@@ -207,11 +198,7 @@ type Reads<'a> = Box<dyn Iterator<Item = ReadRef<'a>> + 'a>;
 
 fn reads_of(graph: &TaskGraph, reader: TaskId) -> impl Iterator<Item = ReadRef<'_>> {
     let edges = graph.inputs(reader).iter().enumerate();
-    edges.map(move |(position, edge)| ReadRef {
-        reader,
-        position: position as u32,
-        edge,
-    })
+    edges.map(move |(position, edge)| ReadRef { reader, position: position as u32, edge })
 }
 
 impl<'a> IntoEdgeReferences for &'a GraphView<'_> {
@@ -219,11 +206,7 @@ impl<'a> IntoEdgeReferences for &'a GraphView<'_> {
     type EdgeReferences = Reads<'a>;
 
     fn edge_references(self) -> Reads<'a> {
-        Box::new(
-            self.graph
-                .tasks()
-                .flat_map(|task| reads_of(self.graph, task)),
-        )
+        Box::new(self.graph.tasks().flat_map(|task| reads_of(self.graph, task)))
     }
 }
 
@@ -252,9 +235,7 @@ impl<'a> IntoEdges for &'a GraphView<'_> {
     fn edges(self, task: TaskId) -> Reads<'a> {
         let mut readers = self.successors.of(task).to_vec();
         readers.dedup();
-        let reads = readers
-            .into_iter()
-            .flat_map(|reader| reads_of(self.graph, reader));
+        let reads = readers.into_iter().flat_map(|reader| reads_of(self.graph, reader));
         Box::new(reads.filter(move |read| read.edge.task == task))
     }
 }

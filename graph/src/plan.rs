@@ -10,7 +10,6 @@ use crate::graph::{Successors, TaskGraph};
 use crate::memory::projection::{Peak, project};
 use crate::optimize::{PassReport, optimize};
 use crate::order::order;
-use crate::task::TaskId;
 
 /// How to plan.
 #[derive(Clone, Debug, Default)]
@@ -38,43 +37,25 @@ impl Plan {
     pub fn new(graph: TaskGraph, options: &PlanOptions) -> Result<Plan> {
         let (mut graph, mut passes) = optimize(graph, &options.skip_passes)?;
         let mut successors = graph.successors();
-        if !options.skip_passes.iter().any(|name| name == "order") {
+        // Where no result has bytes there is nothing to order by: the graph's own order is as good as any.
+        let ordered = !graph.bytes.is_empty() && !options.skip_passes.iter().any(|name| name == "order");
+        if ordered {
             let order = order(&graph, &successors);
-            if order
-                .iter()
-                .enumerate()
-                .any(|(at, task)| task.index() != at)
-            {
+            if order.iter().enumerate().any(|(at, task)| task.index() != at) {
                 drop(successors);
                 graph = graph.select(&order, |edge| edge);
                 successors = graph.successors();
             }
-            passes.push(PassReport {
-                name: "order",
-                before: graph.len(),
-                after: graph.len(),
-            });
+            passes.push(PassReport { name: "order", before: graph.len(), after: graph.len() });
         }
-        let in_order: Vec<TaskId> = graph.tasks().collect();
-        let peak = project(&graph, &in_order);
-        drop(in_order);
+        let peak = project(&graph, graph.tasks());
         if let Some(limit) = options.memory_limit
             && peak.bytes > limit
         {
             let operation = graph.layer(peak.task).kernel.describe();
-            return Err(Error::Memory {
-                operation,
-                needed: peak.bytes,
-                limit,
-            });
+            return Err(Error::Memory { operation, needed: peak.bytes, limit });
         }
-        Ok(Plan {
-            graph,
-            successors,
-            peak,
-            passes,
-            memory_limit: options.memory_limit,
-        })
+        Ok(Plan { graph, successors, peak, passes, memory_limit: options.memory_limit })
     }
 
     /// The graph; tasks are numbered in the order in which one thread would run them.
@@ -112,22 +93,14 @@ impl Plan {
             let at = *of_layer[layer].get_or_insert_with(|| {
                 let name = self.graph.layers()[layer].kernel.describe();
                 *index.entry(name.clone()).or_insert_with(|| {
-                    summaries.push(OperationSummary {
-                        operation: name,
-                        ..OperationSummary::default()
-                    });
+                    summaries.push(OperationSummary { operation: name, ..OperationSummary::default() });
                     summaries.len() - 1
                 })
             });
             let summary = &mut summaries[at];
             summary.tasks += 1;
             summary.bytes_made += self.graph.bytes(task);
-            summary.bytes_read += self
-                .graph
-                .inputs(task)
-                .iter()
-                .map(|edge| self.graph.bytes(edge.task))
-                .sum::<u64>();
+            summary.bytes_read += self.graph.inputs(task).iter().map(|edge| self.graph.bytes(edge.task)).sum::<u64>();
             summary.largest = summary.largest.max(self.graph.need(task));
         }
         summaries
@@ -155,17 +128,8 @@ impl fmt::Display for Plan {
             writeln!(f, "{:8} {} -> {} tasks", pass.name, pass.before, pass.after)?;
         }
         let rows = self.operations();
-        let width = rows
-            .iter()
-            .map(|row| row.operation.chars().count())
-            .max()
-            .unwrap_or(0)
-            .clamp(9, 72);
-        writeln!(
-            f,
-            "{:width$} {:>9} {:>11} {:>11} {:>11}",
-            "operation", "tasks", "reads", "makes", "largest"
-        )?;
+        let width = rows.iter().map(|row| row.operation.chars().count()).max().unwrap_or(0).clamp(9, 72);
+        writeln!(f, "{:width$} {:>9} {:>11} {:>11} {:>11}", "operation", "tasks", "reads", "makes", "largest")?;
         for row in rows {
             let name: String = row.operation.chars().take(width).collect();
             writeln!(
@@ -180,11 +144,7 @@ impl fmt::Display for Plan {
         }
         write!(f, "projected peak {}", bytes(self.peak.bytes))?;
         if !self.graph.is_empty() {
-            write!(
-                f,
-                " in {}",
-                self.graph.layer(self.peak.task).kernel.describe()
-            )?;
+            write!(f, " in {}", self.graph.layer(self.peak.task).kernel.describe())?;
         }
         match self.memory_limit {
             Some(limit) => writeln!(f, ", limit {}", bytes(limit)),
@@ -195,11 +155,6 @@ impl fmt::Display for Plan {
 
 impl fmt::Debug for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Plan({} tasks, projected peak {})",
-            self.graph.len(),
-            bytes(self.peak.bytes)
-        )
+        write!(f, "Plan({} tasks, projected peak {})", self.graph.len(), bytes(self.peak.bytes))
     }
 }

@@ -66,10 +66,8 @@ impl Registry {
             operation: name.to_string(),
             reason: "no kernel of this name is registered here".into(),
         })?;
-        decode(parameters).map_err(|error| Error::NotPortable {
-            operation: name.to_string(),
-            reason: error.to_string(),
-        })
+        decode(parameters)
+            .map_err(|error| Error::NotPortable { operation: name.to_string(), reason: error.to_string() })
     }
 
     /// Appends a value's bytes to `out`.
@@ -90,10 +88,7 @@ impl Registry {
                 let mut body = Vec::new();
                 block
                     .encode(&mut body)
-                    .map_err(|error| Error::NotPortable {
-                        operation: block.describe(),
-                        reason: error.to_string(),
-                    })?;
+                    .map_err(|error| Error::NotPortable { operation: block.describe(), reason: error.to_string() })?;
                 sized(out, &body);
             }
             Value::Parts(parts) => {
@@ -126,13 +121,9 @@ impl Registry {
             4 => Value::F64(f64::from_le_bytes(take(bytes).ok_or_else(short)?)),
             5 => {
                 let codec = take_sized(bytes).ok_or_else(short)?;
-                let codec =
-                    std::str::from_utf8(codec).map_err(|_| malformed("codec is not text"))?;
+                let codec = std::str::from_utf8(codec).map_err(|_| malformed("codec is not text"))?;
                 let body = take_sized(bytes).ok_or_else(short)?;
-                let decode = self
-                    .blocks
-                    .get(codec)
-                    .ok_or_else(|| malformed(&format!("no block codec {codec:?}")))?;
+                let decode = self.blocks.get(codec).ok_or_else(|| malformed(&format!("no block codec {codec:?}")))?;
                 Value::Block(decode(body).map_err(|error| malformed(&error.to_string()))?)
             }
             6 => {
@@ -140,11 +131,7 @@ impl Registry {
                 if count > bytes.len() as u64 || depth > 8 {
                     return Err(malformed("too many parts"));
                 }
-                Value::Parts(
-                    (0..count)
-                        .map(|_| self.decode_nested(bytes, depth + 1))
-                        .collect::<Result<_>>()?,
-                )
+                Value::Parts((0..count).map(|_| self.decode_nested(bytes, depth + 1)).collect::<Result<_>>()?)
             }
             other => return Err(malformed(&format!("tag {other}"))),
         })

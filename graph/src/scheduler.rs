@@ -59,27 +59,13 @@ impl Scheduler {
     /// A scheduler for a plan, under the plan's memory limit.
     pub fn new(plan: Arc<Plan>) -> Scheduler {
         let graph = plan.graph();
-        let waiting: Vec<u32> = graph
-            .tasks()
-            .map(|task| graph.inputs(task).len() as u32)
-            .collect();
+        let waiting: Vec<u32> = graph.tasks().map(|task| graph.inputs(task).len() as u32).collect();
         let sources_left = waiting.iter().filter(|&&inputs| inputs == 0).count();
-        let budget = plan.memory_limit().map(|limit| {
-            Budget::new(
-                limit,
-                plan.peak().bytes,
-                graph.tasks().map(|task| graph.need(task)).collect(),
-            )
-        });
-        let mut scheduler = Scheduler {
-            waiting,
-            ready: BinaryHeap::new(),
-            next_source: 0,
-            sources_left,
-            finished: 0,
-            budget,
-            plan,
-        };
+        let budget = plan
+            .memory_limit()
+            .map(|limit| Budget::new(limit, plan.peak().bytes, graph.tasks().map(|task| graph.need(task)).collect()));
+        let mut scheduler =
+            Scheduler { waiting, ready: BinaryHeap::new(), next_source: 0, sources_left, finished: 0, budget, plan };
         scheduler.find_source();
         scheduler
     }

@@ -25,11 +25,7 @@ impl Store {
         }
         let mut slots = Vec::new();
         slots.resize_with(graph.len(), Value::default);
-        Store {
-            slots,
-            readers,
-            parts: HashMap::new(),
-        }
+        Store { slots, readers, parts: HashMap::new() }
     }
 
     /// Appends the inputs of a task to `inputs`. What nobody else reads is moved out, the rest is shared.
@@ -37,31 +33,16 @@ impl Store {
     /// # Errors
     /// If a result has no such part.
     #[inline]
-    pub fn gather(
-        &mut self,
-        graph: &TaskGraph,
-        task: TaskId,
-        inputs: &mut Vec<Value>,
-    ) -> KernelResult<()> {
+    pub fn gather(&mut self, graph: &TaskGraph, task: TaskId, inputs: &mut Vec<Value>) -> KernelResult<()> {
         for &edge in graph.inputs(task) {
             let slot = &mut self.slots[edge.task.index()];
             let last = self.readers[edge.task.index()] == 1;
             inputs.push(match (edge.part(), &mut *slot) {
                 (Some(part), Value::Parts(values)) => {
                     let count = values.len();
-                    let value = values
-                        .get_mut(part as usize)
-                        .ok_or_else(|| no_part(edge, count))?;
-                    let last = last
-                        || self
-                            .parts
-                            .get(&edge.task)
-                            .is_some_and(|readers| readers[part as usize] == 1);
-                    if last {
-                        std::mem::take(value)
-                    } else {
-                        value.clone()
-                    }
+                    let value = values.get_mut(part as usize).ok_or_else(|| no_part(edge, count))?;
+                    let last = last || self.parts.get(&edge.task).is_some_and(|readers| readers[part as usize] == 1);
+                    if last { std::mem::take(value) } else { value.clone() }
                 }
                 (Some(part), _) if part != 0 => return Err(no_part(edge, 1)),
                 _ if last => std::mem::take(slot),
@@ -88,28 +69,17 @@ impl Store {
         let graph = plan.graph();
         let mut readers = vec![0_u32; count];
         let mut read = |edge: &Edge| match edge.part() {
-            Some(part) => readers
-                .get_mut(part as usize)
-                .into_iter()
-                .for_each(|readers| *readers += 1),
+            Some(part) => readers.get_mut(part as usize).into_iter().for_each(|readers| *readers += 1),
             None => readers.iter_mut().for_each(|readers| *readers += 1),
         };
         let mut last = None;
         for &reader in plan.successors().of(task) {
             // A task that reads several parts stands there several times, side by side.
             if last.replace(reader) != Some(reader) {
-                graph
-                    .inputs(reader)
-                    .iter()
-                    .filter(|edge| edge.task == task)
-                    .for_each(&mut read);
+                graph.inputs(reader).iter().filter(|edge| edge.task == task).for_each(&mut read);
             }
         }
-        graph
-            .outputs()
-            .iter()
-            .filter(|edge| edge.task == task)
-            .for_each(&mut read);
+        graph.outputs().iter().filter(|edge| edge.task == task).for_each(&mut read);
         self.parts.insert(task, readers);
     }
 
@@ -163,15 +133,8 @@ impl Store {
                 match edge.part() {
                     None => Ok(value.clone()),
                     Some(part) => {
-                        let count = if let Value::Parts(parts) = value {
-                            parts.len()
-                        } else {
-                            1
-                        };
-                        value
-                            .part(part)
-                            .cloned()
-                            .ok_or_else(|| no_part(*edge, count))
+                        let count = if let Value::Parts(parts) = value { parts.len() } else { 1 };
+                        value.part(part).cloned().ok_or_else(|| no_part(*edge, count))
                     }
                 }
             })
@@ -180,8 +143,5 @@ impl Store {
 }
 
 fn no_part(edge: Edge, count: usize) -> KernelError {
-    KernelError::new(format!(
-        "reads part {} of a result of {count} parts",
-        edge.part().unwrap_or(0)
-    ))
+    KernelError::new(format!("reads part {} of a result of {count} parts", edge.part().unwrap_or(0)))
 }

@@ -46,8 +46,7 @@ pub trait Kernel: Send + Sync + 'static {
         let _ = block;
         Err(Error::NotPortable {
             operation: self.describe(),
-            reason: "it is a closure of this process; register the function as a named kernel"
-                .into(),
+            reason: "it is a closure of this process; register the function as a named kernel".into(),
         })
     }
 

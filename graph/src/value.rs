@@ -30,10 +30,7 @@ pub trait Block: Any + Send + Sync {
     /// Appends the block's bytes to `out`; only called if [`codec`](Block::codec) names a decoder.
     fn encode(&self, out: &mut Vec<u8>) -> KernelResult<()> {
         let _ = out;
-        Err(KernelError::new(format!(
-            "{} cannot be serialized",
-            self.describe()
-        )))
+        Err(KernelError::new(format!("{} cannot be serialized", self.describe())))
     }
 }
 
@@ -48,11 +45,7 @@ pub struct Brief {
 impl Brief {
     /// A brief of a kind of block with the given extents; those beyond the fourth are shown as `...`.
     pub fn new(kind: &'static str, extents: &[usize]) -> Brief {
-        let mut brief = Brief {
-            kind,
-            ndim: extents.len().min(255) as u8,
-            extents: [0; 4],
-        };
+        let mut brief = Brief { kind, ndim: extents.len().min(255) as u8, extents: [0; 4] };
         for (slot, &extent) in brief.extents.iter_mut().zip(extents) {
             *slot = extent as u64;
         }
@@ -147,8 +140,7 @@ impl Value {
         match std::mem::take(self) {
             Value::Block(block) => {
                 let any: Arc<dyn Any + Send + Sync> = block.clone();
-                any.downcast::<B>()
-                    .map_err(|_| Value::Block(block).wrong_type::<B>())
+                any.downcast::<B>().map_err(|_| Value::Block(block).wrong_type::<B>())
             }
             other => Err(other.wrong_type::<B>()),
         }
@@ -163,11 +155,7 @@ impl Value {
     }
 
     fn wrong_type<B>(&self) -> KernelError {
-        KernelError::new(format!(
-            "expected a {}, got {}",
-            std::any::type_name::<B>(),
-            self.describe()
-        ))
+        KernelError::new(format!("expected a {}, got {}", std::any::type_name::<B>(), self.describe()))
     }
 }
 

@@ -26,17 +26,13 @@ fn serialize() {
 fn count() {
     let count = Count::default();
     let plan = Plan::new(tree_graph(100, 10), &PlanOptions::default()).unwrap();
-    count
-        .execute(Arc::new(plan), &RunContext::default())
-        .unwrap();
+    count.execute(Arc::new(plan), &RunContext::default()).unwrap();
     assert_eq!(count.counter.total(), 111);
 }
 
 #[test]
 fn refuse() {
     let plan = Plan::new(tree_graph(100, 10), &PlanOptions::default()).unwrap();
-    let error = Refuse
-        .execute(Arc::new(plan), &RunContext::default())
-        .unwrap_err();
+    let error = Refuse.execute(Arc::new(plan), &RunContext::default()).unwrap_err();
     assert!(matches!(error, Error::Refused { tasks: 111, .. }));
 }

@@ -40,9 +40,10 @@ pub(crate) fn elementwise(
             })
         };
         let axes = input.grid.axes();
-        regs.push(builder.input(Input::broadcast(input.dtype, axes.len(), ndim, |axis| {
-            is_one(&axes[axis]) && stretched(axis)
-        })));
+        regs.push(
+            builder
+                .input(Input::broadcast(input.dtype, axes.len(), ndim, |axis| is_one(&axes[axis]) && stretched(axis))),
+        );
     }
     let result = build(&mut builder, &regs).map_err(|error| invalid(operation, &error, at))?;
     let program = builder.finish(result).map_err(|error| invalid(operation, &error, at))?;
@@ -78,7 +79,9 @@ pub(crate) fn blockwise(
         axes.push(chosen.map(|(axis, _)| axis.clone()).or_else(given).unwrap_or_else(|| Axis::whole(1)));
     }
     for (input, read) in inputs.iter_mut().zip(&program.inputs) {
-        let mut wanted: SmallVec<[Axis; 4]> = input.grid.axes().iter().cloned().collect();
+        // An axis that is not read has one index; were it cut, its empty chunks would be in the way.
+        let uncut = |axis: &Axis| axis.length().map_or_else(|| axis.clone(), Axis::whole);
+        let mut wanted: SmallVec<[Axis; 4]> = input.grid.axes().iter().map(uncut).collect();
         for (out, axis) in read.axes.iter().enumerate() {
             if let Some(axis) = axis {
                 wanted[usize::from(*axis)] = axes[out].clone();
@@ -108,7 +111,9 @@ fn misfit(operation: &str, inputs: &[ExprRef], a: &Axis, b: &Axis, at: At) -> Er
     let reason = if a.length().is_some() && b.length().is_some() {
         format!("shapes {shapes} do not match: axes must be equal, or 1 to be repeated")
     } else {
-        format!("shapes {shapes} have lengths that are known only when computed and come from different places: persist both first")
+        format!(
+            "shapes {shapes} have lengths that are known only when computed and come from different places: persist both first"
+        )
     };
     Error::invalid_at(operation, reason, at)
 }

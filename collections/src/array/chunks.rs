@@ -225,13 +225,17 @@ impl Chunks {
                 }
                 AxisChunks::Whole => Some(vec![length]),
                 AxisChunks::Length(0) if length > 0 => {
-                    return Err(Error::invalid(operation, format!("chunks of length 0 along axis {axis}: give at least 1")));
+                    return Err(Error::invalid(
+                        operation,
+                        format!("chunks of length 0 along axis {axis}: give at least 1"),
+                    ));
                 }
                 AxisChunks::Length(chunk) => Axis::regular(length, *chunk).lengths(),
                 AxisChunks::Lengths(lengths) => {
                     let sum: usize = lengths.iter().sum();
                     if sum != length {
-                        let reason = format!("chunks {lengths:?} of axis {axis} add up to {sum}, its length is {length}");
+                        let reason =
+                            format!("chunks {lengths:?} of axis {axis} add up to {sum}, its length is {length}");
                         return Err(Error::invalid(operation, reason));
                     }
                     Some(lengths.clone())

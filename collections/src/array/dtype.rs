@@ -33,17 +33,50 @@ pub(crate) use for_each_dtype;
 macro_rules! with_dtype {
     ($dtype:expr, $T:ident => $body:expr) => {
         match $dtype {
-            $crate::array::dtype::DType::Bool => { type $T = bool; $body }
-            $crate::array::dtype::DType::I8 => { type $T = i8; $body }
-            $crate::array::dtype::DType::I16 => { type $T = i16; $body }
-            $crate::array::dtype::DType::I32 => { type $T = i32; $body }
-            $crate::array::dtype::DType::I64 => { type $T = i64; $body }
-            $crate::array::dtype::DType::U8 => { type $T = u8; $body }
-            $crate::array::dtype::DType::U16 => { type $T = u16; $body }
-            $crate::array::dtype::DType::U32 => { type $T = u32; $body }
-            $crate::array::dtype::DType::U64 => { type $T = u64; $body }
-            $crate::array::dtype::DType::F32 => { type $T = f32; $body }
-            $crate::array::dtype::DType::F64 => { type $T = f64; $body }
+            $crate::array::dtype::DType::Bool => {
+                type $T = bool;
+                $body
+            }
+            $crate::array::dtype::DType::I8 => {
+                type $T = i8;
+                $body
+            }
+            $crate::array::dtype::DType::I16 => {
+                type $T = i16;
+                $body
+            }
+            $crate::array::dtype::DType::I32 => {
+                type $T = i32;
+                $body
+            }
+            $crate::array::dtype::DType::I64 => {
+                type $T = i64;
+                $body
+            }
+            $crate::array::dtype::DType::U8 => {
+                type $T = u8;
+                $body
+            }
+            $crate::array::dtype::DType::U16 => {
+                type $T = u16;
+                $body
+            }
+            $crate::array::dtype::DType::U32 => {
+                type $T = u32;
+                $body
+            }
+            $crate::array::dtype::DType::U64 => {
+                type $T = u64;
+                $body
+            }
+            $crate::array::dtype::DType::F32 => {
+                type $T = f32;
+                $body
+            }
+            $crate::array::dtype::DType::F64 => {
+                type $T = f64;
+                $body
+            }
         }
     };
 }
@@ -76,7 +109,15 @@ macro_rules! define_dtype {
 
 /// A Rust type that can be the element of an array: `bool`, `i8` to `i64`, `u8` to `u64`, `f32`, `f64`.
 pub trait Element:
-    Copy + Send + Sync + Default + PartialEq + PartialOrd + fmt::Debug + fmt::Display + 'static
+    Copy
+    + Send
+    + Sync
+    + Default
+    + PartialEq
+    + PartialOrd
+    + fmt::Debug
+    + fmt::Display
+    + 'static
     + super::kernels::Lane
     + Into<super::kernels::Scalar>
     + bytemuck::NoUninit
@@ -156,7 +197,13 @@ impl DType {
     pub fn promote(self, other: DType) -> DType {
         let (small, large) = if self.kind() <= other.kind() { (self, other) } else { (other, self) };
         match (small.kind(), large.kind()) {
-            (a, b) if a == b => if small.size() >= large.size() { small } else { large },
+            (a, b) if a == b => {
+                if small.size() >= large.size() {
+                    small
+                } else {
+                    large
+                }
+            }
             (Kind::Bool, _) => large,
             (Kind::Unsigned, Kind::Signed) if small.size() < large.size() => large,
             (Kind::Unsigned, Kind::Signed) => match small.size() {
@@ -270,8 +317,16 @@ mod tests {
     fn promotion_like_numpy() {
         use DType::*;
         for (a, b, expected) in [
-            (I32, F32, F64), (I16, F32, F32), (U8, I8, I16), (U32, I32, I64), (U64, I64, F64),
-            (Bool, I8, I8), (Bool, F32, F32), (U8, I64, I64), (U64, F32, F64), (U16, I8, I32),
+            (I32, F32, F64),
+            (I16, F32, F32),
+            (U8, I8, I16),
+            (U32, I32, I64),
+            (U64, I64, F64),
+            (Bool, I8, I8),
+            (Bool, F32, F32),
+            (U8, I64, I64),
+            (U64, F32, F64),
+            (U16, I8, I32),
         ] {
             assert_eq!(a.promote(b), expected, "{a} {b}");
         }

@@ -7,10 +7,10 @@ use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Neg, Not, Rem, Sub};
 use std::panic::Location;
 
 use super::build::{cast, elementwise};
-use super::dtype::{Element, Promote};
+use super::dtype::{DType, Element, Kind, Promote};
 use super::expr::ExprRef;
 use super::handle::Array;
-use super::kernels::program::{BinaryOp, Builder, UnaryOp};
+use super::kernels::program::{BinaryOp, Builder, Reg, UnaryOp};
 use super::kernels::{KernelError, Scalar};
 use crate::error::Result;
 
@@ -64,8 +64,37 @@ fn binary<T: Element, U: Element>(op: BinaryOp, a: &Operand<T>, b: &Operand<U>, 
         };
         let a = side(builder, scalars[0])?;
         let b = side(builder, scalars[1])?;
-        builder.binary(op, a, b)
+        let compares = matches!(
+            op,
+            BinaryOp::Eq | BinaryOp::Ne | BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge
+        );
+        match (T::DTYPE.kind(), U::DTYPE.kind()) {
+            (Kind::Signed, _) if compares && U::DTYPE == DType::U64 => compare_exactly(builder, op, a, b, a),
+            (_, Kind::Signed) if compares && T::DTYPE == DType::U64 => compare_exactly(builder, op, a, b, b),
+            _ => builder.binary(op, a, b),
+        }
     })
+}
+
+/// Compares a signed integer with an `u64`, which have no type in common that holds both: a negative one is less than any
+/// `u64`, one that is not is an `u64`. `signed` says which of the two it is.
+fn compare_exactly(
+    builder: &mut Builder,
+    op: BinaryOp,
+    a: Reg,
+    b: Reg,
+    signed: Reg,
+) -> std::result::Result<Reg, KernelError> {
+    let zero = builder.constant(0_i64)?;
+    let negative = builder.binary(BinaryOp::Lt, signed, zero)?;
+    let answer = builder.constant(match op {
+        BinaryOp::Lt | BinaryOp::Le => signed == a,
+        BinaryOp::Gt | BinaryOp::Ge => signed == b,
+        op => op == BinaryOp::Ne,
+    })?;
+    let (a, b) = (builder.cast(a, DType::U64)?, builder.cast(b, DType::U64)?);
+    let compared = builder.binary(op, a, b)?;
+    builder.select(negative, answer, compared)
 }
 
 fn unary<T: Element>(op: UnaryOp, x: &Array<T>, at: At) -> Result<ExprRef> {
@@ -110,7 +139,7 @@ unary_methods! {
     floor, Floor, T, "Rounds towards negative infinity; integers stay.";
     ceil, Ceil, T, "Rounds towards infinity; integers stay.";
     trunc, Trunc, T, "Rounds towards zero; integers stay.";
-    rint, Rint, T, "Rounds to the nearest integer, halves to even; integers stay.";
+    rint, Rint, T::Float, "Rounds to the nearest integer, halves to even; integers become floats.";
     isnan, IsNan, bool, "Whether an element is not a number.";
     isfinite, IsFinite, bool, "Whether an element is neither infinite nor NaN.";
     isinf, IsInf, bool, "Whether an element is infinite.";
@@ -325,8 +354,6 @@ macro_rules! scalar_operators {
         scalar_operators!(Rem, rem, always::<{ REM }>, $scalar, $scalar);
     )*};
 }
-
-use super::dtype::DType;
 
 const ADD: usize = 0;
 const SUB: usize = 1;

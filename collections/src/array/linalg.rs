@@ -56,24 +56,47 @@ impl<T: Element> Array<T> {
         Ok(Array::from_expr(product))
     }
 
-    /// NumPy's `dot`: for arrays of one or two axes the same as [`matmul`](Array::matmul), for a scalar the product.
+    /// NumPy's `dot`: over the last axis of `self` and the last but one (or only) of `other`; the result has the other axes of
+    /// `self`, then the other axes of `other`. For arrays of one or two axes the same as [`matmul`](Array::matmul), with a scalar
+    /// the product.
+    ///
+    /// ```
+    /// use talatat::prelude::*;
+    /// use talatat::array::ones;
+    /// let x = ones::<f64>([2, 3]).dot(&ones::<f64>([4, 3, 5]))?;
+    /// assert_eq!(x.shape()?, [2, 4, 5]);
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// As [`matmul`](Array::matmul); for more than two axes, where NumPy's rule differs from `@`: use `matmul`.
+    /// If the contracted axes differ.
     #[track_caller]
     pub fn dot<U: Element>(&self, other: &Array<U>) -> Result<Array<<T as Promote<U>>::Output>>
     where
         T: Promote<U>,
     {
-        if self.ndim() == 0 || other.ndim() == 0 {
+        let at = Location::caller();
+        let dtype = <T as Promote<U>>::Output::DTYPE;
+        let (left, right) = (cast(self.expr()?, dtype, at)?, cast(other.expr()?, dtype, at)?);
+        if left.ndim() == 0 || right.ndim() == 0 {
             let product = self * other;
             product.check()?;
             return Ok(product);
         }
-        if self.ndim() > 2 || other.ndim() > 2 {
-            return Err(Error::invalid("dot", "more than two axes: use matmul, which repeats leading axes"));
-        }
-        self.matmul(other)
+        let (row, column) = (left.ndim() == 1, right.ndim() == 1);
+        let left = if row { view("dot", &left, &[None, Some(0)], at)? } else { left };
+        let right = if column { view("dot", &right, &[Some(0), None], at)? } else { right };
+        // The leading axes of one are of length 1 in the other, so that each matrix meets each.
+        let (ours, theirs) = (left.ndim() - 2, right.ndim() - 2);
+        let repeated = |count| std::iter::repeat_n(None, count);
+        let axes: Vec<_> = (0..ours).map(Some).chain(repeated(theirs)).chain([Some(ours), Some(ours + 1)]).collect();
+        let left = view("dot", &left, &axes, at)?;
+        let axes: Vec<_> = repeated(ours).chain((0..theirs + 2).map(Some)).collect();
+        let right = view("dot", &right, &axes, at)?;
+        let lead = ours + theirs;
+        let rows = (0..ours).chain((!row).then_some(lead));
+        let axes: Vec<_> = rows.chain(ours..lead).chain((!column).then_some(lead + 1)).map(Some).collect();
+        Ok(Array::from_expr(view("dot", &product(left, right, at)?, &axes, at)?))
     }
 }
 

@@ -24,9 +24,7 @@ mod shape;
 mod slice;
 
 pub use chunks::{AxisChunks, Chunks, IntoAxisChunks};
-pub use create::{
-    arange, eye, from_ndarray, full, integers, linspace, linspace_open, normal, ones, uniform, zeros,
-};
+pub use create::{arange, eye, from_ndarray, full, integers, linspace, linspace_open, normal, ones, uniform, zeros};
 pub use dtype::{DType, Element, Kind, Promote};
 pub use elementwise::{Operand, where_};
 pub use handle::{Array, Item};

@@ -6,12 +6,13 @@
 use std::ops::RangeFull;
 use std::panic::Location;
 
-use super::build::axis_number;
+use super::build::{axis_number, rechunked};
 use super::dtype::Element;
 use super::expr::{Expr, ExprRef, Op};
 use super::grid::{Axis, Grid};
 use super::handle::Array;
 use super::kernels::reduce::ReduceOp;
+use super::shape::run_grid;
 use crate::error::{Error, Result};
 
 /// Which axes to reduce: one, several, or all, and whether they stay with length 1.
@@ -98,6 +99,8 @@ impl From<Vec<isize>> for Axes {
 /// A reduction of an expression.
 fn reduce(expr: &ExprRef, op: ReduceOp, axes: &Axes, at: &'static Location<'static>) -> Result<ExprRef> {
     let numbers = axes.numbers(op.name(), expr.ndim(), at)?;
+    let ordered = if op.is_ordered(expr.dtype) { in_order(expr, &numbers, at) } else { None };
+    let expr = ordered.as_ref().unwrap_or(expr);
     let reduced = |axis: usize| numbers.binary_search(&axis).is_ok();
     let old = expr.grid.axes();
     let lost = numbers.iter().any(|&axis| old[axis].length().is_none());
@@ -117,6 +120,25 @@ fn reduce(expr: &ExprRef, op: ReduceOp, axes: &Axes, at: &'static Location<'stat
     };
     let op_node = Op::Reduce { op, axes: numbers, keepdims: axes.keepdims, input: expr.clone() };
     Ok(Expr::new(op.output_dtype(expr.dtype), grid, op_node, None, at))
+}
+
+/// The array cut so that its blocks, one after the other, are in the order of the index along the reduced axes: single indices
+/// of the first axes, any chunks of one, the whole of those behind. None if it is cut like that.
+fn in_order(expr: &ExprRef, reduced: &[usize], at: &'static Location<'static>) -> Option<ExprRef> {
+    let axes = expr.grid.axes();
+    let lengths: Vec<usize> = reduced.iter().map(|&axis| axes[axis].length()).collect::<Option<_>>()?;
+    let single = |axis: &usize| axes[*axis].longest().is_some_and(|longest| longest <= 1);
+    let behind = reduced.iter().skip_while(|axis| single(axis)).skip(1);
+    if behind.into_iter().all(|&axis| axes[axis].chunks() == 1) {
+        return None;
+    }
+    let elements = reduced.iter().filter_map(|&axis| axes[axis].longest()).product::<usize>().max(1);
+    let runs = run_grid(&lengths, elements);
+    let mut wanted = axes.to_vec();
+    for (&axis, run) in reduced.iter().zip(runs.axes()) {
+        wanted[axis] = run.clone();
+    }
+    Some(rechunked(expr, Grid::new(wanted), at))
 }
 
 macro_rules! reductions {

@@ -69,13 +69,16 @@ impl<T: Element> Array<T> {
         }
         let lead = shape.len() - own.len();
         let mut builder = Builder::new(shape.len());
-        let input = Input::broadcast(expr.dtype, own.len(), shape.len(), |axis| own[axis] == 1 && shape[axis + lead] != 1);
+        let input =
+            Input::broadcast(expr.dtype, own.len(), shape.len(), |axis| own[axis] == 1 && shape[axis + lead] != 1);
         let read = input.axes.clone();
         let register = builder.input(input);
         let program = builder.finish(register).map_err(|error| invalid("broadcast_to", &error, at))?;
         let auto = Chunks::default().grid("broadcast_to", shape, T::DTYPE.size())?;
-        let extra: Vec<(usize, Axis)> =
-            (0..shape.len()).filter(|&axis| read[axis].is_none()).map(|axis| (axis, auto.axes()[axis].clone())).collect();
+        let extra: Vec<(usize, Axis)> = (0..shape.len())
+            .filter(|&axis| read[axis].is_none())
+            .map(|axis| (axis, auto.axes()[axis].clone()))
+            .collect();
         Ok(Array::from_expr(blockwise("broadcast_to", program, vec![expr.clone()], &extra, at)?))
     }
 
@@ -157,7 +160,7 @@ fn resolve(own: &[usize], wanted: &[isize], at: At) -> Result<Vec<usize>> {
     };
     let rest: usize = wanted.iter().filter_map(|&length| usize::try_from(length).ok()).product();
     let open = wanted.iter().filter(|&&length| length < 0).count();
-    if open > 1 || (open == 1 && (rest == 0 || elements % rest != 0)) {
+    if open > 1 || (open == 1 && (rest == 0 || !elements.is_multiple_of(rest))) {
         return Err(wrong());
     }
     let shape: Vec<usize> =
@@ -167,7 +170,7 @@ fn resolve(own: &[usize], wanted: &[isize], at: At) -> Result<Vec<usize>> {
 
 /// Chunks whose blocks are runs of the flat array, of about `elements` elements: whole axes at the end, single indices at
 /// the beginning, and one axis between that is cut.
-fn run_grid(shape: &[usize], elements: usize) -> Grid {
+pub(super) fn run_grid(shape: &[usize], elements: usize) -> Grid {
     let mut axes: Vec<Axis> = Vec::with_capacity(shape.len());
     let mut inner = 1_usize;
     let mut cut = false;
@@ -249,7 +252,8 @@ fn concatenate_exprs(operation: &str, inputs: Vec<ExprRef>, axis: isize, dtype: 
             });
         let Some(along) = input.grid.axes().get(axis).and_then(Axis::lengths).filter(|_| same) else {
             let (a, b) = (shape_text(&first.grid), shape_text(&input.grid));
-            let reason = format!("shapes {a} and {b} differ in another axis than {axis}, or {axis} has an unknown length");
+            let reason =
+                format!("shapes {a} and {b} differ in another axis than {axis}, or {axis} has an unknown length");
             return Err(Error::invalid_at(operation, reason, at));
         };
         lengths.extend(along);
@@ -262,8 +266,11 @@ fn concatenate_exprs(operation: &str, inputs: Vec<ExprRef>, axis: isize, dtype: 
     if aligned.len() == 1 {
         return Ok(aligned.swap_remove(0));
     }
-    let grid = Grid::new(first.grid.axes().iter().enumerate().map(|(other, old)| {
-        if other == axis { Axis::from_lengths(lengths.iter().copied()) } else { old.clone() }
-    }));
+    let grid =
+        Grid::new(
+            first.grid.axes().iter().enumerate().map(|(other, old)| {
+                if other == axis { Axis::from_lengths(lengths.iter().copied()) } else { old.clone() }
+            }),
+        );
     Ok(Expr::new(dtype, grid, Op::Concatenate { inputs: aligned, axis }, None, at))
 }

@@ -31,6 +31,11 @@ pub trait Call: Send + Sync {
 
     /// Bytes of the result, as far as its type tells.
     fn bytes(&self) -> u64;
+
+    /// How many calls the result takes, this one included; those that are shared are counted for each reader.
+    fn weight(&self) -> u32 {
+        1
+    }
 }
 
 /// A call whose result is there.

@@ -167,7 +167,16 @@ impl<F, M> DelayedFn<F, M> {
         if !self.function.pure {
             key = key.combine(u128::from(unique()));
         }
-        let call = FunctionCall { key, function: self.function.clone(), location: Location::caller(), args, mode: PhantomData::<M> };
+        let mut weight = 1_u32;
+        args.inputs(&mut |input| weight = weight.saturating_add(input.weight()));
+        let call = FunctionCall {
+            key,
+            function: self.function.clone(),
+            location: Location::caller(),
+            weight,
+            args,
+            mode: PhantomData::<M>,
+        };
         Delayed::from_node(Node::new(call))
     }
 }
@@ -176,6 +185,7 @@ struct FunctionCall<F, A, M> {
     key: Key,
     location: &'static Location<'static>,
     function: Arc<Function<F>>,
+    weight: u32,
     args: A,
     mode: PhantomData<M>,
 }
@@ -213,6 +223,11 @@ where
     fn run(&self, inputs: &mut [Value]) -> KernelResult<Value> {
         let values = self.args.resolve(&mut inputs.iter_mut())?;
         Ok(self.function.run.apply(values)?.into_value())
+    }
+
+    #[inline]
+    fn weight(&self) -> u32 {
+        self.weight
     }
 
     fn bytes(&self) -> u64 {

@@ -4,20 +4,28 @@ use std::sync::Arc;
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
-use talatat_graph::{Edge, Kernel, KernelError, KernelResult, Key, Layer, LayerId, TaskContext, TaskId, Value};
+use talatat_graph::{
+    Edge, GraphBuilder, Kernel, KernelError, KernelResult, Key, Layer, LayerId, TaskContext, TaskId, Value,
+};
 
 use super::Lowering;
 use crate::delayed::{Call, Node};
 use crate::error::Result;
 
+/// Room for at most this many tasks is made ahead of time.
+const MOST_RESERVED: usize = 1 << 22;
+
+/// How many calls a result takes, if that can be believed: where calls are shared the count grows without bounds.
+fn expected(node: &Node) -> usize {
+    Some(node.weight() as usize).filter(|&weight| weight <= MOST_RESERVED).unwrap_or(0)
+}
+
 /// The calls that have become tasks. Calls with equal keys are one task.
 #[derive(Default)]
 pub(crate) struct DelayedTasks {
     layers: Vec<CallLayer>,
-    /// Numbers in `keys` and `tasks`, by the call's key.
-    index: HashTable<u32>,
-    keys: Vec<Key>,
-    tasks: Vec<TaskId>,
+    /// The tasks, by their calls' keys.
+    index: HashTable<TaskId>,
 }
 
 struct CallLayer {
@@ -34,13 +42,20 @@ enum Visit<'a> {
 
 impl DelayedTasks {
     #[inline]
-    fn find(&self, key: Key) -> Option<TaskId> {
-        let found = self.index.find(hash(key), |&number| self.keys[number as usize] == key);
-        found.map(|&number| self.tasks[number as usize])
+    fn find(&self, graph: &GraphBuilder, key: Key) -> Option<TaskId> {
+        self.index.find(hash(key), |&task| key_of(&self.layers, graph, task) == key).copied()
+    }
+
+    fn reserve(&mut self, graph: &GraphBuilder, calls: usize) {
+        let layers = &self.layers;
+        self.index.reserve(calls, |&task| hash(key_of(layers, graph, task)));
     }
 
     /// Makes tasks of a call and of all it depends on, inputs first; depth is no limit.
     pub(crate) fn lower(lowering: &mut Lowering, root: &Node) -> Result<Edge> {
+        let hint = expected(root);
+        lowering.graph.reserve(hint, hint);
+        lowering.delayed.reserve(&lowering.graph, hint);
         let mut stack = vec![Visit::Open(root)];
         // The tasks of the inputs that have been visited and not yet read.
         let mut edges: Vec<Edge> = Vec::new();
@@ -53,7 +68,7 @@ impl DelayedTasks {
                     node.inputs(&mut |input| stack.push(Visit::Open(input)));
                     let inputs = stack.len() - at - 1;
                     if inputs > 0 {
-                        if let Some(task) = lowering.delayed.find(node.key()) {
+                        if let Some(task) = lowering.delayed.find(&lowering.graph, node.key()) {
                             stack.truncate(at);
                             edges.push(task.into());
                             continue;
@@ -68,7 +83,7 @@ impl DelayedTasks {
                 }
             };
             let first = edges.len() - inputs;
-            let task = Self::task(lowering, node, &edges[first..])?;
+            let task = Self::task(lowering, node, &edges[first..], hint)?;
             edges.truncate(first);
             edges.push(task.into());
         }
@@ -76,12 +91,16 @@ impl DelayedTasks {
     }
 
     #[inline]
-    fn task(lowering: &mut Lowering, node: &Node, inputs: &[Edge]) -> Result<TaskId> {
-        let DelayedTasks { layers, index, keys, tasks } = &mut lowering.delayed;
+    fn task(lowering: &mut Lowering, node: &Node, inputs: &[Edge], hint: usize) -> Result<TaskId> {
+        let (DelayedTasks { layers, index }, graph) = (&mut lowering.delayed, &mut lowering.graph);
         let key = node.key();
-        let entry = index.entry(hash(key), |&number| keys[number as usize] == key, |&number| hash(keys[number as usize]));
+        let entry = index.entry(
+            hash(key),
+            |&task| key_of(layers, graph, task) == key,
+            |&task| hash(key_of(layers, graph, task)),
+        );
         let vacant = match entry {
-            Entry::Occupied(entry) => return Ok(tasks[*entry.get() as usize]),
+            Entry::Occupied(entry) => return Ok(*entry.get()),
             Entry::Vacant(vacant) => vacant,
         };
         let function = node.function();
@@ -90,17 +109,17 @@ impl DelayedTasks {
             Some(at) => at,
             None => {
                 let placeholder = CallKernel { name: node.name().into(), calls: Vec::new() };
-                let id = lowering.graph.layer(Layer::new(function, Arc::new(placeholder)));
-                layers.push(CallLayer { function, id, calls: Vec::new() });
+                let id = graph.layer(Layer::new(function, Arc::new(placeholder)));
+                // Room for all the calls there may be: what is not touched costs nothing.
+                let calls = Vec::with_capacity(hint.max(16));
+                layers.push(CallLayer { function, id, calls });
                 layers.len() - 1
             }
         };
         let layer = &mut layers[at];
-        let task = lowering.graph.task(layer.id, layer.calls.len() as u32, node.bytes(), inputs)?;
+        let task = graph.task(layer.id, layer.calls.len() as u32, node.bytes(), inputs)?;
         layer.calls.push(node.clone());
-        vacant.insert(keys.len() as u32);
-        keys.push(key);
-        tasks.push(task);
+        vacant.insert(task);
         Ok(task)
     }
 
@@ -112,6 +131,14 @@ impl DelayedTasks {
             lowering.graph.set_kernel(layer.id, Arc::new(CallKernel { name, calls: layer.calls }));
         }
     }
+}
+
+/// The key of a call that is a task.
+#[inline]
+fn key_of(layers: &[CallLayer], graph: &GraphBuilder, task: TaskId) -> Key {
+    let (id, block) = graph.place(task);
+    let layer = layers.iter().rfind(|layer| layer.id == id);
+    layer.and_then(|layer| layer.calls.get(block as usize)).map_or(Key::from_bits(0), |call| call.key())
 }
 
 fn hash(key: Key) -> u64 {

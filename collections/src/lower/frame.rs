@@ -67,7 +67,7 @@ fn run_of_steps(node: &Node) -> (&Node, Vec<Step>) {
 /// A kernel for a run of steps and its source, if the source can be made inside of the task.
 fn partition_kernel(source: &Node, steps: Vec<Step>) -> PartitionKernel {
     let source = match &source.op {
-        Op::Csv(scan) => Source::Csv(scan.parser()),
+        Op::Csv(scan) => Source::Csv(Box::new(scan.parser())),
         Op::Data(parts) => Source::Data(parts.clone()),
         _ => Source::Input,
     };

@@ -55,9 +55,7 @@ impl BlockState {
     /// The state after `quotes` more quote bytes.
     #[must_use]
     pub fn after(self, quotes: u64) -> Self {
-        BlockState {
-            in_quotes: self.in_quotes ^ (quotes % 2 == 1),
-        }
+        BlockState { in_quotes: self.in_quotes ^ (quotes % 2 == 1) }
     }
 }
 
@@ -72,12 +70,8 @@ pub fn count_quotes(bytes: &[u8], quote: u8) -> u64 {
 /// Those of [`ObjectRef::read_range`].
 pub fn count_quotes_in(object: &ObjectRef, block: Range<u64>, quote: u8) -> Result<u64> {
     let Range { start, end } = block;
-    let steps = (start..end)
-        .step_by(STEP as usize)
-        .map(|from| from..end.min(from.saturating_add(STEP)));
-    steps
-        .map(|range| Ok(count_quotes(&object.read_range(range)?, quote)))
-        .sum()
+    let steps = (start..end).step_by(STEP as usize).map(|from| from..end.min(from.saturating_add(STEP)));
+    steps.map(|range| Ok(count_quotes(&object.read_range(range)?, quote))).sum()
 }
 
 /// The state at the start of each block, from the quotes counted in each.
@@ -98,18 +92,9 @@ pub fn first_record_start(bytes: &[u8], state: BlockState, quote: Option<u8>) ->
 
 /// The records that a block of a text in memory owns, as a range of the text; see the rule in the
 /// [module's page](self). What lies outside of the text is ignored.
-pub fn records_of_block(
-    text: &[u8],
-    block: Range<usize>,
-    state: BlockState,
-    quote: Option<u8>,
-) -> Range<usize> {
-    let (a, b) = (
-        block.start.min(text.len()),
-        block.end.min(text.len()).max(block.start.min(text.len())),
-    );
-    let (Some(inside), Some(from_a), Some(from_b)) = (text.get(a..b), text.get(a..), text.get(b..))
-    else {
+pub fn records_of_block(text: &[u8], block: Range<usize>, state: BlockState, quote: Option<u8>) -> Range<usize> {
+    let (a, b) = (block.start.min(text.len()), block.end.min(text.len()).max(block.start.min(text.len())));
+    let (Some(inside), Some(from_a), Some(from_b)) = (text.get(a..b), text.get(a..), text.get(b..)) else {
         return 0..0;
     };
     let at_b = state.after(quote.map_or(0, |quote| count_quotes(inside, quote)));
@@ -168,11 +153,7 @@ fn read_with(
     let length = (b - a) as usize;
     let inside = first.get(..length).unwrap_or(&first);
     let mut scanner = Scanner { state, quote };
-    let start = if a == 0 {
-        Some(0)
-    } else {
-        scanner.record_end(inside)
-    };
+    let start = if a == 0 { Some(0) } else { scanner.record_end(inside) };
     let at_b = state.after(quote.map_or(0, |quote| count_quotes(inside, quote)));
     if b == size && at_b.in_quotes {
         return Err(unclosed(object));
@@ -185,10 +166,7 @@ fn read_with(
         return Ok(first.slice(start..));
     }
     let mut scanner = Scanner { state: at_b, quote };
-    if let Some(end) = first
-        .get(length..)
-        .and_then(|after| scanner.record_end(after))
-    {
+    if let Some(end) = first.get(length..).and_then(|after| scanner.record_end(after)) {
         return Ok(first.slice(start..length + end));
     }
     let mut records = BytesMut::from(first.get(start..).unwrap_or_default());
@@ -200,11 +178,7 @@ fn read_with(
                 "the record there goes on for more than {limit} bytes; look for a quote that is never closed, or, if quotes \
                  have no meaning in this text, read it without a quote character"
             );
-            return Err(StorageError::BadCsv {
-                url: object.location().to_string(),
-                offset: b,
-                reason,
-            });
+            return Err(StorageError::BadCsv { url: object.location().to_string(), offset: b, reason });
         }
         step = step.saturating_mul(2).min(STEP);
         let more = object.read_range(read_to..size.min(read_to.saturating_add(step)))?;
@@ -215,21 +189,13 @@ fn read_with(
         }
         records.extend_from_slice(&more);
     }
-    if scanner.state.in_quotes {
-        Err(unclosed(object))
-    } else {
-        Ok(records.freeze())
-    }
+    if scanner.state.in_quotes { Err(unclosed(object)) } else { Ok(records.freeze()) }
 }
 
 fn unclosed(object: &ObjectRef) -> StorageError {
     let reason = "the text ends inside of a quoted field; close the quote, or, if quotes have no meaning in this text, \
                   read it without a quote character";
-    StorageError::BadCsv {
-        url: object.location().to_string(),
-        offset: object.size(),
-        reason: reason.into(),
-    }
+    StorageError::BadCsv { url: object.location().to_string(), offset: object.size(), reason: reason.into() }
 }
 
 /// Looks for record ends in text that arrives in pieces.
@@ -269,47 +235,29 @@ mod tests {
     }
 
     fn blocks(length: usize, size: usize) -> Vec<Range<usize>> {
-        (0..length)
-            .step_by(size)
-            .map(|a| a..length.min(a + size))
-            .collect()
+        (0..length).step_by(size).map(|a| a..length.min(a + size)).collect()
     }
 
     fn states(text: &[u8], blocks: &[Range<usize>], quote: Option<u8>) -> Vec<BlockState> {
-        let count = |block: &Range<usize>| {
-            quote.map_or(0, |quote| count_quotes(&text[block.clone()], quote))
-        };
+        let count = |block: &Range<usize>| quote.map_or(0, |quote| count_quotes(&text[block.clone()], quote));
         block_states(&blocks.iter().map(count).collect::<Vec<_>>())
     }
 
     /// The referee's records.
     fn parse(text: &[u8], quote: Option<u8>) -> Vec<Vec<Vec<u8>>> {
         let mut reader = csv::ReaderBuilder::new();
-        reader
-            .has_headers(false)
-            .flexible(true)
-            .quoting(quote.is_some())
-            .quote(quote.unwrap_or(b'"'));
-        let records = reader
-            .from_reader(text)
-            .into_byte_records()
-            .map(|record| record.unwrap());
-        records
-            .map(|record| record.iter().map(<[u8]>::to_vec).collect())
-            .collect()
+        reader.has_headers(false).flexible(true).quoting(quote.is_some()).quote(quote.unwrap_or(b'"'));
+        let records = reader.from_reader(text).into_byte_records().map(|record| record.unwrap());
+        records.map(|record| record.iter().map(<[u8]>::to_vec).collect()).collect()
     }
 
     /// One field as it stands in the text.
     fn field(quote: u8) -> impl Strategy<Value = Vec<u8>> {
         let bare = prop::collection::vec(prop::sample::select(vec![b'a', b'b', b' ']), 0..4);
-        let inner = prop::collection::vec(
-            prop::sample::select(vec![b'a', b',', b'\n', b'\r', quote, b'"', b'\'']),
-            0..8,
-        );
+        let inner =
+            prop::collection::vec(prop::sample::select(vec![b'a', b',', b'\n', b'\r', quote, b'"', b'\'']), 0..8);
         let quoted = inner.prop_map(move |inner| {
-            let doubled = inner
-                .into_iter()
-                .flat_map(|c| std::iter::repeat_n(c, if c == quote { 2 } else { 1 }));
+            let doubled = inner.into_iter().flat_map(|c| std::iter::repeat_n(c, if c == quote { 2 } else { 1 }));
             [quote].into_iter().chain(doubled).chain([quote]).collect()
         });
         prop_oneof![bare, quoted]
@@ -402,24 +350,17 @@ mod tests {
     fn unclosed_quotes_and_endless_records() {
         let text = [b"a\n\"".as_slice(), &[b'x'; 1000]].concat();
         let object = object("unclosed", &text);
-        let read =
-            |block, limit| read_with(&object, block, BlockState::default(), Some(b'"'), 10, limit);
+        let read = |block, limit| read_with(&object, block, BlockState::default(), Some(b'"'), 10, limit);
         let error = read(0..5, RECORD_LIMIT).unwrap_err().to_string();
         assert!(error.contains("ends inside of a quoted field"), "{error}");
         let error = read(0..5, 100).unwrap_err().to_string();
-        assert!(
-            error.contains("byte 5") && error.contains("more than 100 bytes"),
-            "{error}"
-        );
+        assert!(error.contains("byte 5") && error.contains("more than 100 bytes"), "{error}");
         assert!(read(0..2000, RECORD_LIMIT).is_err());
     }
 
     #[test]
     fn quotes_are_counted_in_steps() {
         let text = b"ab\"".repeat(STEP as usize / 2);
-        assert_eq!(
-            count_quotes_in(&object("steps", &text), 0..text.len() as u64, b'"').unwrap(),
-            STEP / 2
-        );
+        assert_eq!(count_quotes_in(&object("steps", &text), 0..text.len() as u64, b'"').unwrap(), STEP / 2);
     }
 }

@@ -19,9 +19,7 @@ pub enum StorageError {
         reason: String,
     },
     /// A URL of a scheme that is not known.
-    #[error(
-        "`{url}`: the scheme `{scheme}://` is not supported; use a path, file://, memory://, s3:// or gs://"
-    )]
+    #[error("`{url}`: the scheme `{scheme}://` is not supported; use a path, file://, memory://, s3:// or gs://")]
     UnsupportedScheme {
         /// What was given.
         url: String,
@@ -52,9 +50,7 @@ pub enum StorageError {
         reason: String,
     },
     /// A glob that cannot be understood.
-    #[error(
-        "`{pattern}` is not a valid glob: {reason}; to match a special character itself write it as `[*]`"
-    )]
+    #[error("`{pattern}` is not a valid glob: {reason}; to match a special character itself write it as `[*]`")]
     BadPattern {
         /// What was given.
         pattern: String,
@@ -89,9 +85,7 @@ pub enum StorageError {
         hint: String,
     },
     /// A folder where a file is needed.
-    #[error(
-        "`{url}` is a folder, not a file; to read the files in it write `{url}/*` (or `{url}/**` for all levels)"
-    )]
+    #[error("`{url}` is a folder, not a file; to read the files in it write `{url}/*` (or `{url}/**` for all levels)")]
     IsDirectory {
         /// The folder.
         url: String,
@@ -201,9 +195,7 @@ pub enum StorageError {
         source: Source,
     },
     /// The threads that talk to remote stores could not be started or were lost.
-    #[error(
-        "the storage threads could not do their work: {reason}; check the limit on threads and open files"
-    )]
+    #[error("the storage threads could not do their work: {reason}; check the limit on threads and open files")]
     Runtime {
         /// What the system said.
         reason: String,
@@ -216,25 +208,17 @@ impl StorageError {
         use object_store::Error as E;
         let url = url.to_string();
         match error {
-            E::NotFound { .. } => StorageError::NotFound {
-                url,
-                hint: "it was not found in the store; check the name".into(),
-            },
-            E::Precondition { .. } => StorageError::Changed { url },
-            E::PermissionDenied { .. } | E::Unauthenticated { .. } => StorageError::Denied {
-                url,
-                source: error.into(),
-            },
-            other if is_permission(&other) || matches!(status(&other), Some(401 | 403)) => {
-                StorageError::Denied {
-                    url,
-                    source: other.into(),
-                }
+            E::NotFound { .. } => {
+                StorageError::NotFound { url, hint: "it was not found in the store; check the name".into() }
             }
-            other => StorageError::Access {
-                url,
-                source: other.into(),
-            },
+            E::Precondition { .. } => StorageError::Changed { url },
+            E::PermissionDenied { .. } | E::Unauthenticated { .. } => {
+                StorageError::Denied { url, source: error.into() }
+            }
+            other if is_permission(&other) || matches!(status(&other), Some(401 | 403)) => {
+                StorageError::Denied { url, source: other.into() }
+            }
+            other => StorageError::Access { url, source: other.into() },
         }
     }
 }

@@ -46,15 +46,9 @@ pub fn expand<S: AsRef<str>>(inputs: &[S]) -> Result<Vec<ObjectRef>> {
 ///
 /// # Errors
 /// Those of [`expand`], and [`StorageError::BadOption`].
-pub fn expand_with<S: AsRef<str>>(
-    inputs: &[S],
-    options: &StorageOptions,
-) -> Result<Vec<ObjectRef>> {
+pub fn expand_with<S: AsRef<str>>(inputs: &[S], options: &StorageOptions) -> Result<Vec<ObjectRef>> {
     if inputs.is_empty() {
-        return Err(StorageError::NoMatch {
-            pattern: String::new(),
-            hint: "the list of inputs is empty".into(),
-        });
+        return Err(StorageError::NoMatch { pattern: String::new(), hint: "the list of inputs is empty".into() });
     }
     // Plain names are looked up together, then put back between the globs' matches.
     let mut plain = Vec::new();
@@ -70,17 +64,13 @@ pub fn expand_with<S: AsRef<str>>(
         })
         .collect::<Result<_>>()?;
     let mut plain = look_up_all(plain)?.into_iter();
-    Ok(found
-        .into_iter()
-        .flat_map(|some| some.unwrap_or_else(|| plain.next().into_iter().collect()))
-        .collect())
+    Ok(found.into_iter().flat_map(|some| some.unwrap_or_else(|| plain.next().into_iter().collect())).collect())
 }
 
 /// Whether a text is to be matched and not taken as it is.
 fn is_glob(text: &str) -> Result<bool> {
     let (scheme, rest) = split_scheme(text)?;
-    Ok(rest.contains(['*', '?', '[', '{'])
-        && !(scheme == Scheme::File && std::path::Path::new(rest).is_file()))
+    Ok(rest.contains(['*', '?', '[', '{']) && !(scheme == Scheme::File && std::path::Path::new(rest).is_file()))
 }
 
 /// One step of a pattern.
@@ -104,15 +94,10 @@ impl Pattern {
     fn parse(text: &str, options: &StorageOptions) -> Result<Self> {
         let (_, rest) = split_scheme(text)?;
         let segments = split_segments(rest);
-        let literal = segments
-            .iter()
-            .take_while(|s| !s.contains(['*', '?', '[', '{', '\\']))
-            .count();
+        let literal = segments.iter().take_while(|s| !s.contains(['*', '?', '[', '{', '\\'])).count();
         let special: &[&str] = segments.get(literal..).unwrap_or_default();
         // Where the special part begins in the text, by the place of its first segment.
-        let start = special
-            .first()
-            .map_or(text.len(), |s| s.as_ptr() as usize - text.as_ptr() as usize);
+        let start = special.first().map_or(text.len(), |s| s.as_ptr() as usize - text.as_ptr() as usize);
         let head = text.get(..start).unwrap_or_default();
         let root = if head.is_empty() {
             Location::parse_with(".", options)?
@@ -125,25 +110,17 @@ impl Pattern {
         } else {
             Location::parse_with(head, options)?
         };
-        Ok(Pattern {
-            text: text.into(),
-            root,
-            segments: compile(text, special)?,
-        })
+        Ok(Pattern { text: text.into(), root, segments: compile(text, special)? })
     }
 
     fn matches(&self) -> Result<Vec<ObjectRef>> {
         let store = self.root.store()?;
         let list = |folder: &Path, deep: bool| {
             let (inner, folder) = (store.object_store().clone(), folder.clone());
-            let answer =
-                store.block_on(async move { listing(inner.as_ref(), &folder, deep).await })?;
+            let answer = store.block_on(async move { listing(inner.as_ref(), &folder, deep).await })?;
             answer.map_err(|error| match error {
                 missing if is_missing(&missing) && self.root.scheme().is_remote() => {
-                    StorageError::NoBucket {
-                        url: self.text.clone(),
-                        bucket: self.root.bucket().into(),
-                    }
+                    StorageError::NoBucket { url: self.text.clone(), bucket: self.root.bucket().into() }
                 }
                 other => StorageError::from_store(&self.text, other),
             })
@@ -160,17 +137,13 @@ impl Pattern {
                     continue;
                 }
                 let (objects, below) = list(folder, matches!(segment, Segment::Rest(..)))?;
-                let accepts =
-                    |path: &Path| relative(folder, path).is_some_and(|name| segment.accepts(&name));
+                let accepts = |path: &Path| relative(folder, path).is_some_and(|name| segment.accepts(&name));
                 next.extend(below.into_iter().filter(|path| accepts(path)));
                 if last {
                     let objects = objects.iter().filter(|meta| accepts(&meta.location));
-                    found.extend(objects.map(|meta| {
-                        (
-                            meta.location.to_string(),
-                            ObjectRef::from_meta(&self.root, meta),
-                        )
-                    }));
+                    found.extend(
+                        objects.map(|meta| (meta.location.to_string(), ObjectRef::from_meta(&self.root, meta))),
+                    );
                 }
             }
             folders = next;
@@ -185,10 +158,7 @@ impl Pattern {
                 }
                 _ => "only folders match; add `/*` to take the files in them".into(),
             };
-            return Err(StorageError::NoMatch {
-                pattern: self.text.clone(),
-                hint,
-            });
+            return Err(StorageError::NoMatch { pattern: self.text.clone(), hint });
         }
         Ok(found.into_values().collect())
     }
@@ -199,9 +169,7 @@ impl Segment {
         let shown = |dots: bool| dots || !name.split('/').any(|part| part.starts_with('.'));
         match self {
             Segment::Name(wanted) => wanted == name,
-            Segment::One(glob, dots) | Segment::Rest(glob, dots) => {
-                shown(*dots) && glob.is_match(name)
-            }
+            Segment::One(glob, dots) | Segment::Rest(glob, dots) => shown(*dots) && glob.is_match(name),
         }
     }
 }
@@ -221,10 +189,7 @@ async fn listing(
 
 /// The path below a folder.
 fn relative(folder: &Path, path: &Path) -> Option<String> {
-    let parts: Vec<String> = path
-        .prefix_match(folder)?
-        .map(|part| part.as_ref().to_owned())
-        .collect();
+    let parts: Vec<String> = path.prefix_match(folder)?.map(|part| part.as_ref().to_owned()).collect();
     (!parts.is_empty()).then(|| parts.join("/"))
 }
 
@@ -252,20 +217,12 @@ fn split_segments(text: &str) -> Vec<&str> {
 
 fn compile(text: &str, segments: &[&str]) -> Result<Vec<Segment>> {
     let glob = |pattern: &str| {
-        let built = GlobBuilder::new(pattern)
-            .literal_separator(true)
-            .backslash_escape(true)
-            .empty_alternates(true)
-            .build();
-        built
-            .map(|glob| glob.compile_matcher())
-            .map_err(|error| bad(text, &error.kind().to_string()))
+        let built =
+            GlobBuilder::new(pattern).literal_separator(true).backslash_escape(true).empty_alternates(true).build();
+        built.map(|glob| glob.compile_matcher()).map_err(|error| bad(text, &error.kind().to_string()))
     };
     // From the first segment that can match several levels on, the rest is matched as one.
-    let deep = segments
-        .iter()
-        .position(|s| s.contains("**") || s.contains('/'))
-        .unwrap_or(segments.len());
+    let deep = segments.iter().position(|s| s.contains("**") || s.contains('/')).unwrap_or(segments.len());
     let (single, rest) = segments.split_at(deep);
     let dots = |pattern: &str| pattern.starts_with('.');
     let mut compiled: Vec<Segment> = single
@@ -283,10 +240,7 @@ fn compile(text: &str, segments: &[&str]) -> Result<Vec<Segment>> {
 }
 
 fn bad(pattern: &str, reason: &str) -> StorageError {
-    StorageError::BadPattern {
-        pattern: pattern.into(),
-        reason: reason.into(),
-    }
+    StorageError::BadPattern { pattern: pattern.into(), reason: reason.into() }
 }
 
 #[cfg(test)]
@@ -312,10 +266,7 @@ mod tests {
     /// The same files in a local folder and in memory.
     fn roots(name: &str) -> (tempfile::TempDir, [String; 2]) {
         let folder = tempfile::tempdir().unwrap();
-        let roots = [
-            folder.path().to_str().unwrap().to_owned(),
-            format!("memory://glob-tests/{name}"),
-        ];
+        let roots = [folder.path().to_str().unwrap().to_owned(), format!("memory://glob-tests/{name}")];
         for root in &roots {
             for file in FILES {
                 let location = Location::parse(&format!("{root}/{file}")).unwrap();
@@ -330,15 +281,9 @@ mod tests {
         let prefix = Location::parse(root)?.to_string();
         let name = |object: &ObjectRef| {
             let shown = object.location().to_string();
-            shown
-                .strip_prefix(&prefix)
-                .unwrap()
-                .trim_start_matches('/')
-                .to_owned()
+            shown.strip_prefix(&prefix).unwrap().trim_start_matches('/').to_owned()
         };
-        objects
-            .iter()
-            .for_each(|object| assert_eq!(object.size(), name(object).len() as u64));
+        objects.iter().for_each(|object| assert_eq!(object.size(), name(object).len() as u64));
         Ok(objects.iter().map(name).collect())
     }
 
@@ -376,19 +321,9 @@ mod tests {
                 let error = names(root, pattern).unwrap_err();
                 assert!(matches!(error, StorageError::NoMatch { .. }), "{error}");
             }
-            assert!(
-                names(root, "[xz]")
-                    .unwrap_err()
-                    .to_string()
-                    .contains("only folders match")
-            );
+            assert!(names(root, "[xz]").unwrap_err().to_string().contains("only folders match"));
         }
-        assert!(
-            names(&roots[0], "nowhere/*")
-                .unwrap_err()
-                .to_string()
-                .contains("does not exist")
-        );
+        assert!(names(&roots[0], "nowhere/*").unwrap_err().to_string().contains("does not exist"));
         assert!(expand::<&str>(&[]).is_err());
     }
 
@@ -396,11 +331,7 @@ mod tests {
     fn order_and_repetition_are_the_callers() {
         let (_folder, [root, _]) = roots("order");
         let inputs = ["z/a.csv", "part*", "a.csv", "a.csv"].map(|name| format!("{root}/{name}"));
-        let names: Vec<_> = expand(&inputs)
-            .unwrap()
-            .iter()
-            .map(|o| o.location().to_string())
-            .collect();
+        let names: Vec<_> = expand(&inputs).unwrap().iter().map(|o| o.location().to_string()).collect();
         let expected = ["z/a.csv", "part-10.csv", "part-2.csv", "a.csv", "a.csv"];
         assert_eq!(names, expected.map(|name| format!("{root}/{name}")));
     }
@@ -417,14 +348,8 @@ mod tests {
     fn a_file_that_looks_like_a_glob() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().to_str().unwrap();
-        ["a[1].csv", "a1.csv"]
-            .iter()
-            .for_each(|name| std::fs::write(folder.path().join(name), b"x").unwrap());
-        let first = |pattern: &str| {
-            expand(&[format!("{root}/{pattern}")]).unwrap()[0]
-                .location()
-                .to_string()
-        };
+        ["a[1].csv", "a1.csv"].iter().for_each(|name| std::fs::write(folder.path().join(name), b"x").unwrap());
+        let first = |pattern: &str| expand(&[format!("{root}/{pattern}")]).unwrap()[0].location().to_string();
         assert_eq!(first("a[1].csv"), format!("{root}/a[1].csv"));
         assert_eq!(first("a[1]*.csv"), format!("{root}/a1.csv"));
         assert_eq!(first("a[[]1].csv"), format!("{root}/a[1].csv"));
@@ -434,10 +359,7 @@ mod tests {
     fn the_working_directory() {
         // Tests run in the package's folder.
         let found = expand(&["src/storage/gl?b.rs", "Carg*.toml"]).unwrap();
-        let names: Vec<_> = found
-            .iter()
-            .map(|o| o.location().path().filename().unwrap().to_owned())
-            .collect();
+        let names: Vec<_> = found.iter().map(|o| o.location().path().filename().unwrap().to_owned()).collect();
         assert_eq!(names, ["glob.rs", "Cargo.toml"]);
     }
 }

@@ -87,26 +87,14 @@ impl Location {
                 if bucket.is_empty() {
                     return Err(bad(
                         text,
-                        format!(
-                            "the bucket's name is missing; write {}://bucket/key",
-                            scheme.name()
-                        ),
+                        format!("the bucket's name is missing; write {}://bucket/key", scheme.name()),
                     ));
                 }
                 (bucket, checked(text, key)?)
             }
         };
-        let options = if scheme.is_remote() {
-            options.clone()
-        } else {
-            StorageOptions::new()
-        };
-        Ok(Location {
-            scheme,
-            bucket: bucket.into(),
-            key: key.as_ref().into(),
-            options,
-        })
+        let options = if scheme.is_remote() { options.clone() } else { StorageOptions::new() };
+        Ok(Location { scheme, bucket: bucket.into(), key: key.as_ref().into(), options })
     }
 
     /// The kind of store.
@@ -143,11 +131,7 @@ impl Location {
     /// # Errors
     /// [`StorageError::BadLocation`] if `name` has empty segments, `.` or `..`.
     pub fn join(&self, name: &str) -> Result<Self> {
-        let joined = if self.key.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{}/{name}", self.key)
-        };
+        let joined = if self.key.is_empty() { name.to_owned() } else { format!("{}/{name}", self.key) };
         Ok(self.at(&checked(name, &joined)?))
     }
 
@@ -162,10 +146,7 @@ impl Location {
 
     /// Another place in the same store.
     pub(crate) fn at(&self, path: &Path) -> Self {
-        Location {
-            key: path.as_ref().into(),
-            ..self.clone()
-        }
+        Location { key: path.as_ref().into(), ..self.clone() }
     }
 
     /// The key as `object_store` takes it.
@@ -193,25 +174,18 @@ pub(super) fn split_scheme(text: &str) -> Result<(Scheme, &str)> {
         None => Ok((Scheme::File, text)),
         Some((_, "")) => Err(bad(text, "nothing follows the scheme".into())),
         Some(("file", rest)) if rest.starts_with('/') => Ok((Scheme::File, rest)),
-        Some(("file", _)) => Err(bad(
-            text,
-            "a file:// URL needs an absolute path: three slashes, as in file:///data/x.csv".into(),
-        )),
+        Some(("file", _)) => {
+            Err(bad(text, "a file:// URL needs an absolute path: three slashes, as in file:///data/x.csv".into()))
+        }
         Some(("memory", rest)) => Ok((Scheme::Memory, rest)),
         Some(("s3" | "s3a", rest)) => Ok((Scheme::S3, rest)),
         Some(("gs" | "gcs", rest)) => Ok((Scheme::Gcs, rest)),
-        Some((scheme, _)) => Err(StorageError::UnsupportedScheme {
-            url: text.into(),
-            scheme: scheme.into(),
-        }),
+        Some((scheme, _)) => Err(StorageError::UnsupportedScheme { url: text.into(), scheme: scheme.into() }),
     }
 }
 
 fn bad(text: &str, reason: String) -> StorageError {
-    StorageError::BadLocation {
-        text: text.into(),
-        reason,
-    }
+    StorageError::BadLocation { text: text.into(), reason }
 }
 
 fn checked(text: &str, key: &str) -> Result<Path> {
@@ -228,25 +202,22 @@ fn local_key(text: &str, path: &str) -> Result<Path> {
         Some(last) => {
             let (head, tail) = components.split_at(last + 1);
             let head: PathBuf = head.iter().collect();
-            head.canonicalize()
-                .unwrap_or_else(|_| lexical(&head))
-                .join(tail.iter().collect::<PathBuf>())
+            head.canonicalize().unwrap_or_else(|_| lexical(&head)).join(tail.iter().collect::<PathBuf>())
         }
     };
     Path::from_absolute_path(resolved).map_err(|error| bad(text, error.to_string()))
 }
 
 fn lexical(path: &FilePath) -> PathBuf {
-    path.components()
-        .fold(PathBuf::new(), |mut done, component| {
-            match component {
-                Component::ParentDir => {
-                    done.pop();
-                }
-                other => done.push(other),
+    path.components().fold(PathBuf::new(), |mut done, component| {
+        match component {
+            Component::ParentDir => {
+                done.pop();
             }
-            done
-        })
+            other => done.push(other),
+        }
+        done
+    })
 }
 
 #[cfg(test)]
@@ -276,15 +247,7 @@ mod tests {
 
     #[test]
     fn texts_that_name_nothing() {
-        for text in [
-            "",
-            "s3://",
-            "s3:///key",
-            "file://host/x",
-            "http://host/x",
-            "s3://b/a//b",
-            "memory://a/../b",
-        ] {
+        for text in ["", "s3://", "s3:///key", "file://host/x", "http://host/x", "s3://b/a//b", "memory://a/../b"] {
             let error = Location::parse(text).unwrap_err().to_string();
             assert!(error.contains(&format!("`{text}`")), "{error}");
         }
@@ -299,10 +262,7 @@ mod tests {
         {
             std::os::unix::fs::symlink(root.join("far/inner"), root.join("near")).unwrap();
             let text = format!("{}/near/../x", root.display());
-            assert_eq!(
-                Location::parse(&text).unwrap().local_path(),
-                Some(root.join("far/x"))
-            );
+            assert_eq!(Location::parse(&text).unwrap().local_path(), Some(root.join("far/x")));
         }
     }
 
@@ -311,14 +271,7 @@ mod tests {
         let folder = Location::parse("memory://a").unwrap();
         assert_eq!(folder.join("b/c").unwrap().to_string(), "memory://a/b/c");
         assert!(folder.join("../c").is_err());
-        assert_eq!(
-            Location::parse("s3://b")
-                .unwrap()
-                .join("c")
-                .unwrap()
-                .to_string(),
-            "s3://b/c"
-        );
+        assert_eq!(Location::parse("s3://b").unwrap().join("c").unwrap().to_string(), "s3://b/c");
     }
 
     #[test]

@@ -35,16 +35,13 @@ impl StorageOptions {
     /// Adds or replaces a setting.
     #[must_use]
     pub fn with(mut self, name: impl AsRef<str>, value: impl Into<String>) -> Self {
-        self.values
-            .insert(name.as_ref().to_ascii_lowercase(), value.into());
+        self.values.insert(name.as_ref().to_ascii_lowercase(), value.into());
         self
     }
 
     /// The value of a setting that was given here.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.values
-            .get(&name.to_ascii_lowercase())
-            .map(String::as_str)
+        self.values.get(&name.to_ascii_lowercase()).map(String::as_str)
     }
 
     /// Whether there are no settings.
@@ -55,9 +52,7 @@ impl StorageOptions {
     /// All settings, by name (lower case).
     #[cfg_attr(not(any(feature = "aws", feature = "gcp")), allow(dead_code))]
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.values
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+        self.values.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
 
@@ -70,10 +65,6 @@ impl fmt::Debug for StorageOptions {
 
 impl<N: AsRef<str>, V: Into<String>> FromIterator<(N, V)> for StorageOptions {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
-        pairs
-            .into_iter()
-            .fold(Self::new(), |options, (name, value)| {
-                options.with(name, value)
-            })
+        pairs.into_iter().fold(Self::new(), |options, (name, value)| options.with(name, value))
     }
 }

@@ -79,9 +79,7 @@ impl ObjectRef {
     /// What changes when the object is replaced: its etag, or else the time of its last change in microseconds. With
     /// the location and the size this makes a key of the content.
     pub fn version(&self) -> String {
-        self.etag
-            .clone()
-            .unwrap_or_else(|| self.modified_micros.to_string())
+        self.etag.clone().unwrap_or_else(|| self.modified_micros.to_string())
     }
 
     /// Reads bytes `range.start..range.end` with one request. An empty range needs none.
@@ -95,9 +93,7 @@ impl ObjectRef {
             return Ok(Bytes::new());
         }
         let object = self.clone();
-        self.location
-            .store()?
-            .block_on(async move { object.fetch(range).await })?
+        self.location.store()?.block_on(async move { object.fetch(range).await })?
     }
 
     /// Reads the whole object.
@@ -121,11 +117,7 @@ impl ObjectRef {
         let (object, ranges) = (self.clone(), ranges.to_vec());
         self.location.store()?.block_on(async move {
             let object = &object;
-            stream::iter(ranges)
-                .map(|range| object.fetch(range))
-                .buffered(CONCURRENT)
-                .try_collect()
-                .await
+            stream::iter(ranges).map(|range| object.fetch(range)).buffered(CONCURRENT).try_collect().await
         })?
     }
 
@@ -134,12 +126,7 @@ impl ObjectRef {
         if start <= end && end <= self.size {
             return Ok(());
         }
-        Err(StorageError::BadRange {
-            url: self.location.to_string(),
-            start,
-            end,
-            size: self.size,
-        })
+        Err(StorageError::BadRange { url: self.location.to_string(), start, end, size: self.size })
     }
 
     async fn fetch(&self, range: Range<u64>) -> Result<Bytes> {
@@ -150,19 +137,11 @@ impl ObjectRef {
         let length = range.end - range.start;
         // A weak etag never matches in a condition (RFC 9110, 13.1.1).
         let etag = self.etag.clone().filter(|etag| !etag.starts_with("W/"));
-        let options = GetOptions::new()
-            .with_range(Some(range))
-            .with_if_match(etag);
+        let options = GetOptions::new().with_range(Some(range)).with_if_match(etag);
         let failed = |error| StorageError::from_store(&self.location, error);
-        let answer = store
-            .object_store()
-            .get_opts(&self.location.path(), options)
-            .await
-            .map_err(failed)?;
+        let answer = store.object_store().get_opts(&self.location.path(), options).await.map_err(failed)?;
         // Not every server heeds the condition.
-        let changed = || StorageError::Changed {
-            url: self.location.to_string(),
-        };
+        let changed = || StorageError::Changed { url: self.location.to_string() };
         let strong = |etag: &str| etag.trim_start_matches("W/").to_owned();
         let seen = self.etag.as_deref().map(strong);
         let got = answer.meta.e_tag.as_deref().map(strong);
@@ -170,48 +149,26 @@ impl ObjectRef {
             return Err(changed());
         }
         let bytes = answer.bytes().await.map_err(failed)?;
-        if bytes.len() as u64 == length {
-            Ok(bytes)
-        } else {
-            Err(changed())
-        }
+        if bytes.len() as u64 == length { Ok(bytes) } else { Err(changed()) }
     }
 }
 
 /// Looks several locations up, concurrently if any is remote.
 pub(super) fn look_up_all(locations: Vec<Location>) -> Result<Vec<ObjectRef>> {
-    let remote = locations
-        .iter()
-        .any(|location| location.scheme().is_remote());
-    let all = stream::iter(locations)
-        .map(look_up)
-        .buffered(CONCURRENT)
-        .try_collect();
-    if remote {
-        runtime::on_runtime(all)?
-    } else {
-        runtime::wait(all)
-    }
+    let remote = locations.iter().any(|location| location.scheme().is_remote());
+    let all = stream::iter(locations).map(look_up).buffered(CONCURRENT).try_collect();
+    if remote { runtime::on_runtime(all)? } else { runtime::wait(all) }
 }
 
 async fn look_up(location: Location) -> Result<ObjectRef> {
     let store = location.store()?;
     let path = location.path();
     // An empty key is the root of the store; `head` of it means different things to different stores.
-    let answer = if path.is_root() {
-        None
-    } else {
-        Some(store.object_store().head(&path).await)
-    };
+    let answer = if path.is_root() { None } else { Some(store.object_store().head(&path).await) };
     match answer {
-        Some(Ok(meta)) => Ok(ObjectRef {
-            location: location.clone(),
-            ..ObjectRef::from_meta(&location, &meta)
-        }),
+        Some(Ok(meta)) => Ok(ObjectRef { location: location.clone(), ..ObjectRef::from_meta(&location, &meta) }),
         Some(Err(error)) if !is_missing(&error) => Err(if is_local_folder(&location) {
-            StorageError::IsDirectory {
-                url: location.to_string(),
-            }
+            StorageError::IsDirectory { url: location.to_string() }
         } else {
             StorageError::from_store(&location, error)
         }),
@@ -224,15 +181,9 @@ fn is_local_folder(location: &Location) -> bool {
 }
 
 /// Why there is nothing: a folder, a bucket that is not there, or only this one name.
-async fn explain_absence(
-    location: &Location,
-    store: &dyn ObjectStore,
-    path: &Path,
-) -> StorageError {
+async fn explain_absence(location: &Location, store: &dyn ObjectStore, path: &Path) -> StorageError {
     let url = location.to_string();
-    let folder = || StorageError::IsDirectory {
-        url: url.trim_end_matches('/').into(),
-    };
+    let folder = || StorageError::IsDirectory { url: url.trim_end_matches('/').into() };
     if let Some(local) = location.local_path() {
         if local.is_dir() {
             return folder();
@@ -248,20 +199,13 @@ async fn explain_absence(
     }
     match store.list_with_delimiter(Some(path)).await {
         Ok(list) if !list.objects.is_empty() || !list.common_prefixes.is_empty() => folder(),
-        Err(error) if is_missing(&error) => StorageError::NoBucket {
-            url,
-            bucket: location.bucket().into(),
-        },
-        Ok(_) if location.scheme() == Scheme::Memory => StorageError::NotFound {
-            url,
-            hint: "nothing of that name was written in this process".into(),
-        },
+        Err(error) if is_missing(&error) => StorageError::NoBucket { url, bucket: location.bucket().into() },
+        Ok(_) if location.scheme() == Scheme::Memory => {
+            StorageError::NotFound { url, hint: "nothing of that name was written in this process".into() }
+        }
         Ok(_) => StorageError::NotFound {
             url,
-            hint: format!(
-                "the bucket `{}` has no object of that name",
-                location.bucket()
-            ),
+            hint: format!("the bucket `{}` has no object of that name", location.bucket()),
         },
         Err(error) => StorageError::from_store(location, error),
     }
@@ -283,18 +227,12 @@ mod tests {
         let object = ObjectRef::open_url(&file(&folder, "x", b"0123456789")).unwrap();
         assert_eq!(object.read_all().unwrap(), "0123456789");
         assert_eq!(object.read_range(3..3).unwrap(), "");
-        assert_eq!(
-            object.read_ranges(&[8..10, 4..4, 0..2]).unwrap(),
-            ["89", "", "01"]
-        );
+        assert_eq!(object.read_ranges(&[8..10, 4..4, 0..2]).unwrap(), ["89", "", "01"]);
         assert!(object.read_ranges(&[]).unwrap().is_empty());
         #[allow(clippy::reversed_empty_ranges)]
         for bad in [5..11, 11..12, 4..3] {
             let error = object.read_range(bad.clone()).unwrap_err();
-            assert!(
-                matches!(error, StorageError::BadRange { size: 10, .. }),
-                "{error}"
-            );
+            assert!(matches!(error, StorageError::BadRange { size: 10, .. }), "{error}");
             assert!(object.read_ranges(&[0..1, bad]).is_err());
         }
     }
@@ -303,10 +241,7 @@ mod tests {
     fn an_empty_file() {
         let folder = tempfile::tempdir().unwrap();
         let object = ObjectRef::open_url(&file(&folder, "empty", b"")).unwrap();
-        assert_eq!(
-            (object.size(), object.read_all().unwrap()),
-            (0, Bytes::new())
-        );
+        assert_eq!((object.size(), object.read_all().unwrap()), (0, Bytes::new()));
     }
 
     #[test]
@@ -329,33 +264,20 @@ mod tests {
         let path = file(&folder, "x", b"old");
         let object = ObjectRef::open_url(&path).unwrap();
         std::fs::write(&path, b"newer").unwrap();
-        assert!(matches!(
-            object.read_all(),
-            Err(StorageError::Changed { .. })
-        ));
-        assert_ne!(
-            ObjectRef::open_url(&path).unwrap().version(),
-            object.version()
-        );
+        assert!(matches!(object.read_all(), Err(StorageError::Changed { .. })));
+        assert_ne!(ObjectRef::open_url(&path).unwrap().version(), object.version());
     }
 
     #[test]
     fn from_inside_a_runtime_and_from_many_threads() {
         let folder = tempfile::tempdir().unwrap();
         let object = ObjectRef::open_url(&file(&folder, "x", &[7; 4096])).unwrap();
-        let outer = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap();
-        assert_eq!(
-            outer.block_on(async { object.read_all().unwrap().len() }),
-            4096
-        );
+        let outer = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        assert_eq!(outer.block_on(async { object.read_all().unwrap().len() }), 4096);
         std::thread::scope(|scope| {
             for i in 0..8 {
                 let object = &object;
-                scope.spawn(move || {
-                    assert_eq!(object.read_range(i..2 * i + 1).unwrap().len() as u64, i + 1)
-                });
+                scope.spawn(move || assert_eq!(object.read_range(i..2 * i + 1).unwrap().len() as u64, i + 1));
             }
         });
     }

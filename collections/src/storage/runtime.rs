@@ -70,9 +70,7 @@ pub(super) fn runtime() -> Result<&'static Runtime> {
                 .map_err(|error| error.to_string())
         })
         .as_ref()
-        .map_err(|reason| StorageError::Runtime {
-            reason: reason.clone(),
-        })
+        .map_err(|reason| StorageError::Runtime { reason: reason.clone() })
 }
 
 /// Runs a future to its end on the private runtime.
@@ -83,9 +81,7 @@ where
 {
     wait(runtime()?.spawn(future)).or_else(|error| match error.try_into_panic() {
         Ok(panic) => std::panic::resume_unwind(panic),
-        Err(error) => Err(StorageError::Runtime {
-            reason: error.to_string(),
-        }),
+        Err(error) => Err(StorageError::Runtime { reason: error.to_string() }),
     })
 }
 
@@ -97,13 +93,7 @@ mod tests {
     fn from_many_threads_at_once() {
         let total: u64 = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..16_u64)
-                .map(|i| {
-                    scope.spawn(move || {
-                        (0..50)
-                            .map(|j| on_runtime(async move { i * j }).unwrap())
-                            .sum::<u64>()
-                    })
-                })
+                .map(|i| scope.spawn(move || (0..50).map(|j| on_runtime(async move { i * j }).unwrap()).sum::<u64>()))
                 .collect();
             threads.into_iter().map(|t| t.join().unwrap()).sum()
         });
@@ -112,21 +102,16 @@ mod tests {
 
     #[test]
     fn from_inside_other_runtimes() {
-        for builder in [
-            &mut Builder::new_current_thread(),
-            Builder::new_multi_thread().worker_threads(1),
-        ] {
+        for builder in [&mut Builder::new_current_thread(), Builder::new_multi_thread().worker_threads(1)] {
             let outer = builder.build().unwrap();
-            let sum =
-                outer.block_on(async { on_runtime(async { 1 }).unwrap() + wait(async { 2 }) });
+            let sum = outer.block_on(async { on_runtime(async { 1 }).unwrap() + wait(async { 2 }) });
             assert_eq!(sum, 3);
         }
     }
 
     #[test]
     fn a_panic_arrives_at_the_caller() {
-        let caught =
-            std::panic::catch_unwind(|| on_runtime(async { panic!("boom") }).map(|(): ()| ()));
+        let caught = std::panic::catch_unwind(|| on_runtime(async { panic!("boom") }).map(|(): ()| ()));
         assert_eq!(caught.unwrap_err().downcast_ref::<&str>(), Some(&"boom"));
     }
 }

@@ -37,21 +37,13 @@ impl Store {
         T: Send + 'static,
         F: Future<Output = T> + Send + 'static,
     {
-        if self.remote {
-            runtime::on_runtime(future)
-        } else {
-            Ok(runtime::wait(future))
-        }
+        if self.remote { runtime::on_runtime(future) } else { Ok(runtime::wait(future)) }
     }
 
     pub(super) fn of(location: &Location) -> Result<Self> {
         type Key = (Scheme, String, StorageOptions);
         static STORES: OnceLock<Mutex<HashMap<Key, Arc<dyn ObjectStore>>>> = OnceLock::new();
-        let key = (
-            location.scheme(),
-            location.bucket().to_owned(),
-            location.options().clone(),
-        );
+        let key = (location.scheme(), location.bucket().to_owned(), location.options().clone());
         let mut stores = STORES.get_or_init(Mutex::default).lock();
         let inner = match stores.get(&key) {
             Some(store) => Arc::clone(store),
@@ -61,10 +53,7 @@ impl Store {
                 store
             }
         };
-        Ok(Store {
-            inner,
-            remote: location.scheme().is_remote(),
-        })
+        Ok(Store { inner, remote: location.scheme().is_remote() })
     }
 }
 
@@ -83,11 +72,7 @@ mod remote {
 
     #[cfg(not(all(feature = "aws", feature = "gcp")))]
     fn off(location: &Location, feature: &'static str) -> StorageError {
-        StorageError::FeatureOff {
-            url: location.to_string(),
-            scheme: location.scheme().name(),
-            feature,
-        }
+        StorageError::FeatureOff { url: location.to_string(), scheme: location.scheme().name(), feature }
     }
 
     #[cfg(not(feature = "aws"))]
@@ -103,11 +88,7 @@ mod remote {
     #[cfg(any(feature = "aws", feature = "gcp"))]
     fn bad_option(location: &Location, option: &str, reason: impl ToString) -> StorageError {
         let url = format!("{}://{}", location.scheme().name(), location.bucket());
-        StorageError::BadOption {
-            url,
-            option: option.into(),
-            reason: reason.to_string(),
-        }
+        StorageError::BadOption { url, option: option.into(), reason: reason.to_string() }
     }
 
     /// `max_retries` is ours, the other names are the builder's.
@@ -138,41 +119,25 @@ mod remote {
     pub(super) fn s3(location: &Location) -> Result<Arc<dyn ObjectStore>> {
         use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey as Key};
         let builder = AmazonS3Builder::from_env();
-        let builder = configure(
-            location,
-            builder,
-            |b, k: Key, v| b.with_config(k, v),
-            |b, r| b.with_retry(r),
-        )?;
+        let builder = configure(location, builder, |b, k: Key, v| b.with_config(k, v), |b, r| b.with_retry(r))?;
         let value = |key| builder.get_config_value(&key).unwrap_or_default();
-        let http = value(Key::Endpoint).starts_with("http://")
-            || value(Key::S3Endpoint).starts_with("http://");
-        let allowed = value(Key::Client(object_store::ClientConfigKey::AllowHttp))
-            .eq_ignore_ascii_case("true");
+        let http = value(Key::Endpoint).starts_with("http://") || value(Key::S3Endpoint).starts_with("http://");
+        let allowed = value(Key::Client(object_store::ClientConfigKey::AllowHttp)).eq_ignore_ascii_case("true");
         if http && !allowed {
             let reason = "the endpoint is http://, without encryption; if that is meant, set AWS_ALLOW_HTTP=true";
             return Err(bad_option(location, "aws_endpoint_url", reason));
         }
         let store = builder.with_bucket_name(location.bucket()).build();
-        Ok(Arc::new(
-            store.map_err(|error| bad_option(location, "aws", error))?,
-        ))
+        Ok(Arc::new(store.map_err(|error| bad_option(location, "aws", error))?))
     }
 
     #[cfg(feature = "gcp")]
     pub(super) fn gcs(location: &Location) -> Result<Arc<dyn ObjectStore>> {
         use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey as Key};
         let builder = GoogleCloudStorageBuilder::from_env();
-        let builder = configure(
-            location,
-            builder,
-            |b, k: Key, v| b.with_config(k, v),
-            |b, r| b.with_retry(r),
-        )?;
+        let builder = configure(location, builder, |b, k: Key, v| b.with_config(k, v), |b, r| b.with_retry(r))?;
         let store = builder.with_bucket_name(location.bucket()).build();
-        Ok(Arc::new(
-            store.map_err(|error| bad_option(location, "gcp", error))?,
-        ))
+        Ok(Arc::new(store.map_err(|error| bad_option(location, "gcp", error))?))
     }
 }
 
@@ -183,21 +148,13 @@ mod tests {
     #[cfg(not(feature = "aws"))]
     #[test]
     fn a_missing_feature_is_named() {
-        let error = Location::parse("s3://bucket/key")
-            .unwrap()
-            .store()
-            .unwrap_err()
-            .to_string();
+        let error = Location::parse("s3://bucket/key").unwrap().store().unwrap_err().to_string();
         assert!(error.contains("cargo feature `aws`"), "{error}");
     }
 
     #[test]
     fn stores_are_shared() {
-        let store = |text: &str| {
-            Location::parse(text)
-                .and_then(|location| location.store())
-                .unwrap()
-        };
+        let store = |text: &str| Location::parse(text).and_then(|location| location.store()).unwrap();
         let same = |a: &str, b: &str| Arc::ptr_eq(&store(a).inner, &store(b).inner);
         assert!(same("memory://a", "memory://b"));
         assert!(same("/a", "b/c"));

@@ -41,22 +41,12 @@ const BUFFER: usize = 256 << 10;
 /// assert!(ObjectRef::open(&location).is_err());
 /// # Ok::<(), talatat_collections::storage::StorageError>(())
 /// ```
-pub fn write_atomic<R, E>(
-    location: &Location,
-    write: impl FnOnce(&mut AtomicWriter) -> Result<R, E>,
-) -> Result<R>
+pub fn write_atomic<R, E>(location: &Location, write: impl FnOnce(&mut AtomicWriter) -> Result<R, E>) -> Result<R>
 where
     E: Into<Source>,
 {
-    let mut writer = AtomicWriter {
-        target: Target::new(location)?,
-        written: 0,
-        broken: false,
-    };
-    let failed = |source| StorageError::Write {
-        url: location.to_string(),
-        source,
-    };
+    let mut writer = AtomicWriter { target: Target::new(location)?, written: 0, broken: false };
+    let failed = |source| StorageError::Write { url: location.to_string(), source };
     let result = write(&mut writer).map_err(|error| failed(error.into()));
     // Dropping the target removes what was written.
     let result = result?;
@@ -87,19 +77,13 @@ pub fn check_writable(location: &Location) -> Result<()> {
         let (store, at) = (location.store()?, location.clone());
         let inner = Arc::clone(store.object_store());
         return store.block_on(async move {
-            let mut upload = inner
-                .put_multipart(&at.path())
-                .await
-                .map_err(|e| refused(&at, e))?;
+            let mut upload = inner.put_multipart(&at.path()).await.map_err(|e| refused(&at, e))?;
             upload.abort().await.map_err(|e| refused(&at, e))
         })?;
     };
     let folder = path.ancestors().skip(1).find(|folder| folder.exists());
-    let folder =
-        folder.ok_or_else(|| not_writable(location, "none of the folders above it exists"))?;
-    temporary(folder)
-        .map(drop)
-        .map_err(|error| folder_error(location, folder, &error))
+    let folder = folder.ok_or_else(|| not_writable(location, "none of the folders above it exists"))?;
+    temporary(folder).map(drop).map_err(|error| folder_error(location, folder, &error))
 }
 
 /// The writer that [`write_atomic`] hands to its closure; it buffers.
@@ -142,10 +126,7 @@ impl Write for AtomicWriter {
 
 #[derive(Debug)]
 enum Target {
-    File {
-        file: io::BufWriter<NamedTempFile>,
-        path: PathBuf,
-    },
+    File { file: io::BufWriter<NamedTempFile>, path: PathBuf },
     Object(Upload),
 }
 
@@ -158,25 +139,15 @@ impl Target {
         let file = std::fs::create_dir_all(folder)
             .and_then(|()| temporary(folder))
             .map_err(|error| folder_error(location, folder, &error))?;
-        Ok(Target::File {
-            file: io::BufWriter::with_capacity(BUFFER, file),
-            path,
-        })
+        Ok(Target::File { file: io::BufWriter::with_capacity(BUFFER, file), path })
     }
 
     fn finish(self, location: &Location) -> Result<()> {
-        let failed = |error: io::Error| StorageError::Write {
-            url: location.to_string(),
-            source: error.into(),
-        };
+        let failed = |error: io::Error| StorageError::Write { url: location.to_string(), source: error.into() };
         match self {
             Target::File { file, path } => {
-                let file = file
-                    .into_inner()
-                    .map_err(|error| failed(error.into_error()))?;
-                file.persist(path)
-                    .map(drop)
-                    .map_err(|error| failed(error.error))
+                let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
+                file.persist(path).map(drop).map_err(|error| failed(error.error))
             }
             Target::Object(upload) => upload.finish(),
         }
@@ -186,16 +157,10 @@ impl Target {
 /// The path of a local output; a folder of that name is refused. `None` for other stores.
 fn target_path(location: &Location) -> Result<Option<PathBuf>> {
     if location.path().is_root() {
-        return Err(not_writable(
-            location,
-            "it names a whole store; add the name of a file",
-        ));
+        return Err(not_writable(location, "it names a whole store; add the name of a file"));
     }
     match location.local_path() {
-        Some(path) if path.is_dir() => Err(not_writable(
-            location,
-            "a folder of that name is there; add a file's name",
-        )),
+        Some(path) if path.is_dir() => Err(not_writable(location, "a folder of that name is there; add a file's name")),
         // A link stays a link: what it points at is replaced.
         Some(path) if path.is_symlink() => Ok(Some(path.canonicalize().unwrap_or(path))),
         other => Ok(other),
@@ -207,34 +172,25 @@ fn temporary(folder: &FilePath) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder
-        .prefix(".talatat-")
-        .suffix(".tmp")
-        .tempfile_in(folder)
+    builder.prefix(".talatat-").suffix(".tmp").tempfile_in(folder)
 }
 
 fn not_writable(location: &Location, reason: impl Into<String>) -> StorageError {
-    StorageError::NotWritable {
-        url: location.to_string(),
-        reason: reason.into(),
-    }
+    StorageError::NotWritable { url: location.to_string(), reason: reason.into() }
 }
 
 fn folder_error(location: &Location, folder: &FilePath, error: &io::Error) -> StorageError {
-    let reason = format!(
-        "no file can be made in {} ({error}); check the path, its permissions and the disk",
-        folder.display()
-    );
+    let reason =
+        format!("no file can be made in {} ({error}); check the path, its permissions and the disk", folder.display());
     not_writable(location, reason)
 }
 
 /// What a store says to a write: there, "not found" can only be the bucket.
 fn refused(location: &Location, error: object_store::Error) -> StorageError {
     match error {
-        missing if is_missing(&missing) => StorageError::NoBucket {
-            url: location.to_string(),
-            bucket: location.bucket().into(),
-        },
+        missing if is_missing(&missing) => {
+            StorageError::NoBucket { url: location.to_string(), bucket: location.bucket().into() }
+        }
         other => StorageError::from_store(location, other),
     }
 }
@@ -267,12 +223,7 @@ impl Drop for Parts {
 
 impl Upload {
     fn new(location: &Location) -> Result<Self> {
-        Ok(Upload {
-            location: location.clone(),
-            store: location.store()?,
-            buffer: Vec::new(),
-            parts: None,
-        })
+        Ok(Upload { location: location.clone(), store: location.store()?, buffer: Vec::new(), parts: None })
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -290,13 +241,9 @@ impl Upload {
             Some(parts) => parts,
             none => {
                 let (inner, at) = (Arc::clone(self.store.object_store()), self.location.clone());
-                let upload =
-                    runtime::on_runtime(async move { inner.put_multipart(&at.path()).await })?;
+                let upload = runtime::on_runtime(async move { inner.put_multipart(&at.path()).await })?;
                 let upload = upload.map_err(|error| refused(&self.location, error))?;
-                none.insert(Parts {
-                    upload: Some(upload),
-                    running: Default::default(),
-                })
+                none.insert(Parts { upload: Some(upload), running: Default::default() })
             }
         };
         if parts.running.len() >= CONCURRENT {
@@ -314,11 +261,7 @@ impl Upload {
             let payload = PutPayload::from(std::mem::take(&mut self.buffer));
             let (inner, at) = (Arc::clone(self.store.object_store()), self.location.clone());
             return self.store.block_on(async move {
-                inner
-                    .put(&at.path(), payload)
-                    .await
-                    .map(drop)
-                    .map_err(|error| refused(&at, error))
+                inner.put(&at.path(), payload).await.map(drop).map_err(|error| refused(&at, error))
             })?;
         }
         if !self.buffer.is_empty() {
@@ -348,9 +291,7 @@ impl Parts {
             return Ok(());
         };
         runtime::wait(part)
-            .map_err(|error| StorageError::Runtime {
-                reason: error.to_string(),
-            })?
+            .map_err(|error| StorageError::Runtime { reason: error.to_string() })?
             .map_err(|error| refused(location, error))
     }
 }
@@ -362,9 +303,7 @@ mod tests {
 
     fn names(folder: &FilePath) -> Vec<String> {
         let entries = std::fs::read_dir(folder).unwrap();
-        let mut names: Vec<_> = entries
-            .map(|e| e.unwrap().file_name().into_string().unwrap())
-            .collect();
+        let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     }
@@ -379,34 +318,22 @@ mod tests {
         let location = at(&folder, "a/b/x");
         let count = write_atomic(&location, |w| w.write_all(b"abc").map(|()| w.written())).unwrap();
         assert_eq!(count, 3);
-        assert_eq!(
-            std::fs::read(location.local_path().unwrap()).unwrap(),
-            b"abc"
-        );
+        assert_eq!(std::fs::read(location.local_path().unwrap()).unwrap(), b"abc");
         assert_eq!(names(&folder.path().join("a/b")), ["x"]);
     }
 
     #[test]
     fn a_failed_writer_leaves_what_was_there() {
         let folder = tempfile::tempdir().unwrap();
-        for location in [
-            at(&folder, "x"),
-            Location::parse("memory://write-tests/kept").unwrap(),
-        ] {
+        for location in [at(&folder, "x"), Location::parse("memory://write-tests/kept").unwrap()] {
             write_atomic(&location, |w| w.write_all(b"old")).unwrap();
             // More than a part, so that a multipart upload has begun.
             let failed: Result<()> = write_atomic(&location, |w| {
                 w.write_all(&vec![1; PART + 1])?;
                 Err(io::Error::other("broken"))
             });
-            assert!(
-                matches!(&failed, Err(StorageError::Write { .. })),
-                "{failed:?}"
-            );
-            assert_eq!(
-                ObjectRef::open(&location).unwrap().read_all().unwrap(),
-                "old"
-            );
+            assert!(matches!(&failed, Err(StorageError::Write { .. })), "{failed:?}");
+            assert_eq!(ObjectRef::open(&location).unwrap().read_all().unwrap(), "old");
         }
         assert_eq!(names(folder.path()), ["x"]);
     }
@@ -432,14 +359,8 @@ mod tests {
         let location = Location::parse("memory://write-tests/parts").unwrap();
         for size in [0, 1, PART, PART + 1, 6 * PART + 5] {
             let content: Vec<u8> = (0..size).map(|i| (i % 251) as u8).collect();
-            write_atomic(&location, |w| {
-                content.chunks(1_000_003).try_for_each(|c| w.write_all(c))
-            })
-            .unwrap();
-            assert!(
-                ObjectRef::open(&location).unwrap().read_all().unwrap() == content,
-                "{size}"
-            );
+            write_atomic(&location, |w| content.chunks(1_000_003).try_for_each(|c| w.write_all(c))).unwrap();
+            assert!(ObjectRef::open(&location).unwrap().read_all().unwrap() == content, "{size}");
         }
     }
 
@@ -447,22 +368,13 @@ mod tests {
     fn unwritable_outputs_are_found_early() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("file"), b"").unwrap();
-        for bad in [
-            at(&folder, "file/x"),
-            at(&folder, "file/a/x"),
-            at(&folder, ""),
-            Location::parse("/").unwrap(),
-        ] {
+        for bad in [at(&folder, "file/x"), at(&folder, "file/a/x"), at(&folder, ""), Location::parse("/").unwrap()] {
             let early = check_writable(&bad).unwrap_err();
             assert!(matches!(early, StorageError::NotWritable { .. }), "{early}");
             let late = write_atomic(&bad, |w| w.write_all(b"x")).unwrap_err();
             assert!(matches!(late, StorageError::NotWritable { .. }), "{late}");
         }
-        for good in [
-            at(&folder, "file"),
-            at(&folder, "new/deep/x"),
-            Location::parse("memory://new").unwrap(),
-        ] {
+        for good in [at(&folder, "file"), at(&folder, "new/deep/x"), Location::parse("memory://new").unwrap()] {
             check_writable(&good).unwrap();
         }
         assert_eq!(names(folder.path()), ["file"]);
@@ -475,17 +387,11 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("plain"), b"").unwrap();
-        std::os::unix::fs::symlink(folder.path().join("plain"), folder.path().join("link"))
-            .unwrap();
+        std::os::unix::fs::symlink(folder.path().join("plain"), folder.path().join("link")).unwrap();
         write_atomic(&at(&folder, "link"), |w| w.write_all(b"x")).unwrap();
         write_atomic(&at(&folder, "made"), |w| w.write_all(b"x")).unwrap();
         std::fs::write(folder.path().join("other"), b"").unwrap();
-        let mode = |name: &str| {
-            std::fs::metadata(folder.path().join(name))
-                .unwrap()
-                .permissions()
-                .mode()
-        };
+        let mode = |name: &str| std::fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
         assert_eq!(mode("made"), mode("other"));
         assert!(folder.path().join("link").is_symlink());
         assert_eq!(std::fs::read(folder.path().join("plain")).unwrap(), b"x");

@@ -12,22 +12,12 @@ use crate::value::{Brief, Value};
 /// Runs a task on its inputs; errors and panics get the task's operation, block, inputs and the user's line.
 /// A fused task looks at `cancel` between its steps.
 #[inline]
-pub fn invoke(
-    graph: &TaskGraph,
-    task: TaskId,
-    inputs: &mut [Value],
-    cancel: &Cancel,
-) -> Result<Value> {
+pub fn invoke(graph: &TaskGraph, task: TaskId, inputs: &mut [Value], cancel: &Cancel) -> Result<Value> {
     invoke_layer(graph.layer(task), graph.block(task), inputs, cancel)
 }
 
 #[inline]
-pub(crate) fn invoke_layer(
-    layer: &Layer,
-    block: u64,
-    inputs: &mut [Value],
-    cancel: &Cancel,
-) -> Result<Value> {
+pub(crate) fn invoke_layer(layer: &Layer, block: u64, inputs: &mut [Value], cancel: &Cancel) -> Result<Value> {
     let Some(fused) = layer.kernel.fused() else {
         return invoke_step(layer, block, inputs);
     };
@@ -39,10 +29,9 @@ pub(crate) fn invoke_layer(
             if cancel.is_cancelled() {
                 return Err(Error::Cancelled { done: 0, total: 0 });
             }
-            let input = step.input(value).map_err(|source| Error::Kernel {
-                site: site(step.layer, step.block, &[]),
-                source,
-            })?;
+            let input = step
+                .input(value)
+                .map_err(|source| Error::Kernel { site: site(step.layer, step.block, &[]), source })?;
             invoke_step(step.layer, step.block, &mut [input])?
         };
     }
@@ -62,13 +51,7 @@ fn invoke_step(layer: &Layer, block: u64, inputs: &mut [Value]) -> Result<Value>
     let context = TaskContext { block };
     match catch_unwind(AssertUnwindSafe(|| layer.kernel.run(context, inputs))) {
         Ok(Ok(value)) => Ok(value),
-        failure => Err(failed(
-            layer,
-            block,
-            &briefs[..count.min(4)],
-            count,
-            failure,
-        )),
+        failure => Err(failed(layer, block, &briefs[..count.min(4)], count, failure)),
     }
 }
 
@@ -86,10 +69,7 @@ fn failed(
     }
     match failure {
         Ok(Err(source)) => Error::Kernel { site, source },
-        Err(payload) => Error::Panic {
-            site,
-            message: panic_message(&*payload),
-        },
+        Err(payload) => Error::Panic { site, message: panic_message(&*payload) },
         Ok(Ok(_)) => Error::InvalidGraph("a success was reported as a failure".into()),
     }
 }
@@ -98,11 +78,7 @@ fn site(layer: &Layer, block: u64, briefs: &[Brief]) -> TaskSite {
     TaskSite {
         operation: layer.kernel.describe(),
         block,
-        inputs: briefs
-            .iter()
-            .filter(|brief| **brief != Brief::default())
-            .map(Brief::to_string)
-            .collect(),
+        inputs: briefs.iter().filter(|brief| **brief != Brief::default()).map(Brief::to_string).collect(),
         location: layer.kernel.location(block).or(layer.location),
     }
 }
@@ -113,6 +89,5 @@ pub(crate) fn task_site(graph: &TaskGraph, task: TaskId) -> TaskSite {
 
 fn panic_message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(|text| text.to_string());
-    text.or_else(|| payload.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "no message".into())
+    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".into())
 }

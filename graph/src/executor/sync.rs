@@ -23,9 +23,7 @@ impl Executor for Synchronous {
     }
 
     fn execute(&self, plan: Arc<Plan>, context: &RunContext) -> Result<Vec<Value>> {
-        run_in_order(plan, context, |plan, task, inputs| {
-            invoke(plan.graph(), task, inputs, &context.cancel)
-        })
+        run_in_order(plan, context, |plan, task, inputs| invoke(plan.graph(), task, inputs, &context.cancel))
     }
 }
 
@@ -38,21 +36,13 @@ pub fn run_in_order(
 ) -> Result<Vec<Value>> {
     let begin = Instant::now();
     for observer in &context.observers {
-        observer.on(&Event::Started {
-            plan: &plan,
-            threads: 1,
-        });
+        observer.on(&Event::Started { plan: &plan, threads: 1 });
     }
     let mut meter = Meter::default();
     let result = run_all(&plan, context, begin, &mut meter, &mut run);
     for observer in &context.observers {
         let error = result.as_ref().err();
-        observer.on(&Event::Finished {
-            plan: &plan,
-            error,
-            elapsed: begin.elapsed(),
-            peak: Some(meter.peak),
-        });
+        observer.on(&Event::Finished { plan: &plan, error, elapsed: begin.elapsed(), peak: Some(meter.peak) });
     }
     result
 }
@@ -81,31 +71,20 @@ fn run_all(
             Instruction::Run(task) => task,
             Instruction::Done => break,
             Instruction::Wait => {
-                return Err(Error::InvalidGraph(
-                    "no task runs and none may start".into(),
-                ));
+                return Err(Error::InvalidGraph("no task runs and none may start".into()));
             }
         };
         let done = scheduler.finished_tasks();
         if context.cancel.is_cancelled() {
-            return Err(Error::Cancelled {
-                done,
-                total: graph.len(),
-            });
+            return Err(Error::Cancelled { done, total: graph.len() });
         }
         inputs.clear();
         let gathered = store.gather(graph, task, &mut inputs);
-        gathered.map_err(|source| Error::Kernel {
-            site: task_site(graph, task),
-            source,
-        })?;
+        gathered.map_err(|source| Error::Kernel { site: task_site(graph, task), source })?;
         let start = begin.elapsed();
         meter.peak = meter.peak.max(meter.live + graph.need(task));
         let value = run(plan, task, &mut inputs).map_err(|error| match error {
-            Error::Cancelled { .. } => Error::Cancelled {
-                done,
-                total: graph.len(),
-            },
+            Error::Cancelled { .. } => Error::Cancelled { done, total: graph.len() },
             error => error,
         })?;
         let holds = value.nbytes() as u64;
@@ -124,16 +103,8 @@ fn run_all(
         meter.peak = meter.peak.max(meter.live);
         scheduler.finished(task, holds, freed);
         for observer in &context.observers {
-            observer.on(&Event::Task {
-                task,
-                thread: 0,
-                start,
-                end: begin.elapsed(),
-                bytes: holds,
-            });
+            observer.on(&Event::Task { task, thread: 0, start, end: begin.elapsed(), bytes: holds });
         }
     }
-    store
-        .outputs(graph)
-        .map_err(|error| Error::InvalidGraph(error.to_string()))
+    store.outputs(graph).map_err(|error| Error::InvalidGraph(error.to_string()))
 }

@@ -62,17 +62,10 @@ impl Threads {
         let workers: Vec<JoinHandle<()>> = (1..threads.max(1))
             .map_while(|number| {
                 let pool = pool.clone();
-                thread::Builder::new()
-                    .name(format!("talatat-{number}"))
-                    .spawn(move || pool.serve(number))
-                    .ok()
+                thread::Builder::new().name(format!("talatat-{number}")).spawn(move || pool.serve(number)).ok()
             })
             .collect();
-        Threads {
-            threads: workers.len() + 1,
-            pool,
-            workers,
-        }
+        Threads { threads: workers.len() + 1, pool, workers }
     }
 }
 
@@ -106,10 +99,7 @@ impl Pool {
             };
             run.work(number);
             // Whoever finds a run at its end takes it off the board.
-            self.offers
-                .lock()
-                .runs
-                .retain(|other| !Arc::ptr_eq(other, &run));
+            self.offers.lock().runs.retain(|other| !Arc::ptr_eq(other, &run));
         }
     }
 }
@@ -124,32 +114,16 @@ impl Executor for Threads {
     }
 
     fn execute(&self, plan: Arc<Plan>, context: &RunContext) -> Result<Vec<Value>> {
-        let run = Arc::new(Run::new(
-            plan,
-            context,
-            (self.threads > 1).then(|| self.pool.clone()),
-        ));
+        let run = Arc::new(Run::new(plan, context, (self.threads > 1).then(|| self.pool.clone())));
         for observer in &context.observers {
-            observer.on(&Event::Started {
-                plan: &run.plan,
-                threads: self.threads,
-            });
+            observer.on(&Event::Started { plan: &run.plan, threads: self.threads });
         }
         run.work(0);
         let result = run.finish();
-        self.pool
-            .offers
-            .lock()
-            .runs
-            .retain(|other| !Arc::ptr_eq(other, &run));
+        self.pool.offers.lock().runs.retain(|other| !Arc::ptr_eq(other, &run));
         for observer in &context.observers {
             let (error, elapsed) = (result.as_ref().err(), run.begin.elapsed());
-            observer.on(&Event::Finished {
-                plan: &run.plan,
-                error,
-                elapsed,
-                peak: run.state.lock().peak,
-            });
+            observer.on(&Event::Finished { plan: &run.plan, error, elapsed, peak: run.state.lock().peak });
         }
         result
     }
@@ -205,11 +179,7 @@ impl Run {
         let state = State {
             scheduler: Scheduler::new(plan.clone()),
             store: Store::new(graph),
-            held: if watched {
-                vec![0; graph.len()]
-            } else {
-                Vec::new()
-            },
+            held: if watched { vec![0; graph.len()] } else { Vec::new() },
             live: 0,
             peak: watched.then_some(0),
             error: None,
@@ -258,8 +228,7 @@ impl Run {
             }
             let more = state.scheduler.ready_tasks();
             let wake = more > 0 && state.idle > 0;
-            let offer =
-                more > 0 && !state.offered && (!self.all_tiny || self.begin.elapsed() > ALONE);
+            let offer = more > 0 && !state.offered && (!self.all_tiny || self.begin.elapsed() > ALONE);
             state.offered |= offer;
             MutexGuard::unlocked(&mut state, || {
                 if wake {
@@ -326,18 +295,9 @@ impl Run {
                 break;
             };
             let start = batch.inputs.len();
-            if let Err(source) = state
-                .store
-                .gather(self.plan.graph(), task, &mut batch.inputs)
-            {
+            if let Err(source) = state.store.gather(self.plan.graph(), task, &mut batch.inputs) {
                 batch.tasks.clear();
-                self.fail(
-                    state,
-                    Error::Kernel {
-                        site: task_site(self.plan.graph(), task),
-                        source,
-                    },
-                );
+                self.fail(state, Error::Kernel { site: task_site(self.plan.graph(), task), source });
                 return;
             }
             batch.tasks.push((task, start));
@@ -349,36 +309,20 @@ impl Run {
         let graph = self.plan.graph();
         let watched = !self.context.observers.is_empty();
         let start = Instant::now();
-        let mut before = if watched {
-            start.duration_since(self.begin)
-        } else {
-            Duration::ZERO
-        };
+        let mut before = if watched { start.duration_since(self.begin) } else { Duration::ZERO };
         for (number, &(task, first)) in batch.tasks.iter().enumerate() {
             if self.context.cancel.is_cancelled() {
                 batch.error = Some(Error::Cancelled { done: 0, total: 0 });
                 break;
             }
-            let end = batch
-                .tasks
-                .get(number + 1)
-                .map_or(batch.inputs.len(), |&(_, next)| next);
+            let end = batch.tasks.get(number + 1).map_or(batch.inputs.len(), |&(_, next)| next);
             let inputs = &mut batch.inputs[first..end];
             match invoke(graph, task, inputs, &self.context.cancel) {
                 Ok(value) => {
                     if watched {
                         let now = self.begin.elapsed();
-                        let event = Event::Task {
-                            task,
-                            thread,
-                            start: before,
-                            end: now,
-                            bytes: value.nbytes() as u64,
-                        };
-                        self.context
-                            .observers
-                            .iter()
-                            .for_each(|observer| observer.on(&event));
+                        let event = Event::Task { task, thread, start: before, end: now, bytes: value.nbytes() as u64 };
+                        self.context.observers.iter().for_each(|observer| observer.on(&event));
                         before = now;
                     }
                     batch.done.push((task, value));
@@ -408,9 +352,7 @@ impl Run {
                 state.error = Some(error.clone());
                 Err(error)
             }
-            None => store
-                .outputs(self.plan.graph())
-                .map_err(|error| Error::InvalidGraph(error.to_string())),
+            None => store.outputs(self.plan.graph()).map_err(|error| Error::InvalidGraph(error.to_string())),
         };
         drop(state);
         drop(store);

@@ -32,15 +32,7 @@ impl Budget {
     /// A budget for tasks with the given needs (in order); `limit` must be at least the projected `peak`.
     pub fn new(limit: u64, peak: u64, needs: Vec<u64>) -> Budget {
         let state = vec![State::Waiting; needs.len()];
-        Budget {
-            allowance: limit.saturating_sub(peak),
-            ahead: 0,
-            head: 0,
-            needs,
-            state,
-            live: 0,
-            peak: 0,
-        }
+        Budget { allowance: limit.saturating_sub(peak), ahead: 0, head: 0, needs, state, live: 0, peak: 0 }
     }
 
     /// Whether the task may start now; if so, its bytes are reserved.
@@ -62,14 +54,8 @@ impl Budget {
     /// The task is done: its reservation becomes what its result really holds, and the inputs that died are freed.
     pub fn finished(&mut self, task: TaskId, holds: u64, freed: u64) {
         let state = &mut self.state[task.index()];
-        *state = if *state == State::Ahead {
-            State::FinishedAhead
-        } else {
-            State::Finished
-        };
-        self.live = (self.live + holds)
-            .saturating_sub(self.needs[task.index()])
-            .saturating_sub(freed);
+        *state = if *state == State::Ahead { State::FinishedAhead } else { State::Finished };
+        self.live = (self.live + holds).saturating_sub(self.needs[task.index()]).saturating_sub(freed);
         self.peak = self.peak.max(self.live);
         while let Some(state) = self.state.get(self.head as usize) {
             match state {
@@ -111,10 +97,7 @@ mod tests {
         assert!(budget.admit(TaskId(1)));
         assert!(!budget.admit(TaskId(2)));
         budget.finished(TaskId(1), 10, 0);
-        assert!(
-            !budget.admit(TaskId(2)),
-            "what was made ahead is still there"
-        );
+        assert!(!budget.admit(TaskId(2)), "what was made ahead is still there");
         budget.finished(TaskId(0), 10, 0);
         assert!(budget.admit(TaskId(2)), "the head may always start");
         assert!(budget.admit(TaskId(3)));

@@ -41,9 +41,7 @@ pub fn dedupe(graph: TaskGraph) -> TaskGraph {
     if kept.len() == graph.len() {
         return graph;
     }
-    graph.select(&kept, |edge: Edge| {
-        edge.with_task(stands_for[edge.task.index()])
-    })
+    graph.select(&kept, |edge: Edge| edge.with_task(stands_for[edge.task.index()]))
 }
 
 #[cfg(test)]
@@ -58,21 +56,13 @@ mod tests {
         let mut graph = GraphBuilder::new();
         let mut ends = Vec::new();
         for _ in 0..2 {
-            let read = graph.layer(Layer::new(
-                Key::of("read", &[]),
-                Arc::new(sum_kernel("read")),
-            ));
+            let read = graph.layer(Layer::new(Key::of("read", &[]), Arc::new(sum_kernel("read"))));
             let add = graph.layer(Layer::new(Key::of("add", &[]), Arc::new(sum_kernel("add"))));
             let a = graph.task(read, 0, 1, &[]).unwrap();
             ends.push(graph.task(add, 0, 1, &[a.into()]).unwrap());
         }
-        let both = graph.layer(Layer::new(
-            Key::of("both", &[]),
-            Arc::new(sum_kernel("both")),
-        ));
-        let last = graph
-            .task(both, 0, 1, &[ends[0].into(), ends[1].into()])
-            .unwrap();
+        let both = graph.layer(Layer::new(Key::of("both", &[]), Arc::new(sum_kernel("both"))));
+        let last = graph.task(both, 0, 1, &[ends[0].into(), ends[1].into()]).unwrap();
         graph.output(last.into());
         let graph = graph.build();
         insta::assert_snapshot!(draw(&graph), @"

@@ -19,6 +19,9 @@ pub const FUSED: &str = "graph.fused";
 /// and the cost of scheduling a task is by then spread thin.
 const LONGEST: usize = 64;
 
+/// A graph is rebuilt if at least one task in this many goes away: below that the copy costs more than it spares.
+const WORTHWHILE: usize = 64;
+
 /// Joins chains: a task whose only input is read by nobody else continues in the same task. O(tasks + edges).
 pub fn fuse(graph: TaskGraph) -> TaskGraph {
     let mut readers = vec![0_u32; graph.len()];
@@ -29,7 +32,7 @@ pub fn fuse(graph: TaskGraph) -> TaskGraph {
     const NONE: u32 = u32::MAX;
     let mut next = vec![NONE; graph.len()];
     let mut depth = vec![0_u8; graph.len()];
-    let mut joined = false;
+    let mut joined = 0;
     for task in graph.tasks() {
         if let [edge] = graph.inputs(task)
             && readers[edge.task.index()] == 1
@@ -37,10 +40,10 @@ pub fn fuse(graph: TaskGraph) -> TaskGraph {
         {
             next[edge.task.index()] = task.0;
             depth[task.index()] = depth[edge.task.index()] + 1;
-            joined = true;
+            joined += 1;
         }
     }
-    if !joined {
+    if joined == 0 || joined < graph.len() / WORTHWHILE {
         return graph;
     }
     rebuild(graph, &next, &depth)
@@ -55,10 +58,7 @@ fn rebuild(graph: TaskGraph, next: &[u32], depth: &[u8]) -> TaskGraph {
     // The chain's task stands where its last step stood, so that inputs still come first; its edges are the head's.
     let mut head: Vec<TaskId> = graph.tasks().collect();
     let mut chain = Vec::new();
-    for first in graph
-        .tasks()
-        .filter(|task| depth[task.index()] == 0 && next[task.index()] != u32::MAX)
-    {
+    for first in graph.tasks().filter(|task| depth[task.index()] == 0 && next[task.index()] != u32::MAX) {
         chain.clear();
         chain.push(first);
         while let Some(&last) = chain.last()
@@ -68,10 +68,7 @@ fn rebuild(graph: TaskGraph, next: &[u32], depth: &[u8]) -> TaskGraph {
         }
         let Some(&last) = chain.last() else { continue };
         head[last.index()] = first;
-        let signature: Vec<u32> = chain
-            .iter()
-            .map(|task| graph.layer_of[task.index()])
-            .collect();
+        let signature: Vec<u32> = chain.iter().map(|task| graph.layer_of[task.index()]).collect();
         let count = layers.len() + fused_layers.len();
         let fused = fused_layers.entry(signature).or_insert_with(|| FusedLayer {
             id: count as u32,
@@ -83,27 +80,12 @@ fn rebuild(graph: TaskGraph, next: &[u32], depth: &[u8]) -> TaskGraph {
         block_of[last.index()] = fused.rows;
         fused.rows += 1;
         for (step, &task) in chain.iter().enumerate() {
-            let part = if step == 0 {
-                0
-            } else {
-                graph.inputs(task)[0].part().unwrap_or(0)
-            };
-            fused.steps.push(StepAt {
-                block: graph.block_of[task.index()],
-                part,
-            });
+            let part = if step == 0 { 0 } else { graph.inputs(task)[0].part().unwrap_or(0) };
+            fused.steps.push(StepAt { block: graph.block_of[task.index()], part });
         }
         // Between two steps both results are alive; the chain's own result is counted with the task.
-        let inner = chain[..chain.len() - 1]
-            .iter()
-            .map(|&task| graph.need(task))
-            .max()
-            .unwrap_or(0)
-            + chain[1..]
-                .iter()
-                .map(|&task| graph.layer(task).scratch)
-                .max()
-                .unwrap_or(0);
+        let inner = chain[..chain.len() - 1].iter().map(|&task| graph.need(task)).max().unwrap_or(0)
+            + chain[1..].iter().map(|&task| graph.layer(task).scratch).max().unwrap_or(0);
         fused.inner = fused.inner.max(inner);
     }
     let mut made: Vec<(Vec<u32>, FusedLayer)> = fused_layers.into_iter().collect();
@@ -112,32 +94,21 @@ fn rebuild(graph: TaskGraph, next: &[u32], depth: &[u8]) -> TaskGraph {
         layers.push(fused.layer(&signature, &graph.layers));
     }
 
-    let kept: Vec<TaskId> = graph
-        .tasks()
-        .filter(|task| next[task.index()] == u32::MAX)
-        .collect();
+    let kept: Vec<TaskId> = graph.tasks().filter(|task| next[task.index()] == u32::MAX).collect();
     let mut number = vec![0_u32; graph.len()];
-    let mut built = TaskGraph {
-        layers,
-        offsets: vec![0],
-        ..TaskGraph::default()
-    };
+    let mut built = TaskGraph { layers, offsets: vec![0], ..TaskGraph::default() };
     for &task in &kept {
         number[task.index()] = built.layer_of.len() as u32;
         let rename = |edge: &Edge| edge.with_task(TaskId(number[edge.task.index()]));
-        built
-            .edges
-            .extend(graph.inputs(head[task.index()]).iter().map(rename));
+        built.edges.extend(graph.inputs(head[task.index()]).iter().map(rename));
         built.offsets.push(built.edges.len() as u32);
         built.layer_of.push(layer_of[task.index()]);
         built.block_of.push(block_of[task.index()]);
-        built.bytes.push(graph.bytes[task.index()]);
+        if !graph.bytes.is_empty() {
+            built.bytes.push(graph.bytes(task));
+        }
     }
-    built.outputs = graph
-        .outputs
-        .iter()
-        .map(|edge| edge.with_task(TaskId(number[edge.task.index()])))
-        .collect();
+    built.outputs = graph.outputs.iter().map(|edge| edge.with_task(TaskId(number[edge.task.index()]))).collect();
     built
 }
 
@@ -152,11 +123,8 @@ struct FusedLayer {
 impl FusedLayer {
     fn layer(self, signature: &[u32], layers: &[Layer]) -> Layer {
         let steps: Vec<&Layer> = signature.iter().map(|&id| &layers[id as usize]).collect();
-        let key = steps
-            .iter()
-            .fold(KeyBuilder::new(FUSED), |key, layer| key.key(layer.key))
-            .value(&self.steps)
-            .finish();
+        let key =
+            steps.iter().fold(KeyBuilder::new(FUSED), |key, layer| key.key(layer.key)).value(&self.steps).finish();
         let names: Vec<String> = summarize(steps.iter().map(|layer| layer.kernel.describe()));
         Layer {
             key,
@@ -182,15 +150,7 @@ fn summarize(names: impl Iterator<Item = String>) -> Vec<String> {
             _ => runs.push((name, 1)),
         }
     }
-    runs.into_iter()
-        .map(|(name, count)| {
-            if count == 1 {
-                name
-            } else {
-                format!("{count} x {name}")
-            }
-        })
-        .collect()
+    runs.into_iter().map(|(name, count)| if count == 1 { name } else { format!("{count} x {name}") }).collect()
 }
 
 /// Which block of its layer a step computes, and which part of the step before it reads.
@@ -224,16 +184,8 @@ impl Fused {
     /// The steps of one fused block, in order.
     pub fn steps(&self, block: u64) -> impl Iterator<Item = Step<'_>> {
         let row = if self.single { 0 } else { block as usize };
-        let row = self
-            .steps
-            .chunks_exact(self.layers.len().max(1))
-            .nth(row)
-            .unwrap_or(&[]);
-        self.layers.iter().zip(row).map(|(layer, step)| Step {
-            layer,
-            block: u64::from(step.block),
-            part: step.part,
-        })
+        let row = self.steps.chunks_exact(self.layers.len().max(1)).nth(row).unwrap_or(&[]);
+        self.layers.iter().zip(row).map(|(layer, step)| Step { layer, block: u64::from(step.block), part: step.part })
     }
 
     /// The layers that were fused.
@@ -243,12 +195,8 @@ impl Fused {
 
     /// Reads back what [`Kernel::encode`] wrote of one block.
     pub(crate) fn decode(registry: &Registry, bytes: &[u8]) -> Result<Fused> {
-        let malformed = |reason: String| Error::NotPortable {
-            operation: FUSED.into(),
-            reason,
-        };
-        let encoded: Vec<EncodedStep> =
-            postcard::from_bytes(bytes).map_err(|error| malformed(error.to_string()))?;
+        let malformed = |reason: String| Error::NotPortable { operation: FUSED.into(), reason };
+        let encoded: Vec<EncodedStep> = postcard::from_bytes(bytes).map_err(|error| malformed(error.to_string()))?;
         let mut layers = Vec::with_capacity(encoded.len());
         let mut steps = Vec::with_capacity(encoded.len());
         for step in encoded {
@@ -256,22 +204,11 @@ impl Fused {
                 return Err(malformed("a fused step within a fused task".into()));
             }
             let kernel = registry.decode_kernel(&step.name, &step.parameters)?;
-            layers.push(Layer::new(
-                KeyBuilder::new(&step.name).bytes(&step.parameters).finish(),
-                kernel,
-            ));
-            steps.push(StepAt {
-                block: step.block,
-                part: step.part,
-            });
+            layers.push(Layer::new(KeyBuilder::new(&step.name).bytes(&step.parameters).finish(), kernel));
+            steps.push(StepAt { block: step.block, part: step.part });
         }
         let description = summarize(layers.iter().map(|layer| layer.kernel.describe())).join(" > ");
-        Ok(Fused {
-            description,
-            layers,
-            steps,
-            single: true,
-        })
+        Ok(Fused { description, layers, steps, single: true })
     }
 }
 
@@ -308,19 +245,11 @@ impl Kernel for Fused {
 
     fn run(&self, task: TaskContext, inputs: &mut [Value]) -> KernelResult<Value> {
         let mut steps = self.steps(task.block);
-        let first = steps
-            .next()
-            .ok_or_else(|| KernelError::new(format!("no fused block {}", task.block)))?;
-        let mut value = first
-            .layer
-            .kernel
-            .run(TaskContext { block: first.block }, inputs)?;
+        let first = steps.next().ok_or_else(|| KernelError::new(format!("no fused block {}", task.block)))?;
+        let mut value = first.layer.kernel.run(TaskContext { block: first.block }, inputs)?;
         for step in steps {
             let mut input = [step.input(value)?];
-            value = step
-                .layer
-                .kernel
-                .run(TaskContext { block: step.block }, &mut input)?;
+            value = step.layer.kernel.run(TaskContext { block: step.block }, &mut input)?;
         }
         Ok(value)
     }
@@ -337,10 +266,8 @@ impl Kernel for Fused {
                 })
             })
             .collect::<Result<Vec<_>>>()?;
-        postcard::to_stdvec(&steps).map_err(|error| Error::NotPortable {
-            operation: self.description.clone(),
-            reason: error.to_string(),
-        })
+        postcard::to_stdvec(&steps)
+            .map_err(|error| Error::NotPortable { operation: self.description.clone(), reason: error.to_string() })
     }
 
     fn fused(&self) -> Option<&Fused> {

@@ -66,11 +66,7 @@ pub fn optimize(mut graph: TaskGraph, skip: &[String]) -> Result<(TaskGraph, Vec
         }
         let before = graph.len();
         graph = (pass.run)(graph)?;
-        reports.push(PassReport {
-            name: pass.name,
-            before,
-            after: graph.len(),
-        });
+        reports.push(PassReport { name: pass.name, before, after: graph.len() });
     }
     Ok((graph, reports))
 }

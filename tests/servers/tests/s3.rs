@@ -5,8 +5,7 @@ use std::io::{self, Write};
 use ndarray::{Array, s};
 use talatat_collections::storage::csv_split::{block_states, count_quotes_in, read_block_records};
 use talatat_collections::storage::{
-    Location, ObjectRef, StorageError, StorageOptions, check_writable, expand_with, npy,
-    write_atomic,
+    Location, ObjectRef, StorageError, StorageOptions, check_writable, expand_with, npy, write_atomic,
 };
 use talatat_servers::s3::{KEY, S3Server, SECRET};
 
@@ -32,23 +31,11 @@ fn put(options: &StorageOptions, url: &str, content: &[u8]) -> ObjectRef {
 fn objects_are_written_and_read() {
     let (server, options) = start();
     let object = put(&options, "s3://stones/a/b c.txt", b"0123456789");
-    assert_eq!(
-        std::fs::read(server.bucket("stones").join("a/b c.txt")).unwrap(),
-        b"0123456789"
-    );
-    assert_eq!(
-        (object.size(), object.read_all().unwrap()),
-        (10, "0123456789".into())
-    );
+    assert_eq!(std::fs::read(server.bucket("stones").join("a/b c.txt")).unwrap(), b"0123456789");
+    assert_eq!((object.size(), object.read_all().unwrap()), (10, "0123456789".into()));
     assert_eq!(object.read_range(3..5).unwrap(), "34");
-    assert_eq!(
-        object.read_ranges(&[8..10, 4..4, 0..2]).unwrap(),
-        ["89", "", "01"]
-    );
-    assert!(matches!(
-        object.read_range(5..11),
-        Err(StorageError::BadRange { .. })
-    ));
+    assert_eq!(object.read_ranges(&[8..10, 4..4, 0..2]).unwrap(), ["89", "", "01"]);
+    assert!(matches!(object.read_range(5..11), Err(StorageError::BadRange { .. })));
     std::thread::scope(|scope| {
         for i in 0..8 {
             let object = &object;
@@ -70,32 +57,16 @@ fn a_replaced_object_is_noticed() {
 #[test]
 fn globs() {
     let (_server, options) = start();
-    for name in [
-        "2023/jan.csv",
-        "2024/jan.csv",
-        "2024/feb.csv",
-        "2024/feb.txt",
-        "2024/deep/er/mar.csv",
-    ] {
-        put(
-            &options,
-            &format!("s3://stones/rain/{name}"),
-            name.as_bytes(),
-        );
+    for name in ["2023/jan.csv", "2024/jan.csv", "2024/feb.csv", "2024/feb.txt", "2024/deep/er/mar.csv"] {
+        put(&options, &format!("s3://stones/rain/{name}"), name.as_bytes());
     }
     let names = |pattern: &str| -> Vec<String> {
         let found = expand_with(&[format!("s3://stones/{pattern}")], &options).unwrap();
-        found
-            .iter()
-            .map(|o| o.location().key().strip_prefix("rain/").unwrap().to_owned())
-            .collect()
+        found.iter().map(|o| o.location().key().strip_prefix("rain/").unwrap().to_owned()).collect()
     };
     assert_eq!(names("rain/2024/*.csv"), ["2024/feb.csv", "2024/jan.csv"]);
     assert_eq!(names("rain/*/jan.csv"), ["2023/jan.csv", "2024/jan.csv"]);
-    assert_eq!(
-        names("r*/202[34]/{jan,mar}.csv"),
-        ["2023/jan.csv", "2024/jan.csv"]
-    );
+    assert_eq!(names("r*/202[34]/{jan,mar}.csv"), ["2023/jan.csv", "2024/jan.csv"]);
     assert_eq!(names("rain/**/mar.csv"), ["2024/deep/er/mar.csv"]);
     assert_eq!(names("rain/2024/feb.txt"), ["2024/feb.txt"]);
     let nothing = expand_with(&["s3://stones/rain/*.parquet"], &options).unwrap_err();
@@ -109,8 +80,7 @@ fn globs() {
 fn what_is_missing_is_named() {
     let (_server, options) = start();
     put(&options, "s3://stones/x", b"x");
-    let open =
-        |url: &str| ObjectRef::open(&Location::parse_with(url, &options).unwrap()).unwrap_err();
+    let open = |url: &str| ObjectRef::open(&Location::parse_with(url, &options).unwrap()).unwrap_err();
     let error = open("s3://stones/y");
     assert!(matches!(error, StorageError::NotFound { .. }), "{error}");
     let error = open("s3://stones");
@@ -126,10 +96,9 @@ fn what_is_missing_is_named() {
 fn wrong_credentials_are_refused() {
     let (_server, options) = start();
     put(&options, "s3://stones/x", b"x");
-    for wrong in [
-        options.clone().with("AWS_SECRET_ACCESS_KEY", "no"),
-        options.clone().with("AWS_ACCESS_KEY_ID", "nobody"),
-    ] {
+    for wrong in
+        [options.clone().with("AWS_SECRET_ACCESS_KEY", "no"), options.clone().with("AWS_ACCESS_KEY_ID", "nobody")]
+    {
         let location = Location::parse_with("s3://stones/x", &wrong).unwrap();
         let error = ObjectRef::open(&location).unwrap_err();
         assert!(matches!(error, StorageError::Denied { .. }), "{error}");
@@ -158,8 +127,7 @@ fn options_are_checked() {
 fn a_server_that_is_gone() {
     let (server, options) = start();
     drop(server);
-    let location =
-        Location::parse_with("s3://stones/x", &options.with("max_retries", "0")).unwrap();
+    let location = Location::parse_with("s3://stones/x", &options.with("max_retries", "0")).unwrap();
     let error = ObjectRef::open(&location).unwrap_err();
     assert!(matches!(error, StorageError::Access { .. }), "{error}");
 }
@@ -174,16 +142,11 @@ fn a_failed_part_cannot_be_passed_over() {
         w.write_all(&vec![1; 9 << 20])?;
         drop(server.take());
         // Parts are on their way in the background: the failure shows in one of the next writes.
-        let failed = (0..60)
-            .filter(|_| w.write_all(&vec![1; 1 << 20]).is_err())
-            .count();
+        let failed = (0..60).filter(|_| w.write_all(&vec![1; 1 << 20]).is_err()).count();
         assert!(failed > 0);
         Ok::<(), io::Error>(())
     });
-    assert!(
-        matches!(outcome, Err(StorageError::Write { .. })),
-        "{outcome:?}"
-    );
+    assert!(matches!(outcome, Err(StorageError::Write { .. })), "{outcome:?}");
 }
 
 #[test]
@@ -199,12 +162,7 @@ fn writes_are_complete_or_not_at_all() {
     });
     assert!(matches!(failed, Err(StorageError::Write { .. })));
     assert!(!server.bucket("stones").join("large").exists());
-    write_atomic(&location, |w| {
-        content
-            .chunks(1_000_003)
-            .try_for_each(|chunk| w.write_all(chunk))
-    })
-    .unwrap();
+    write_atomic(&location, |w| content.chunks(1_000_003).try_for_each(|chunk| w.write_all(chunk))).unwrap();
     assert!(ObjectRef::open(&location).unwrap().read_all().unwrap() == content);
 }
 
@@ -213,10 +171,7 @@ fn regions_of_npy_arrays() {
     let (_server, options) = start();
     let location = Location::parse_with("s3://stones/x.npy", &options).unwrap();
     let array = Array::from_shape_fn((700, 500, 4), |(i, j, k)| (i * 2000 + j * 4 + k) as f64);
-    for stored in [
-        array.clone().into_dyn(),
-        array.clone().reversed_axes().into_dyn(),
-    ] {
+    for stored in [array.clone().into_dyn(), array.clone().reversed_axes().into_dyn()] {
         npy::write_array(&location, &stored.view()).unwrap();
         let object = ObjectRef::open(&location).unwrap();
         let header = npy::open(&object).unwrap();
@@ -225,10 +180,7 @@ fn regions_of_npy_arrays() {
         let read = npy::read_region::<f64>(&object, &header, &region).unwrap();
         let expected = match header.fortran {
             false => array.slice(s![175..350, 125..250, 1..2]).into_dyn(),
-            true => array
-                .slice(s![175..350, 125..250, 1..2])
-                .reversed_axes()
-                .into_dyn(),
+            true => array.slice(s![175..350, 125..250, 1..2]).reversed_axes().into_dyn(),
         };
         assert_eq!(read, expected);
         assert_eq!(npy::read_array::<f64>(&object).unwrap(), stored);
@@ -238,24 +190,15 @@ fn regions_of_npy_arrays() {
 #[test]
 fn blocks_of_csv_text() {
     let (_server, options) = start();
-    let text: String = (0..2000)
-        .map(|i| format!("{i},\"a \"\"quoted\"\"\nnote\",{}\n", "x".repeat(i % 50)))
-        .collect();
+    let text: String = (0..2000).map(|i| format!("{i},\"a \"\"quoted\"\"\nnote\",{}\n", "x".repeat(i % 50))).collect();
     let object = put(&options, "s3://stones/x.csv", text.as_bytes());
-    let blocks: Vec<_> = (0..object.size())
-        .step_by(10_000)
-        .map(|a| a..a + 10_000)
-        .collect();
-    let count = |block: &std::ops::Range<u64>| {
-        count_quotes_in(&object, block.start..block.end.min(object.size()), b'"')
-    };
+    let blocks: Vec<_> = (0..object.size()).step_by(10_000).map(|a| a..a + 10_000).collect();
+    let count =
+        |block: &std::ops::Range<u64>| count_quotes_in(&object, block.start..block.end.min(object.size()), b'"');
     let counts: Vec<u64> = blocks.iter().map(|block| count(block).unwrap()).collect();
     let read = blocks.iter().zip(block_states(&counts));
-    let read: Vec<_> = read
-        .map(|(block, state)| {
-            read_block_records(&object, block.clone(), state, Some(b'"')).unwrap()
-        })
-        .collect();
+    let read: Vec<_> =
+        read.map(|(block, state)| read_block_records(&object, block.clone(), state, Some(b'"')).unwrap()).collect();
     assert!(read.iter().all(|records| records.ends_with(b"\n")));
     assert!(read.concat() == text.as_bytes());
 }

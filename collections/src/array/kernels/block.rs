@@ -92,8 +92,7 @@ fn standard_copy<T: Element>(view: ArrayViewD<'_, T>) -> ArrayD<T> {
 /// An array over a buffer whose length is the product of `shape`.
 fn array_of<T: Element>(shape: &[usize], buffer: Vec<T>) -> ArrayD<T> {
     // The length fits by construction; the empty array is never made.
-    Array::from_shape_vec(IxDyn(shape), buffer)
-        .unwrap_or_else(|_| Array::from_shape_simple_fn(IxDyn(&[0]), T::default))
+    Array::from_shape_vec(IxDyn(shape), buffer).unwrap_or_else(|_| Array::from_shape_simple_fn(IxDyn(&[0]), T::default))
 }
 
 macro_rules! define_block {
@@ -221,9 +220,7 @@ impl Block {
     /// # Errors
     /// [`KernelError::DTypeMismatch`] if they are not `T`.
     pub fn view<T: Element>(&self) -> Result<ArrayViewD<'_, T>> {
-        T::buf(self)
-            .map(Buf::view)
-            .ok_or_else(|| self.mismatch::<T>("view of a block"))
+        T::buf(self).map(Buf::view).ok_or_else(|| self.mismatch::<T>("view of a block"))
     }
 
     /// The elements, writable; they are copied first if the block is shared.
@@ -238,8 +235,7 @@ impl Block {
             found,
         })?;
         if let Repr::Shared(_) = &buf.0 {
-            let owned =
-                std::mem::replace(buf, Buf(Repr::Owned(array_of(&[0], Vec::new())))).into_array();
+            let owned = std::mem::replace(buf, Buf(Repr::Owned(array_of(&[0], Vec::new())))).into_array();
             buf.0 = Repr::Owned(owned);
         }
         Ok(match &mut buf.0 {
@@ -302,11 +298,7 @@ impl Block {
     }
 
     fn mismatch<T: Element>(&self, operation: &'static str) -> KernelError {
-        KernelError::DTypeMismatch {
-            operation,
-            expected: T::DTYPE,
-            found: self.dtype(),
-        }
+        KernelError::DTypeMismatch { operation, expected: T::DTYPE, found: self.dtype() }
     }
 }
 
@@ -321,9 +313,7 @@ pub(super) fn elements(shape: &[usize]) -> Result<usize> {
     match product {
         Some(_) if shape.contains(&0) => Ok(0),
         Some(product) => Ok(product),
-        None => Err(KernelError::TooLarge {
-            shape: shape.to_vec(),
-        }),
+        None => Err(KernelError::TooLarge { shape: shape.to_vec() }),
     }
 }
 
@@ -332,9 +322,7 @@ pub(super) fn elements_of<T>(shape: &[usize]) -> Result<usize> {
     let count = elements(shape)?;
     match count.checked_mul(size_of::<T>()) {
         Some(bytes) if isize::try_from(bytes).is_ok() => Ok(count),
-        _ => Err(KernelError::TooLarge {
-            shape: shape.to_vec(),
-        }),
+        _ => Err(KernelError::TooLarge { shape: shape.to_vec() }),
     }
 }
 
@@ -379,10 +367,7 @@ mod tests {
         let array = Array2::<f64>::ones((30, 40)).into_dyn();
         let address = array.as_ptr();
         let block = Block::from_array(array);
-        assert_eq!(
-            (block.dtype(), block.shape(), block.nbytes()),
-            (DType::F64, &[30, 40][..], 9600)
-        );
+        assert_eq!((block.dtype(), block.shape(), block.nbytes()), (DType::F64, &[30, 40][..], 9600));
         let array = block.into_shared().into_array::<f64>().unwrap();
         assert_eq!(array.as_ptr(), address);
     }
@@ -410,10 +395,7 @@ mod tests {
         let array = array![[1.5, 2.5], [-3.5, 0.0]].into_dyn();
         let transposed = Block::from_array(array.reversed_axes());
         let cast = transposed.cast(DType::I32);
-        assert_eq!(
-            cast.view::<i32>().unwrap(),
-            array![[1, -3], [2, 0]].into_dyn()
-        );
+        assert_eq!(cast.view::<i32>().unwrap(), array![[1, -3], [2, 0]].into_dyn());
         let truth = transposed.cast(DType::Bool);
         assert!(!truth.view::<bool>().unwrap()[[1, 1]]);
     }
@@ -432,9 +414,7 @@ mod tests {
 
     #[test]
     fn strided_blocks_are_packed() {
-        let array = Array2::from_shape_fn((4, 4), |(i, j)| (4 * i + j) as i64)
-            .into_dyn()
-            .into_shared();
+        let array = Array2::from_shape_fn((4, 4), |(i, j)| (4 * i + j) as i64).into_dyn().into_shared();
         let sliced = array.slice(s![..;2, ..;-1]).to_owned().into_dyn();
         let mut shared = array.clone();
         shared.slice_collapse(s![..;2, ..;-1]);

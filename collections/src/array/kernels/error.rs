@@ -37,9 +37,7 @@ pub enum KernelError {
         found: Vec<usize>,
     },
     /// A shape has more elements or bytes than memory can address.
-    #[error(
-        "a block of shape {shape:?} has more bytes than memory can address; use smaller chunks"
-    )]
+    #[error("a block of shape {shape:?} has more bytes than memory can address; use smaller chunks")]
     TooLarge {
         /// The shape.
         shape: Vec<usize>,

@@ -11,11 +11,8 @@ use crate::array::dtype::Element;
 /// # Errors
 /// [`KernelError::ShapeMismatch`] if the contracted or the leading axes differ.
 pub fn product_shape(left: &[usize], right: &[usize]) -> Result<Vec<usize>> {
-    let misfit = || KernelError::ShapeMismatch {
-        operation: "matmul".into(),
-        expected: left.to_vec(),
-        found: right.to_vec(),
-    };
+    let misfit =
+        || KernelError::ShapeMismatch { operation: "matmul".into(), expected: left.to_vec(), found: right.to_vec() };
     let ([lead, n, k], [lead_right, k_right, m]) = (split(left).ok_or_else(misfit)?, split(right).ok_or_else(misfit)?);
     if k != k_right || lead != lead_right {
         return Err(misfit());

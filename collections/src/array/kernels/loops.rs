@@ -16,10 +16,7 @@ use super::number::CastFrom;
 use crate::array::dtype::with_dtype;
 
 /// `out[i] = f(x[i])`.
-#[multiversion(targets(
-    "x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2+fma",
-    "x86_64+avx2+fma"
-))]
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2+fma", "x86_64+avx2+fma"))]
 pub fn map1<T: Copy, U, F: Fn(T) -> U>(x: &[T], out: &mut [U], f: F) {
     for (out, &x) in out.iter_mut().zip(x) {
         *out = f(x);
@@ -27,10 +24,7 @@ pub fn map1<T: Copy, U, F: Fn(T) -> U>(x: &[T], out: &mut [U], f: F) {
 }
 
 /// `out[i] = f(a[i], b[i])`.
-#[multiversion(targets(
-    "x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2+fma",
-    "x86_64+avx2+fma"
-))]
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2+fma", "x86_64+avx2+fma"))]
 pub fn map2<T: Copy, V: Copy, U, F: Fn(T, V) -> U>(a: &[T], b: &[V], out: &mut [U], f: F) {
     for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
         *out = f(a, b);
@@ -38,10 +32,7 @@ pub fn map2<T: Copy, V: Copy, U, F: Fn(T, V) -> U>(a: &[T], b: &[V], out: &mut [
 }
 
 /// `out[i] = f(a[i], b)`.
-#[multiversion(targets(
-    "x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2+fma",
-    "x86_64+avx2+fma"
-))]
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2+fma", "x86_64+avx2+fma"))]
 pub fn map1_with<T: Copy, V: Copy, U, F: Fn(T, V) -> U>(a: &[T], b: V, out: &mut [U], f: F) {
     for (out, &a) in out.iter_mut().zip(a) {
         *out = f(a, b);
@@ -49,10 +40,7 @@ pub fn map1_with<T: Copy, V: Copy, U, F: Fn(T, V) -> U>(a: &[T], b: V, out: &mut
 }
 
 /// `out[i] = if condition[i] { a[i] } else { b[i] }`.
-#[multiversion(targets(
-    "x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2+fma",
-    "x86_64+avx2+fma"
-))]
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2+fma", "x86_64+avx2+fma"))]
 pub fn select<T: Copy>(condition: &[bool], a: &[T], b: &[T], out: &mut [T]) {
     for (((out, &condition), &a), &b) in out.iter_mut().zip(condition).zip(a).zip(b) {
         *out = if condition { a } else { b };
@@ -60,16 +48,8 @@ pub fn select<T: Copy>(condition: &[bool], a: &[T], b: &[T], out: &mut [T]) {
 }
 
 /// `out[i] = f(x[i])`; returns whether `odd` holds for some `x[i]`.
-#[multiversion(targets(
-    "x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2+fma",
-    "x86_64+avx2+fma"
-))]
-pub fn map1_checked<T: Copy, U, F: Fn(T) -> U, P: Fn(T) -> bool>(
-    x: &[T],
-    out: &mut [U],
-    f: F,
-    odd: P,
-) -> bool {
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2+fma", "x86_64+avx2+fma"))]
+pub fn map1_checked<T: Copy, U, F: Fn(T) -> U, P: Fn(T) -> bool>(x: &[T], out: &mut [U], f: F, odd: P) -> bool {
     let mut found = 0_u64;
     for (out, &x) in out.iter_mut().zip(x) {
         *out = f(x);
@@ -79,10 +59,7 @@ pub fn map1_checked<T: Copy, U, F: Fn(T) -> U, P: Fn(T) -> bool>(
 }
 
 /// `out[i] = f(start + i * step)`, wrapping.
-#[multiversion(targets(
-    "x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2+fma",
-    "x86_64+avx2+fma"
-))]
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2+fma", "x86_64+avx2+fma"))]
 pub fn progression<T, F: Fn(i64) -> T>(start: i64, step: i64, out: &mut [T], f: F) {
     for (i, out) in out.iter_mut().enumerate() {
         *out = f(start.wrapping_add((i as i64).wrapping_mul(step)));

@@ -111,18 +111,11 @@ fn exp_full(x: f64) -> f64 {
 fn log_f64(x: f64) -> f64 {
     const SQRT_HALF: u64 = 0x3fe6_a09e_667f_3bcd;
     let subnormal = x < f64::MIN_POSITIVE;
-    let scaled = if subnormal {
-        x * 18_014_398_509_481_984.0
-    } else {
-        x
-    };
+    let scaled = if subnormal { x * 18_014_398_509_481_984.0 } else { x };
     // x = 2^k m with m from sqrt(1/2) to sqrt(2).
-    let bits = scaled
-        .to_bits()
-        .wrapping_add(0x3ff0_0000_0000_0000 - SQRT_HALF);
+    let bits = scaled.to_bits().wrapping_add(0x3ff0_0000_0000_0000 - SQRT_HALF);
     let m = f64::from_bits((bits & 0x000f_ffff_ffff_ffff).wrapping_add(SQRT_HALF));
-    let k =
-        f64::from_bits((bits >> 52) | 0x4330_0000_0000_0000) - (4_503_599_627_370_496.0 + 1023.0);
+    let k = f64::from_bits((bits >> 52) | 0x4330_0000_0000_0000) - (4_503_599_627_370_496.0 + 1023.0);
     let k = if subnormal { k - 54.0 } else { k };
     let f = m - 1.0;
     let s = f / (2.0 + f);
@@ -140,11 +133,7 @@ fn log_f64(x: f64) -> f64 {
         ],
     );
     let half_square = 0.5 * f * f;
-    let y = fma(
-        k,
-        LN2_HIGH,
-        -((half_square - fma(s, half_square + tail, k * LN2_LOW)) - f),
-    );
+    let y = fma(k, LN2_HIGH, -((half_square - fma(s, half_square + tail, k * LN2_LOW)) - f));
     let special = if x == 0.0 {
         f64::NEG_INFINITY
     } else if x > 0.0 {
@@ -152,11 +141,7 @@ fn log_f64(x: f64) -> f64 {
     } else {
         f64::NAN
     };
-    if x > 0.0 && x < f64::INFINITY {
-        y
-    } else {
-        special
-    }
+    if x > 0.0 && x < f64::INFINITY { y } else { special }
 }
 
 /// Arguments of `sin` and `cos` up to here are reduced exactly enough.
@@ -354,30 +339,14 @@ mod tests {
             let bits = x.to_bits() as i64;
             i128::from(if bits < 0 { i64::MIN - bits } else { bits })
         };
-        if a.is_nan() || b.is_nan() {
-            f64::INFINITY
-        } else {
-            (ordered(a) - ordered(b)).abs() as f64
-        }
+        if a.is_nan() || b.is_nan() { f64::INFINITY } else { (ordered(a) - ordered(b)).abs() as f64 }
     }
 
     /// Ordinary, extreme and special arguments: all exponents, ranges around 0, multiples of pi/2.
     fn arguments() -> Vec<f64> {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let mut x = vec![
-            0.0,
-            f64::INFINITY,
-            f64::NAN,
-            f64::MIN_POSITIVE,
-            5e-324,
-            f64::MAX,
-            1.0,
-            0.5,
-            2.0,
-        ];
-        x.extend([
-            709.78, 709.79, 744.44, 745.13, 745.14, 708.3965, 0.3465735, 20.0, 22.0, 18.99,
-        ]);
+        let mut x = vec![0.0, f64::INFINITY, f64::NAN, f64::MIN_POSITIVE, 5e-324, f64::MAX, 1.0, 0.5, 2.0];
+        x.extend([709.78, 709.79, 744.44, 745.13, 745.14, 708.3965, 0.3465735, 20.0, 22.0, 18.99]);
         x.extend((0..100_000).map(|_| f64::from_bits(rng.random::<u64>())));
         for bound in [1.0, 20.0, 800.0, 1e5, 6e7] {
             x.extend((0..100_000).map(|_| rng.random_range(0.0..bound)));
@@ -397,11 +366,7 @@ mod tests {
         for (x, y) in x.iter().zip(out) {
             let error = ulps(y, expected(*x));
             largest = largest.max(error);
-            assert!(
-                error <= bound,
-                "{name}({x:e}) = {y:e}, expected {:e}",
-                expected(*x)
-            );
+            assert!(error <= bound, "{name}({x:e}) = {y:e}, expected {:e}", expected(*x));
         }
     }
 

@@ -317,11 +317,7 @@ mod tests {
                 }
                 let wide = (f64::from(a) / f64::from(b)).floor();
                 assert_eq!(quotient, wide as i64 as i8, "{a} // {b}");
-                assert_eq!(
-                    rest,
-                    (f64::from(a) - wide * f64::from(b)) as i8,
-                    "{a} % {b}"
-                );
+                assert_eq!(rest, (f64::from(a) - wide * f64::from(b)) as i8, "{a} % {b}");
             }
         }
     }

@@ -22,13 +22,8 @@ pub const DEFAULT_LIMIT: usize = 512 << 20;
 /// A buffer may have at most this many times the capacity that is asked for.
 const WASTE: usize = 2;
 
-static POOL: Mutex<Pool> = Mutex::new(Pool {
-    shelves: Shelves::new(),
-    ages: BTreeMap::new(),
-    clock: 0,
-    bytes: 0,
-    limit: DEFAULT_LIMIT,
-});
+static POOL: Mutex<Pool> =
+    Mutex::new(Pool { shelves: Shelves::new(), ages: BTreeMap::new(), clock: 0, bytes: 0, limit: DEFAULT_LIMIT });
 static HITS: AtomicU64 = AtomicU64::new(0);
 static MISSES: AtomicU64 = AtomicU64::new(0);
 
@@ -67,9 +62,7 @@ for_each_dtype!(define_shelves);
 impl Pool {
     fn take<T: Element>(&mut self, len: usize) -> Option<Vec<T>> {
         let shelf = &mut T::shelf(&mut self.shelves).0;
-        let (&key, _) = shelf
-            .range((len, 0)..=(len.saturating_mul(WASTE), u64::MAX))
-            .next()?;
+        let (&key, _) = shelf.range((len, 0)..=(len.saturating_mul(WASTE), u64::MAX)).next()?;
         let buffer = shelf.remove(&key)?;
         self.ages.remove(&key.1);
         self.bytes -= bytes_of(&buffer);
@@ -188,12 +181,7 @@ pub struct PoolStatistics {
 /// What the pool has done and holds.
 pub fn statistics() -> PoolStatistics {
     let pool = POOL.lock();
-    PoolStatistics {
-        hits: HITS.load(Relaxed),
-        misses: MISSES.load(Relaxed),
-        retained: pool.bytes,
-        limit: pool.limit,
-    }
+    PoolStatistics { hits: HITS.load(Relaxed), misses: MISSES.load(Relaxed), retained: pool.bytes, limit: pool.limit }
 }
 
 #[cfg(test)]
@@ -201,13 +189,7 @@ mod tests {
     use super::*;
 
     fn empty(limit: usize) -> Pool {
-        Pool {
-            shelves: Shelves::new(),
-            ages: BTreeMap::new(),
-            clock: 0,
-            bytes: 0,
-            limit,
-        }
+        Pool { shelves: Shelves::new(), ages: BTreeMap::new(), clock: 0, bytes: 0, limit }
     }
 
     #[test]

@@ -94,26 +94,14 @@ pub struct Input {
 impl Input {
     /// A block of the result's shape.
     pub fn identity(dtype: DType, ndim: usize) -> Input {
-        Input {
-            dtype,
-            axes: (0..ndim).map(|axis| u8::try_from(axis).ok()).collect(),
-        }
+        Input { dtype, axes: (0..ndim).map(|axis| u8::try_from(axis).ok()).collect() }
     }
 
     /// A block of `ndim` dimensions that is broadcast to `result_ndim` by NumPy's rule: axes are
     /// aligned at the end; `ones[axis]` says that the block has length 1 along `axis` where the result has not.
-    pub fn broadcast(
-        dtype: DType,
-        ndim: usize,
-        result_ndim: usize,
-        ones: impl Fn(usize) -> bool,
-    ) -> Input {
+    pub fn broadcast(dtype: DType, ndim: usize, result_ndim: usize, ones: impl Fn(usize) -> bool) -> Input {
         let axes = (0..result_ndim)
-            .map(|axis| {
-                (axis + ndim)
-                    .checked_sub(result_ndim)
-                    .filter(|&axis| !ones(axis))
-            })
+            .map(|axis| (axis + ndim).checked_sub(result_ndim).filter(|&axis| !ones(axis)))
             .map(|axis| axis.and_then(|axis| u8::try_from(axis).ok()))
             .collect();
         Input { dtype, axes }
@@ -192,9 +180,7 @@ impl Instr {
     pub(super) fn with_operands(mut self, mut f: impl FnMut(Reg) -> Reg) -> Instr {
         match &mut self {
             Instr::Const(_) | Instr::Index { .. } => {}
-            Instr::Random { index: x, .. } | Instr::Unary { x, .. } | Instr::Cast { x, .. } => {
-                *x = f(*x)
-            }
+            Instr::Random { index: x, .. } | Instr::Unary { x, .. } | Instr::Cast { x, .. } => *x = f(*x),
             Instr::Binary { a, b, .. } => {
                 *a = f(*a);
                 *b = f(*b);

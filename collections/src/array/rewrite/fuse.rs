@@ -84,7 +84,8 @@ fn grow(
     let mut inputs = inputs.to_vec();
     let mut grown = false;
     loop {
-        let own = |input: &ExprRef| readers.get(&input.key).is_some_and(|readers| readers.iter().all(|key| *key == expr.key));
+        let own =
+            |input: &ExprRef| readers.get(&input.key).is_some_and(|readers| readers.iter().all(|key| *key == expr.key));
         let found = inputs.iter().enumerate().find_map(|(slot, input)| match &input.op {
             Op::Blockwise { program: inner, inputs: below } => {
                 let fits = program.inputs.len() + inner.inputs.len() <= MOST_INPUTS

@@ -12,9 +12,13 @@ pub(super) fn merge(expr: &Expr) -> Option<ExprRef> {
     match &input.op {
         Op::Rechunk { input: inner } if inner.grid == expr.grid => Some(inner.clone()),
         Op::Rechunk { input: inner } => Some(expr.with(expr.grid.clone(), Op::Rechunk { input: inner.clone() })),
-        Op::Memory { array } => {
-            Some(Expr::new(expr.dtype, expr.grid.clone(), Op::Memory { array: array.clone() }, Some(input.key), expr.location))
-        }
+        Op::Memory { array } => Some(Expr::new(
+            expr.dtype,
+            expr.grid.clone(),
+            Op::Memory { array: array.clone() },
+            Some(input.key),
+            expr.location,
+        )),
         Op::Npy { .. } => Some(expr.with(expr.grid.clone(), input.op.clone())),
         // A creation makes any block as easily as any other.
         Op::Blockwise { inputs, .. } if inputs.is_empty() => Some(expr.with(expr.grid.clone(), input.op.clone())),

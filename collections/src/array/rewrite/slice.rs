@@ -14,7 +14,8 @@ pub(super) fn push_down(expr: &Expr) -> Option<ExprRef> {
     match &input.op {
         Op::Slice { input: inner, ranges: first } => {
             let both = first.iter().zip(ranges).zip(inner.grid.axes());
-            let both = both.map(|((first, then), axis)| if axis.length().is_some() { first.then(then) } else { *first });
+            let both =
+                both.map(|((first, then), axis)| if axis.length().is_some() { first.then(then) } else { *first });
             with_grid(slice(inner, both.collect(), expr.location), expr)
         }
         Op::Blockwise { program, inputs } => {
@@ -47,13 +48,17 @@ pub(super) fn push_down(expr: &Expr) -> Option<ExprRef> {
             let input = slice(inner, own, expr.location);
             Some(expr.with(expr.grid.clone(), Op::Reduce { op: *op, axes: axes.clone(), keepdims: *keepdims, input }))
         }
-        Op::Rechunk { input: inner } => {
-            with_grid(slice(inner, ranges.clone(), expr.location), expr)
-        }
+        Op::Rechunk { input: inner } => with_grid(slice(inner, ranges.clone(), expr.location), expr),
         Op::Concatenate { inputs, axis } => concatenate(expr, inputs, *axis, ranges),
         Op::Memory { array } => {
             let part = part_of(array, ranges)?;
-            Some(Expr::new(expr.dtype, expr.grid.clone(), Op::Memory { array: Arc::new(part) }, Some(expr.key), expr.location))
+            Some(Expr::new(
+                expr.dtype,
+                expr.grid.clone(),
+                Op::Memory { array: Arc::new(part) },
+                Some(expr.key),
+                expr.location,
+            ))
         }
         Op::Npy { object, header, offset } => {
             let forward = ranges.iter().all(|range| range.step == 1 || range.length <= 1);

@@ -22,7 +22,7 @@ pub(crate) enum Source {
     /// The task's input.
     Input,
     /// A block of a CSV file.
-    Csv(Parser),
+    Csv(Box<Parser>),
     /// Memory.
     Data(#[serde(with = "frames")] Arc<[DataFrame]>),
 }
@@ -44,7 +44,7 @@ impl PartitionKernel {
         let at = self.at(block);
         let source = match &self.source {
             Source::Input => Source::Input,
-            Source::Csv(parser) => Source::Csv(parser.only(at)),
+            Source::Csv(parser) => Source::Csv(Box::new(parser.only(at))),
             Source::Data(parts) => Source::Data(parts.get(at).cloned().into_iter().collect()),
         };
         PartitionKernel { base: block, source, steps: self.steps.clone() }

@@ -163,7 +163,8 @@ impl Kernel for MapBlocks {
         let fits = |((axis, expected), found): ((&crate::array::grid::Axis, &usize), &usize)| {
             axis.length().is_none() || expected == found
         };
-        if result.ndim() != self.grid.ndim() || !self.grid.axes().iter().zip(&info.shape).zip(result.shape()).all(fits) {
+        if result.ndim() != self.grid.ndim() || !self.grid.axes().iter().zip(&info.shape).zip(result.shape()).all(fits)
+        {
             return Err(KernelError::new(format!(
                 "the function gave a block of shape {:?} where {:?} was promised: declare the chunks it gives",
                 result.shape(),

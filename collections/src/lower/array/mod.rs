@@ -25,7 +25,9 @@ const TINY: u64 = 16 << 10;
 pub(crate) fn register(registry: Registry) -> Registry {
     registry
         .block("array", |bytes| Ok(Arc::new(Block::decode(bytes).map_err(KernelError::from_source)?)))
-        .block("array.state", |bytes| Ok(Arc::new(State(Accumulator::decode(bytes).map_err(KernelError::from_source)?))))
+        .block("array.state", |bytes| {
+            Ok(Arc::new(State(Accumulator::decode(bytes).map_err(KernelError::from_source)?)))
+        })
         .kernel::<blockwise::Blockwise>(blockwise::NAME)
         .kernel::<reduce::Partial>(reduce::PARTIAL)
         .kernel::<reduce::Combine>(reduce::COMBINE)

@@ -57,7 +57,8 @@ impl Kernel for Partial {
         let origin = self.grid.block_origin(&place);
         let compiled = self.program.compiled()?;
         let arrays = inputs.iter().map(array).collect::<KernelResult<SmallVec<[&Block; 4]>>>()?;
-        let lanes = shape.iter().zip(&self.reduced).filter(|(_, reduced)| !**reduced).map(|(length, _)| length).product();
+        let lanes =
+            shape.iter().zip(&self.reduced).filter(|(_, reduced)| !**reduced).map(|(length, _)| length).product();
         let state = match before.first_mut() {
             Some(before) => match Arc::try_unwrap(before.take::<State>()?) {
                 Ok(state) => state.0,
@@ -115,10 +116,8 @@ impl ReduceSink {
         let last_reduced = reduced.last().copied().unwrap_or(true);
         let suffix = reduced.iter().rev().take_while(|&&reduced| reduced == last_reduced).count();
         // A run over several reduced axes has no index of its own unless the block is as wide as the array.
-        let indexed = matches!(
-            state.op(),
-            ReduceOp::ArgMin | ReduceOp::ArgMax | ReduceOp::NanArgMin | ReduceOp::NanArgMax
-        );
+        let indexed =
+            matches!(state.op(), ReduceOp::ArgMin | ReduceOp::ArgMax | ReduceOp::NanArgMin | ReduceOp::NanArgMax);
         let flat_from = if last_reduced && indexed { ndim.saturating_sub(1) } else { ndim - suffix };
         let index_origin = origin.iter().zip(&index_steps).map(|(start, step)| start * step).sum();
         ReduceSink { state, lane_steps, index_steps, index_origin, last_reduced, flat_from, error: None }
@@ -258,7 +257,9 @@ pub(super) fn lower(
 ) -> Result<Vec<Edge>> {
     // A blockwise input that is not needed by itself is computed on the way.
     let fused = match &input.op {
-        Op::Blockwise { program, inputs } if lowering.seen(input.key).is_none() => Some((program.clone(), inputs.as_slice())),
+        Op::Blockwise { program, inputs } if lowering.seen(input.key).is_none() => {
+            Some((program.clone(), inputs.as_slice()))
+        }
         _ => None,
     };
     let (program, inputs) = match fused {

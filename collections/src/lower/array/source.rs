@@ -11,8 +11,8 @@ use crate::array::expr::Expr;
 use crate::array::grid::{Dims, Grid};
 use crate::array::kernels::Block;
 use crate::error::Result;
-use crate::storage::npy::{NpyHeader, read_region};
 use crate::storage::ObjectRef;
+use crate::storage::npy::{NpyHeader, read_region};
 
 pub(super) const BLOCK: &str = "array.block";
 pub(super) const NPY: &str = "array.npy";
@@ -69,10 +69,8 @@ impl Kernel for Memory {
 }
 
 fn encode_block(block: KernelResult<Block>) -> talatat_graph::Result<Vec<u8>> {
-    let block = block.map_err(|error| talatat_graph::Error::NotPortable {
-        operation: BLOCK.into(),
-        reason: error.to_string(),
-    })?;
+    let block = block
+        .map_err(|error| talatat_graph::Error::NotPortable { operation: BLOCK.into(), reason: error.to_string() })?;
     let mut bytes = Vec::new();
     block.encode(&mut bytes);
     Ok(bytes)

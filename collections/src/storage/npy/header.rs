@@ -49,34 +49,22 @@ pub fn open(object: &ObjectRef) -> Result<NpyHeader> {
             let (what, mend) = if promised > object.size() {
                 ("truncated", "copy or write it again")
             } else {
-                (
-                    "longer than its header says",
-                    "it may hold more than one array; save each in a file of its own",
-                )
+                ("longer than its header says", "it may hold more than one array; save each in a file of its own")
             };
             let (size, dtype) = (object.size(), header.dtype);
-            let reason = format!(
-                "it is {what}: shape {shape:?} of {dtype} needs {promised} bytes, the file has {size}; {mend}"
-            );
+            let reason =
+                format!("it is {what}: shape {shape:?} of {dtype} needs {promised} bytes, the file has {size}; {mend}");
             Err(StorageError::BadNpy { url, reason })
         }
-        None => Err(StorageError::BadNpy {
-            url,
-            reason: format!("shape {shape:?} is too large"),
-        }),
+        None => Err(StorageError::BadNpy { url, reason: format!("shape {shape:?} is too large") }),
     }
 }
 
 impl NpyHeader {
     /// The header of an array about to be written, in this machine's byte order.
     pub fn new(dtype: DType, shape: &[usize], fortran: bool) -> Self {
-        let mut header = NpyHeader {
-            dtype,
-            shape: shape.to_vec(),
-            fortran,
-            offset: 0,
-            big_endian: cfg!(target_endian = "big"),
-        };
+        let mut header =
+            NpyHeader { dtype, shape: shape.to_vec(), fortran, offset: 0, big_endian: cfg!(target_endian = "big") };
         header.offset = header.to_bytes().map_or(0, |bytes| bytes.len() as u64);
         header
     }
@@ -86,48 +74,28 @@ impl NpyHeader {
     /// # Errors
     /// [`StorageError::BadNpy`], [`StorageError::UnsupportedDtype`].
     pub fn parse(bytes: &[u8], url: &str) -> Result<Self> {
-        let bad = |reason: String| StorageError::BadNpy {
-            url: url.into(),
-            reason,
-        };
+        let bad = |reason: String| StorageError::BadNpy { url: url.into(), reason };
         let offset = header_end(bytes).map_err(bad)?;
-        let bytes = bytes
-            .get(..offset)
-            .ok_or_else(|| bad("it ends inside of its header; copy or write it again".into()))?;
+        let bytes =
+            bytes.get(..offset).ok_or_else(|| bad("it ends inside of its header; copy or write it again".into()))?;
         if nesting(bytes) > MAX_NESTING {
             return Err(match structured(bytes) {
-                true => StorageError::UnsupportedDtype {
-                    url: url.into(),
-                    dtype: "structured (with fields)".into(),
-                },
+                true => StorageError::UnsupportedDtype { url: url.into(), dtype: "structured (with fields)".into() },
                 false => bad("its header is nested too deeply".into()),
             });
         }
-        let header =
-            Header::from_reader(&mut Cursor::new(bytes)).map_err(|error| bad(error.to_string()))?;
+        let header = Header::from_reader(&mut Cursor::new(bytes)).map_err(|error| bad(error.to_string()))?;
         let described = header.type_descriptor.as_string().map(String::as_str);
         let (dtype, big_endian) = described.and_then(parse_descriptor).ok_or_else(|| {
             let shown = header.type_descriptor.to_string();
             let name = described.map_or("structured (with fields)", unsupported_name);
-            StorageError::UnsupportedDtype {
-                url: url.into(),
-                dtype: format!("{name} {shown}"),
-            }
+            StorageError::UnsupportedDtype { url: url.into(), dtype: format!("{name} {shown}") }
         })?;
         if !fits(dtype, &header.shape) {
-            return Err(bad(format!(
-                "shape {:?} of {dtype} is too large for memory addresses",
-                header.shape
-            )));
+            return Err(bad(format!("shape {:?} of {dtype} is too large for memory addresses", header.shape)));
         }
         let fortran = header.layout.is_fortran();
-        Ok(NpyHeader {
-            dtype,
-            shape: header.shape,
-            fortran,
-            offset: offset as u64,
-            big_endian,
-        })
+        Ok(NpyHeader { dtype, shape: header.shape, fortran, offset: offset as u64, big_endian })
     }
 
     /// Bytes of the elements, without the header.
@@ -151,32 +119,17 @@ impl NpyHeader {
     /// # Ok::<(), talatat_collections::storage::StorageError>(())
     /// ```
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        let type_descriptor =
-            with_dtype!(self.dtype, T => <T as WritableElement>::type_descriptor());
-        let layout = if self.fortran {
-            Layout::Fortran
-        } else {
-            Layout::Standard
-        };
-        let header = Header {
-            type_descriptor,
-            layout,
-            shape: self.shape.clone(),
-        };
-        header.to_bytes().map_err(|error| StorageError::BadNpy {
-            url: "output".into(),
-            reason: error.to_string(),
-        })
+        let type_descriptor = with_dtype!(self.dtype, T => <T as WritableElement>::type_descriptor());
+        let layout = if self.fortran { Layout::Fortran } else { Layout::Standard };
+        let header = Header { type_descriptor, layout, shape: self.shape.clone() };
+        header.to_bytes().map_err(|error| StorageError::BadNpy { url: "output".into(), reason: error.to_string() })
     }
 }
 
 /// Whether sizes and strides in bytes can be computed: axes of length 0 may stand beside ones whose product overflows,
 /// and strides are made of the others.
 pub(super) fn fits(dtype: DType, shape: &[usize]) -> bool {
-    let size = shape
-        .iter()
-        .filter(|&&n| n > 0)
-        .try_fold(dtype.size(), |size, &n| size.checked_mul(n));
+    let size = shape.iter().filter(|&&n| n > 0).try_fold(dtype.size(), |size, &n| size.checked_mul(n));
     size.is_some_and(|size| isize::try_from(size).is_ok())
 }
 
@@ -193,16 +146,12 @@ fn header_end(bytes: &[u8]) -> Result<usize, String> {
             return Err("it ends inside of its header; copy or write it again".into());
         }
         [major, minor, ..] => {
-            return Err(format!(
-                "format version {major}.{minor} is not known; 1.0, 2.0 and 3.0 are"
-            ));
+            return Err(format!("format version {major}.{minor} is not known; 1.0, 2.0 and 3.0 are"));
         }
     };
     match length {
         0..=MAX_HEADER => Ok(start + length),
-        _ => Err(format!(
-            "its header claims {length} bytes, the limit is {MAX_HEADER}"
-        )),
+        _ => Err(format!("its header claims {length} bytes, the limit is {MAX_HEADER}")),
     }
 }
 
@@ -222,11 +171,7 @@ fn nesting(bytes: &[u8]) -> usize {
 
 /// Whether the dtype of a header is a list of fields.
 fn structured(bytes: &[u8]) -> bool {
-    let text: String = bytes
-        .iter()
-        .map(|&b| char::from(b))
-        .filter(|c| *c != ' ')
-        .collect();
+    let text: String = bytes.iter().map(|&b| char::from(b)).filter(|c| *c != ' ').collect();
     text.contains("'descr':[")
 }
 
@@ -254,10 +199,7 @@ fn parse_descriptor(text: &str) -> Option<(DType, bool)> {
         '=' => cfg!(target_endian = "big"),
         _ => return None,
     };
-    let dtype = DType::ALL
-        .iter()
-        .copied()
-        .find(|dtype| dtype.name() == name)?;
+    let dtype = DType::ALL.iter().copied().find(|dtype| dtype.name() == name)?;
     Some((dtype, big))
 }
 
@@ -311,13 +253,7 @@ mod tests {
             let text = "{'descr': '>i2', 'fortran_order': True, 'shape': (3, 4), }   ";
             let header = parse(version, text).unwrap();
             let offset = file(version, text).len() as u64;
-            let expected = NpyHeader {
-                dtype: DType::I16,
-                shape: vec![3, 4],
-                fortran: true,
-                offset,
-                big_endian: true,
-            };
+            let expected = NpyHeader { dtype: DType::I16, shape: vec![3, 4], fortran: true, offset, big_endian: true };
             assert_eq!(header, expected);
             assert_eq!(header.data_bytes(), 24);
         }
@@ -354,22 +290,15 @@ mod tests {
             ("[('a', '<f8'), ('b', '<i4', (2, 3))]", "structured"),
             ("[('a', [('b', [('c', '<f8')])])]", "structured"),
         ] {
-            let error = parse(
-                1,
-                &format!("{{'descr': {descriptor}, 'fortran_order': False, 'shape': (1,)}}"),
-            )
-            .unwrap_err();
-            assert!(
-                matches!(&error, StorageError::UnsupportedDtype { dtype, .. } if dtype.contains(name)),
-                "{error}"
-            );
+            let error =
+                parse(1, &format!("{{'descr': {descriptor}, 'fortran_order': False, 'shape': (1,)}}")).unwrap_err();
+            assert!(matches!(&error, StorageError::UnsupportedDtype { dtype, .. } if dtype.contains(name)), "{error}");
         }
     }
 
     #[test]
     fn garbage_is_refused() {
-        let text =
-            |shape: &str| format!("{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}}}");
+        let text = |shape: &str| format!("{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}}}");
         let good = file(1, &text("(2, 3)"));
         (0..good.len()).for_each(|n| assert!(NpyHeader::parse(&good[..n], "x").is_err(), "{n}"));
         let huge = [b"\x93NUMPY\x02\x00".as_slice(), &u32::MAX.to_le_bytes()].concat();
@@ -384,13 +313,9 @@ mod tests {
             "(9223372036854775807,)",
         ];
         let files = shapes.iter().map(|shape| file(1, &text(shape)));
-        for bytes in files.chain(brackets).chain([
-            huge,
-            b"PK\x03\x04".to_vec(),
-            file(9, "{}"),
-            file(1, "{}"),
-            file(3, "é"),
-        ]) {
+        for bytes in
+            files.chain(brackets).chain([huge, b"PK\x03\x04".to_vec(), file(9, "{}"), file(1, "{}"), file(3, "é")])
+        {
             let error = NpyHeader::parse(&bytes, "x.npy").unwrap_err();
             assert!(matches!(error, StorageError::BadNpy { .. }), "{error}");
             assert!(error.to_string().contains("`x.npy`"), "{error}");
@@ -399,27 +324,13 @@ mod tests {
 
     #[test]
     fn sizes_are_compared_when_opening() {
-        let header = NpyHeader::new(DType::I32, &[2, 3], false)
-            .to_bytes()
-            .unwrap();
-        for (extra, message) in [
-            (23, "truncated"),
-            (0, "truncated"),
-            (25, "longer than its header"),
-            (24, ""),
-        ] {
+        let header = NpyHeader::new(DType::I32, &[2, 3], false).to_bytes().unwrap();
+        for (extra, message) in [(23, "truncated"), (0, "truncated"), (25, "longer than its header"), (24, "")] {
             let location = Location::parse(&format!("memory://npy-header/{extra}")).unwrap();
-            write_atomic(&location, |w| {
-                w.write_all(&header)
-                    .and_then(|()| w.write_all(&vec![0; extra]))
-            })
-            .unwrap();
+            write_atomic(&location, |w| w.write_all(&header).and_then(|()| w.write_all(&vec![0; extra]))).unwrap();
             match open(&ObjectRef::open(&location).unwrap()) {
                 Ok(header) => assert_eq!((extra, header.shape), (24, vec![2, 3])),
-                Err(error) => assert!(
-                    !message.is_empty() && error.to_string().contains(message),
-                    "{error}"
-                ),
+                Err(error) => assert!(!message.is_empty() && error.to_string().contains(message), "{error}"),
             }
         }
     }

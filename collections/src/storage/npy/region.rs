@@ -27,16 +27,8 @@ struct Pieces {
     at_once: usize,
 }
 
-const LOCAL: Pieces = Pieces {
-    size: 1 << 20,
-    gap: 16 << 10,
-    at_once: 1,
-};
-const REMOTE: Pieces = Pieces {
-    size: 8 << 20,
-    gap: 1 << 20,
-    at_once: 4,
-};
+const LOCAL: Pieces = Pieces { size: 1 << 20, gap: 16 << 10, at_once: 1 };
+const REMOTE: Pieces = Pieces { size: 8 << 20, gap: 1 << 20, at_once: 4 };
 
 /// Reads a whole array. See [`read_region`].
 ///
@@ -57,44 +49,25 @@ pub fn read_array<T: Element>(object: &ObjectRef) -> Result<ArrayD<T>> {
 /// # Errors
 /// [`StorageError::WrongDtype`] if `T` is not the file's dtype, [`StorageError::BadRegion`] outside of the shape,
 /// or those of [`ObjectRef::read_range`].
-pub fn read_region<T: Element>(
-    object: &ObjectRef,
-    header: &NpyHeader,
-    region: &[Range<usize>],
-) -> Result<ArrayD<T>> {
-    let read: Box<dyn Any> =
-        with_dtype!(header.dtype, U => Box::new(read_typed::<U>(object, header, region)?));
-    read.downcast::<ArrayD<T>>()
-        .map(|array| *array)
-        .map_err(|_| StorageError::WrongDtype {
-            url: object.location().to_string(),
-            found: header.dtype.to_string(),
-            asked: T::DTYPE.to_string(),
-        })
+pub fn read_region<T: Element>(object: &ObjectRef, header: &NpyHeader, region: &[Range<usize>]) -> Result<ArrayD<T>> {
+    let read: Box<dyn Any> = with_dtype!(header.dtype, U => Box::new(read_typed::<U>(object, header, region)?));
+    read.downcast::<ArrayD<T>>().map(|array| *array).map_err(|_| StorageError::WrongDtype {
+        url: object.location().to_string(),
+        found: header.dtype.to_string(),
+        asked: T::DTYPE.to_string(),
+    })
 }
 
-fn read_typed<U: Raw>(
-    object: &ObjectRef,
-    header: &NpyHeader,
-    region: &[Range<usize>],
-) -> Result<ArrayD<U>> {
+fn read_typed<U: Raw>(object: &ObjectRef, header: &NpyHeader, region: &[Range<usize>]) -> Result<ArrayD<U>> {
     let url = object.location().to_string();
     let runs = Runs::new(header, region, &url)?;
-    let pieces = if object.location().scheme().is_remote() {
-        REMOTE
-    } else {
-        LOCAL
-    };
+    let pieces = if object.location().scheme().is_remote() { REMOTE } else { LOCAL };
     let lengths: Vec<usize> = region.iter().map(Range::len).collect();
     let length = lengths.iter().product();
     let mut array = ArrayD::from_shape_vec(IxDyn(&lengths), vec![U::default(); length])
         .map_err(|error| bad_region(&url, region, error.to_string()))?;
     let joined = Joined::new(runs.parts(pieces.size), pieces.gap, pieces.size);
-    let read = Reader {
-        object,
-        pieces: joined,
-        at_once: pieces.at_once,
-    };
+    let read = Reader { object, pieces: joined, at_once: pieces.at_once };
     if let (false, Some(mut rest)) = (header.fortran, array.as_slice_mut()) {
         read.each(|bytes| {
             let count = (bytes.len() / size_of::<U>()).min(rest.len());
@@ -110,10 +83,7 @@ fn read_typed<U: Raw>(
         read.each(|bytes| {
             decoded.resize(bytes.len() / size_of::<U>(), U::default());
             U::decode(bytes, header.big_endian, &mut decoded);
-            decoded
-                .iter()
-                .zip(targets.by_ref())
-                .for_each(|(&value, target)| *target = value);
+            decoded.iter().zip(targets.by_ref()).for_each(|(&value, target)| *target = value);
         })?;
     }
     Ok(array)
@@ -147,9 +117,7 @@ raw_numbers!(i8 i16 i32 i64 u8 u16 u32 u64 f32 f64);
 
 impl Raw for bool {
     fn decode(bytes: &[u8], _: bool, out: &mut [Self]) {
-        out.iter_mut()
-            .zip(bytes)
-            .for_each(|(to, from)| *to = *from != 0);
+        out.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from != 0);
     }
 }
 
@@ -169,12 +137,10 @@ impl<I: Iterator<Item = Range<u64>>> Reader<'_, I> {
             }
             let spans: Vec<Range<u64>> = pieces.iter().map(|piece| piece.span.clone()).collect();
             let read = self.object.read_ranges(&spans)?;
-            pieces.iter().zip(&read).for_each(|(piece, bytes)| {
-                piece
-                    .parts
-                    .iter()
-                    .for_each(|part| take(cut(bytes, piece, part)))
-            });
+            pieces
+                .iter()
+                .zip(&read)
+                .for_each(|(piece, bytes)| piece.parts.iter().for_each(|part| take(cut(bytes, piece, part))));
         }
     }
 }
@@ -199,22 +165,21 @@ mod tests {
     }
 
     fn numbered(shape: &[usize]) -> ArrayD<i32> {
-        ArrayD::from_shape_vec(shape, (0..shape.iter().product::<usize>() as i32).collect())
-            .unwrap()
+        ArrayD::from_shape_vec(shape, (0..shape.iter().product::<usize>() as i32).collect()).unwrap()
     }
 
     fn sliced(array: &ArrayD<i32>, region: &[Range<usize>]) -> ArrayD<i32> {
         let mut view = array.view();
-        region.iter().enumerate().for_each(|(axis, range)| {
-            view.slice_axis_inplace(Axis(axis), Slice::from(range.clone()))
-        });
+        region
+            .iter()
+            .enumerate()
+            .for_each(|(axis, range)| view.slice_axis_inplace(Axis(axis), Slice::from(range.clone())));
         view.to_owned()
     }
 
     /// A shape and a region inside of it.
     fn shapes() -> impl Strategy<Value = Vec<(usize, Range<usize>)>> {
-        let axis = (0_usize..6)
-            .prop_flat_map(|n| (0..=n, 0..=n).prop_map(move |(a, b)| (n, a.min(b)..a.max(b))));
+        let axis = (0_usize..6).prop_flat_map(|n| (0..=n, 0..=n).prop_map(move |(a, b)| (n, a.min(b)..a.max(b))));
         prop::collection::vec(axis, 0..5)
     }
 
@@ -273,10 +238,7 @@ mod tests {
     fn every_dtype_and_both_byte_orders() {
         fn check<U: Raw>(values: &[U], little: &[u8]) {
             let size = size_of::<U>();
-            let big: Vec<u8> = little
-                .chunks(size)
-                .flat_map(|c| c.iter().rev().copied())
-                .collect();
+            let big: Vec<u8> = little.chunks(size).flat_map(|c| c.iter().rev().copied()).collect();
             for (order, bytes) in [('<', little), ('>', &big)] {
                 let kind = match U::DTYPE.name().trim_end_matches(char::is_numeric) {
                     "bool" => 'b',
@@ -284,10 +246,8 @@ mod tests {
                     "uint" => 'u',
                     _ => 'f',
                 };
-                let mut text = format!(
-                    "{{'descr': '{order}{kind}{size}', 'fortran_order': False, 'shape': ({},)}}",
-                    values.len()
-                );
+                let mut text =
+                    format!("{{'descr': '{order}{kind}{size}', 'fortran_order': False, 'shape': ({},)}}", values.len());
                 text.push('\n');
                 let location = location("dtypes");
                 write_atomic(&location, |w| {
@@ -298,21 +258,9 @@ mod tests {
                 })
                 .unwrap();
                 let object = ObjectRef::open(&location).unwrap();
-                assert_eq!(
-                    read_array::<U>(&object)
-                        .unwrap()
-                        .into_raw_vec_and_offset()
-                        .0,
-                    values,
-                    "{text}"
-                );
+                assert_eq!(read_array::<U>(&object).unwrap().into_raw_vec_and_offset().0, values, "{text}");
                 write_array(&location, &ndarray::aview1(values).into_dyn()).unwrap();
-                assert_eq!(
-                    read_array::<U>(&ObjectRef::open(&location).unwrap())
-                        .unwrap()
-                        .as_slice(),
-                    Some(values)
-                );
+                assert_eq!(read_array::<U>(&ObjectRef::open(&location).unwrap()).unwrap().as_slice(), Some(values));
             }
         }
         check(&[true, false, true], &[1, 0, 2]);
@@ -334,21 +282,10 @@ mod tests {
         write_array(&location, &numbered(&[2, 3]).view()).unwrap();
         let object = ObjectRef::open(&location).unwrap();
         let header = open(&object).unwrap();
-        assert!(matches!(
-            read_region::<f32>(&object, &header, &[0..2, 0..3]),
-            Err(StorageError::WrongDtype { .. })
-        ));
+        assert!(matches!(read_region::<f32>(&object, &header, &[0..2, 0..3]), Err(StorageError::WrongDtype { .. })));
         #[allow(clippy::reversed_empty_ranges)]
-        for region in [
-            vec![],
-            vec![0..2, 0..4],
-            vec![2..1, 0..3],
-            vec![0..2, 0..3, 0..0],
-        ] {
-            assert!(matches!(
-                read_region::<i32>(&object, &header, &region),
-                Err(StorageError::BadRegion { .. })
-            ));
+        for region in [vec![], vec![0..2, 0..4], vec![2..1, 0..3], vec![0..2, 0..3, 0..0]] {
+            assert!(matches!(read_region::<i32>(&object, &header, &region), Err(StorageError::BadRegion { .. })));
         }
     }
 }

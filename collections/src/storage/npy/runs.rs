@@ -20,11 +20,7 @@ use crate::storage::error::{Result, StorageError};
 /// assert_eq!(region_ranges(&header, &[1..3, 2..4], 64)?, [224..320]);
 /// # Ok::<(), talatat_collections::storage::StorageError>(())
 /// ```
-pub fn region_ranges(
-    header: &NpyHeader,
-    region: &[Range<usize>],
-    gap: u64,
-) -> Result<Vec<Range<u64>>> {
+pub fn region_ranges(header: &NpyHeader, region: &[Range<usize>], gap: u64) -> Result<Vec<Range<u64>>> {
     let runs = Runs::new(header, region, "array")?;
     let joined = Joined::new(runs.parts(u64::MAX), gap, u64::MAX);
     Ok(joined.map(|piece| piece.span).collect())
@@ -45,42 +41,24 @@ impl Runs {
     pub(super) fn new(header: &NpyHeader, region: &[Range<usize>], url: &str) -> Result<Self> {
         let bad = |reason: String| bad_region(url, region, reason);
         if region.len() != header.shape.len() {
-            return Err(bad(format!(
-                "it has {} axes, the array has {}",
-                region.len(),
-                header.shape.len()
-            )));
+            return Err(bad(format!("it has {} axes, the array has {}", region.len(), header.shape.len())));
         }
-        let outside =
-            |(range, &n): (&Range<usize>, &usize)| range.start > range.end || range.end > n;
+        let outside = |(range, &n): (&Range<usize>, &usize)| range.start > range.end || range.end > n;
         if let Some(axis) = region.iter().zip(&header.shape).position(outside) {
-            return Err(bad(format!(
-                "axis {axis} has length {}",
-                header.shape.get(axis).unwrap_or(&0)
-            )));
+            return Err(bad(format!("axis {axis} has length {}", header.shape.get(axis).unwrap_or(&0))));
         }
         // Headers made by hand may promise anything; parsed ones are within these bounds.
         if !fits(header.dtype, &header.shape) || i64::try_from(header.offset).is_err() {
             return Err(bad("the array is too large for memory addresses".into()));
         }
-        let mut runs = Runs {
-            start: header.offset,
-            length: header.dtype.size() as u64,
-            outer: Vec::new(),
-            count: 1,
-        };
+        let mut runs = Runs { start: header.offset, length: header.dtype.size() as u64, outer: Vec::new(), count: 1 };
         if region.iter().any(Range::is_empty) {
             runs.count = 0;
             return Ok(runs);
         }
         // Fastest axis first; while axes are taken in full, runs grow, the first that is not ends them.
-        let axes: Vec<(&Range<usize>, usize)> =
-            region.iter().zip(header.shape.iter().copied()).collect();
-        let fastest_first: Vec<_> = if header.fortran {
-            axes
-        } else {
-            axes.into_iter().rev().collect()
-        };
+        let axes: Vec<(&Range<usize>, usize)> = region.iter().zip(header.shape.iter().copied()).collect();
+        let fastest_first: Vec<_> = if header.fortran { axes } else { axes.into_iter().rev().collect() };
         let mut stride = runs.length;
         let mut whole = true;
         for (range, n) in fastest_first {
@@ -99,11 +77,8 @@ impl Runs {
 
     /// Where run `index` begins.
     fn at(&self, index: u64) -> u64 {
-        let (start, _) = self
-            .outer
-            .iter()
-            .rev()
-            .fold((self.start, index), |(start, rest), &(steps, stride)| {
+        let (start, _) =
+            self.outer.iter().rev().fold((self.start, index), |(start, rest), &(steps, stride)| {
                 (start + rest % steps * stride, rest / steps)
             });
         start
@@ -113,9 +88,8 @@ impl Runs {
     pub(super) fn parts(self, size: u64) -> impl Iterator<Item = Range<u64>> {
         (0..self.count).flat_map(move |index| {
             let (start, end) = (self.at(index), self.at(index) + self.length);
-            let next = move |part: &Range<u64>| {
-                (part.end < end).then(|| part.end..end.min(part.end.saturating_add(size)))
-            };
+            let next =
+                move |part: &Range<u64>| (part.end < end).then(|| part.end..end.min(part.end.saturating_add(size)));
             std::iter::successors(Some(start..end.min(start.saturating_add(size))), next)
         })
     }
@@ -138,12 +112,7 @@ pub(super) struct Joined<I> {
 impl<I: Iterator<Item = Range<u64>>> Joined<I> {
     /// Pieces of at most `size` bytes over gaps of at most `gap`; no part may be longer than `size`.
     pub(super) fn new(parts: I, gap: u64, size: u64) -> Self {
-        Joined {
-            parts,
-            waiting: None,
-            gap,
-            size,
-        }
+        Joined { parts, waiting: None, gap, size }
     }
 }
 
@@ -152,13 +121,9 @@ impl<I: Iterator<Item = Range<u64>>> Iterator for Joined<I> {
 
     fn next(&mut self) -> Option<Piece> {
         let first = self.waiting.take().or_else(|| self.parts.next())?;
-        let mut piece = Piece {
-            span: first.clone(),
-            parts: vec![first],
-        };
+        let mut piece = Piece { span: first.clone(), parts: vec![first] };
         for part in self.parts.by_ref() {
-            let fits =
-                part.start - piece.span.end <= self.gap && part.end - piece.span.start <= self.size;
+            let fits = part.start - piece.span.end <= self.gap && part.end - piece.span.start <= self.size;
             if !fits {
                 self.waiting = Some(part);
                 break;
@@ -174,11 +139,7 @@ impl<I: Iterator<Item = Range<u64>>> Iterator for Joined<I> {
 }
 
 pub(super) fn bad_region(url: &str, region: &[Range<usize>], reason: String) -> StorageError {
-    StorageError::BadRegion {
-        url: url.into(),
-        region: format!("{region:?}"),
-        reason,
-    }
+    StorageError::BadRegion { url: url.into(), region: format!("{region:?}"), reason }
 }
 
 #[cfg(test)]
@@ -190,11 +151,7 @@ mod tests {
     fn small_pieces_give_the_same() {
         let header = NpyHeader::new(DType::I32, &[7, 5, 3], false);
         let region = [1..6, 2..4, 0..3];
-        let whole: Vec<u64> = region_ranges(&header, &region, 0)
-            .unwrap()
-            .into_iter()
-            .flatten()
-            .collect();
+        let whole: Vec<u64> = region_ranges(&header, &region, 0).unwrap().into_iter().flatten().collect();
         for size in [4, 8, 12, 24, 1000] {
             for gap in [0, 4, 36, 1000] {
                 let parts = Runs::new(&header, &region, "x").unwrap().parts(size);
@@ -209,10 +166,7 @@ mod tests {
     #[test]
     fn enormous_empty_arrays() {
         let header = NpyHeader::new(DType::F64, &[0, 1 << 50], false);
-        assert_eq!(
-            region_ranges(&header, &[0..0, 0..1 << 50], 0).unwrap(),
-            Vec::<Range<u64>>::new()
-        );
+        assert_eq!(region_ranges(&header, &[0..0, 0..1 << 50], 0).unwrap(), Vec::<Range<u64>>::new());
         let header = NpyHeader::new(DType::F64, &[1 << 60, 1 << 60, 0], false);
         assert!(region_ranges(&header, &[0..1, 0..1, 0..0], 0).is_err());
     }

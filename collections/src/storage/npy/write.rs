@@ -52,10 +52,7 @@ pub fn write_array<T: Element>(location: &Location, array: &ArrayViewD<'_, T>) -
 /// assert_eq!(back, array![[0.0, 1.0], [2.0, 4.0], [3.0, 5.0]].into_dyn());
 /// # Ok::<(), talatat_collections::storage::StorageError>(())
 /// ```
-pub fn write_elements<T: Element>(
-    writer: &mut impl Write,
-    block: &ArrayViewD<'_, T>,
-) -> io::Result<()> {
+pub fn write_elements<T: Element>(writer: &mut impl Write, block: &ArrayViewD<'_, T>) -> io::Result<()> {
     with_dtype!(T::DTYPE, U => write_as::<T, U>(writer, block))
 }
 
@@ -64,9 +61,7 @@ fn write_as<T: Element, U: Element + WritableElement>(
     writer: &mut impl Write,
     block: &ArrayViewD<'_, T>,
 ) -> io::Result<()> {
-    let mut elements = block
-        .iter()
-        .filter_map(|value| (value as &dyn Any).downcast_ref::<U>().copied());
+    let mut elements = block.iter().filter_map(|value| (value as &dyn Any).downcast_ref::<U>().copied());
     let mut chunk: Vec<U> = Vec::with_capacity(CHUNK.min(block.len()));
     loop {
         chunk.clear();

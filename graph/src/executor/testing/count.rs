@@ -44,10 +44,7 @@ impl Executor for Count {
             let mut counts = self.counter.0.lock();
             let mut count = |name: &str| *counts.entry(name.to_string()).or_insert(0) += 1;
             match layer.kernel.fused() {
-                Some(fused) => fused
-                    .layers()
-                    .iter()
-                    .for_each(|layer| count(layer.kernel.name())),
+                Some(fused) => fused.layers().iter().for_each(|layer| count(layer.kernel.name())),
                 None => count(layer.kernel.name()),
             }
             drop(counts);

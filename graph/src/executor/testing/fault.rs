@@ -69,47 +69,16 @@ impl<E: Executor> Executor for Faulty<E> {
         }
         let victim = TaskId(Rng::new(self.seed).below(graph.len()) as u32);
         let mut rebuilt = GraphBuilder::new();
-        let layers: Vec<_> = graph
-            .layers()
-            .iter()
-            .map(|layer| rebuilt.layer(layer.clone()))
-            .collect();
-        let kernel = FaultyKernel {
-            inner: graph.layer(victim).kernel.clone(),
-            fault: self.fault,
-        };
-        let faulty = rebuilt.layer(Layer {
-            kernel: Arc::new(kernel),
-            ..graph.layer(victim).clone()
-        });
+        let layers: Vec<_> = graph.layers().iter().map(|layer| rebuilt.layer(layer.clone())).collect();
+        let kernel = FaultyKernel { inner: graph.layer(victim).kernel.clone(), fault: self.fault };
+        let faulty = rebuilt.layer(Layer { kernel: Arc::new(kernel), ..graph.layer(victim).clone() });
         for task in graph.tasks() {
-            let layer = if task == victim {
-                faulty
-            } else {
-                layers[graph.layer_id(task).0 as usize]
-            };
-            rebuilt.task(
-                layer,
-                graph.block(task) as u32,
-                graph.bytes(task),
-                graph.inputs(task),
-            )?;
+            let layer = if task == victim { faulty } else { layers[graph.layer_id(task).0 as usize] };
+            rebuilt.task(layer, graph.block(task) as u32, graph.bytes(task), graph.inputs(task))?;
         }
-        graph
-            .outputs()
-            .iter()
-            .for_each(|&edge| rebuilt.output(edge));
-        let skip = crate::PASSES
-            .iter()
-            .map(|pass| pass.name)
-            .chain(["order"])
-            .map(String::from)
-            .collect();
-        let options = PlanOptions {
-            memory_limit: plan.memory_limit(),
-            skip_passes: skip,
-        };
-        self.inner
-            .execute(Arc::new(Plan::new(rebuilt.build(), &options)?), context)
+        graph.outputs().iter().for_each(|&edge| rebuilt.output(edge));
+        let skip = crate::PASSES.iter().map(|pass| pass.name).chain(["order"]).map(String::from).collect();
+        let options = PlanOptions { memory_limit: plan.memory_limit(), skip_passes: skip };
+        self.inner.execute(Arc::new(Plan::new(rebuilt.build(), &options)?), context)
     }
 }

@@ -33,11 +33,7 @@ impl Rng {
 
     /// A number below `bound` (0 if `bound` is 0).
     pub fn below(&mut self, bound: usize) -> usize {
-        if bound == 0 {
-            0
-        } else {
-            (self.next_u64() % bound as u64) as usize
-        }
+        if bound == 0 { 0 } else { (self.next_u64() % bound as u64) as usize }
     }
 }
 
@@ -50,10 +46,7 @@ pub struct SumKernel {
 
 /// The kernel behind the test graphs, under the name that plans show.
 pub fn sum_kernel(name: &str) -> SumKernel {
-    SumKernel {
-        name: name.into(),
-        parts: 0,
-    }
+    SumKernel { name: name.into(), parts: 0 }
 }
 
 impl Kernel for SumKernel {
@@ -71,28 +64,19 @@ impl Kernel for SumKernel {
             match input {
                 Value::I64(value) => sum = sum.wrapping_mul(3).wrapping_add(*value),
                 other => {
-                    return Err(KernelError::new(format!(
-                        "expected an integer, got {}",
-                        other.describe()
-                    )));
+                    return Err(KernelError::new(format!("expected an integer, got {}", other.describe())));
                 }
             }
         }
         Ok(match self.parts {
             0 => Value::I64(sum),
-            parts => Value::Parts(
-                (0..i64::from(parts))
-                    .map(|part| Value::I64(sum.wrapping_add(part)))
-                    .collect(),
-            ),
+            parts => Value::Parts((0..i64::from(parts)).map(|part| Value::I64(sum.wrapping_add(part))).collect()),
         })
     }
 
     fn encode(&self, _: u64) -> Result<Vec<u8>> {
-        postcard::to_stdvec(self).map_err(|error| Error::NotPortable {
-            operation: self.name.clone(),
-            reason: error.to_string(),
-        })
+        postcard::to_stdvec(self)
+            .map_err(|error| Error::NotPortable { operation: self.name.clone(), reason: error.to_string() })
     }
 }
 
@@ -103,14 +87,8 @@ pub fn registry() -> Registry {
 
 fn layer(graph: &mut GraphBuilder, name: &str, parts: u32) -> LayerId {
     let number = graph.len() as u64;
-    let kernel = SumKernel {
-        name: name.into(),
-        parts,
-    };
-    graph.layer(Layer::new(
-        Key::of(name, &[]).block(number),
-        Arc::new(kernel),
-    ))
+    let kernel = SumKernel { name: name.into(), parts };
+    graph.layer(Layer::new(Key::of(name, &[]).block(number), Arc::new(kernel)))
 }
 
 /// A graph with one task a line (a name and its inputs' numbers), each of one byte and in a layer of its own.
@@ -121,17 +99,10 @@ pub fn graph_of(tasks: &[(&str, &[u32])], outputs: &[u32]) -> TaskGraph {
     let mut graph = GraphBuilder::new();
     for (number, (name, inputs)) in tasks.iter().enumerate() {
         let layer = layer(&mut graph, name, 0);
-        let inputs: Vec<Edge> = inputs
-            .iter()
-            .map(|&input| Edge::whole(TaskId(input)))
-            .collect();
-        graph
-            .task(layer, number as u32, 1, &inputs)
-            .expect("inputs come before their readers");
+        let inputs: Vec<Edge> = inputs.iter().map(|&input| Edge::whole(TaskId(input))).collect();
+        graph.task(layer, number as u32, 1, &inputs).expect("inputs come before their readers");
     }
-    outputs
-        .iter()
-        .for_each(|&output| graph.output(Edge::whole(TaskId(output))));
+    outputs.iter().for_each(|&output| graph.output(Edge::whole(TaskId(output))));
     graph.build()
 }
 
@@ -143,9 +114,8 @@ pub fn tree_graph(leaves: usize, arity: usize) -> TaskGraph {
     let mut graph = GraphBuilder::new();
     let map = layer(&mut graph, "leaf", 0);
     let sum = layer(&mut graph, "sum", 0);
-    let mut level: Vec<Edge> = (0..leaves)
-        .map(|leaf| Edge::whole(graph.task(map, leaf as u32, 1, &[]).expect("a source")))
-        .collect();
+    let mut level: Vec<Edge> =
+        (0..leaves).map(|leaf| Edge::whole(graph.task(map, leaf as u32, 1, &[]).expect("a source"))).collect();
     while level.len() > 1 {
         level = level
             .chunks(arity.max(2))
@@ -163,10 +133,8 @@ pub fn tree_graph(leaves: usize, arity: usize) -> TaskGraph {
 pub fn random_graph(seed: u64, tasks: usize) -> TaskGraph {
     let mut rng = Rng::new(seed);
     let mut graph = GraphBuilder::new();
-    let layers: Vec<(LayerId, u32)> = [0, 0, 3]
-        .iter()
-        .map(|&parts| (layer(&mut graph, &format!("op{parts}"), parts), parts))
-        .collect();
+    let layers: Vec<(LayerId, u32)> =
+        [0, 0, 3].iter().map(|&parts| (layer(&mut graph, &format!("op{parts}"), parts), parts)).collect();
     let mut parts_of = Vec::new();
     let edge_to = |rng: &mut Rng, parts_of: &[u32]| {
         let task = rng.below(parts_of.len());
@@ -181,9 +149,7 @@ pub fn random_graph(seed: u64, tasks: usize) -> TaskGraph {
         let count = if number == 0 { 0 } else { rng.below(5) };
         let inputs: Vec<Edge> = (0..count).map(|_| edge_to(&mut rng, &parts_of)).collect();
         let bytes = rng.below(100) as u64;
-        graph
-            .task(layer, number as u32, bytes, &inputs)
-            .expect("inputs exist");
+        graph.task(layer, number as u32, bytes, &inputs).expect("inputs exist");
         parts_of.push(parts);
     }
     for _ in 0..if tasks == 0 { 0 } else { 1 + rng.below(3) } {
@@ -202,13 +168,7 @@ pub fn draw(graph: &TaskGraph) -> String {
     };
     let names = |edges: &[Edge]| edges.iter().map(name).collect::<Vec<_>>().join(" ");
     for task in graph.tasks() {
-        let _ = write!(
-            text,
-            "{} {}/{}",
-            task.0,
-            graph.layer(task).kernel.describe(),
-            graph.block(task)
-        );
+        let _ = write!(text, "{} {}/{}", task.0, graph.layer(task).kernel.describe(), graph.block(task));
         if !graph.inputs(task).is_empty() {
             let _ = write!(text, " <- {}", names(graph.inputs(task)));
         }

@@ -17,9 +17,6 @@ impl Executor for Refuse {
     }
 
     fn execute(&self, plan: Arc<Plan>, _: &RunContext) -> Result<Vec<Value>> {
-        Err(Error::Refused {
-            tasks: plan.graph().len(),
-            reason: "this executor never computes".into(),
-        })
+        Err(Error::Refused { tasks: plan.graph().len(), reason: "this executor never computes".into() })
     }
 }

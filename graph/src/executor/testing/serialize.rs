@@ -27,10 +27,7 @@ impl Executor for Serialize {
             for input in inputs.iter_mut() {
                 *input = round_trip(registry, input)?;
             }
-            let copy = Layer {
-                kernel,
-                ..layer.clone()
-            };
+            let copy = Layer { kernel, ..layer.clone() };
             let result = invoke_layer(&copy, block, inputs, &context.cancel)?;
             round_trip(registry, &result)
         })
@@ -44,10 +41,7 @@ fn round_trip(registry: &crate::Registry, value: &Value) -> Result<Value> {
     let copy = registry.decode_value(&mut rest)?;
     if !rest.is_empty() {
         let reason = format!("{} bytes are left after reading it back", rest.len());
-        return Err(Error::NotPortable {
-            operation: value.describe(),
-            reason,
-        });
+        return Err(Error::NotPortable { operation: value.describe(), reason });
     }
     Ok(copy)
 }

@@ -30,10 +30,7 @@ impl Block {
     /// ```
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.reserve(self.encoded_len());
-        let code = DType::ALL
-            .iter()
-            .position(|&dtype| dtype == self.dtype())
-            .unwrap_or_default();
+        let code = DType::ALL.iter().position(|&dtype| dtype == self.dtype()).unwrap_or_default();
         out.push(code as u8);
         out.push(self.ndim() as u8);
         for &n in self.shape() {
@@ -57,28 +54,17 @@ impl Block {
     pub fn decode(bytes: &[u8]) -> Result<Block> {
         let fail = |reason: String| KernelError::Decode { reason };
         let [code, ndim, rest @ ..] = bytes else {
-            return Err(fail(format!(
-                "{} bytes are less than a header of 2",
-                bytes.len()
-            )));
+            return Err(fail(format!("{} bytes are less than a header of 2", bytes.len())));
         };
-        let &dtype = DType::ALL.get(usize::from(*code)).ok_or_else(|| {
-            fail(format!(
-                "byte 0 is {code}, not one of the {} element types",
-                DType::ALL.len()
-            ))
-        })?;
+        let &dtype = DType::ALL
+            .get(usize::from(*code))
+            .ok_or_else(|| fail(format!("byte 0 is {code}, not one of the {} element types", DType::ALL.len())))?;
         let ndim = usize::from(*ndim);
         if ndim > MAX_NDIM {
-            return Err(fail(format!(
-                "byte 1 says {ndim} dimensions; at most {MAX_NDIM} are possible"
-            )));
+            return Err(fail(format!("byte 1 says {ndim} dimensions; at most {MAX_NDIM} are possible")));
         }
         let Some((shape, elements)) = rest.split_at_checked(8 * ndim) else {
-            return Err(fail(format!(
-                "{} bytes end within the shape of {ndim} dimensions",
-                bytes.len()
-            )));
+            return Err(fail(format!("{} bytes end within the shape of {ndim} dimensions", bytes.len())));
         };
         let shape = shape
             .as_chunks::<8>()
@@ -137,11 +123,7 @@ mod tests {
 
     #[test]
     fn bits_of_floats_come_back() {
-        let block = Block::from_vec(
-            &[3],
-            vec![f64::from_bits(0x7ff8_dead_beef_0001), -0.0, f64::INFINITY],
-        )
-        .unwrap();
+        let block = Block::from_vec(&[3], vec![f64::from_bits(0x7ff8_dead_beef_0001), -0.0, f64::INFINITY]).unwrap();
         let back = round_trip(&block).into_array::<f64>().unwrap();
         assert_eq!(back[0].to_bits(), 0x7ff8_dead_beef_0001);
         assert!(back[1].is_sign_negative());
@@ -155,12 +137,7 @@ mod tests {
             assert!(Block::decode(&bytes[..length]).is_err());
         }
         bytes[11] = 2;
-        assert!(
-            Block::decode(&bytes)
-                .unwrap_err()
-                .to_string()
-                .contains("neither 0 nor 1")
-        );
+        assert!(Block::decode(&bytes).unwrap_err().to_string().contains("neither 0 nor 1"));
         bytes[0] = 99;
         assert!(Block::decode(&bytes).is_err());
         // A shape whose product overflows must not be believed.

@@ -29,12 +29,7 @@ pub struct Builder {
 impl Builder {
     /// A program whose result has `ndim` dimensions.
     pub fn new(ndim: usize) -> Builder {
-        Builder {
-            ndim,
-            nodes: Vec::new(),
-            dtypes: Vec::new(),
-            known: HashMap::new(),
-        }
+        Builder { ndim, nodes: Vec::new(), dtypes: Vec::new(), known: HashMap::new() }
     }
 
     /// The type of a register.
@@ -42,12 +37,7 @@ impl Builder {
     /// # Errors
     /// [`KernelError::InvalidProgram`] if there is no such register.
     pub fn dtype(&self, reg: Reg) -> Result<DType> {
-        let error = || {
-            invalid(format!(
-                "there is no register {reg}, only {}",
-                self.dtypes.len()
-            ))
-        };
+        let error = || invalid(format!("there is no register {reg}, only {}", self.dtypes.len()));
         self.dtypes.get(reg as usize).copied().ok_or_else(error)
     }
 
@@ -90,10 +80,7 @@ impl Builder {
     /// # Errors
     /// [`KernelError::InvalidProgram`] if there is not one step per axis.
     pub fn index(&mut self, offset: i64, strides: &[i64]) -> Result<Reg> {
-        self.push(Instr::Index {
-            offset,
-            strides: Strides::from_slice(strides),
-        })
+        self.push(Instr::Index { offset, strides: Strides::from_slice(strides) })
     }
 
     /// Random numbers at the places in `index` (`int64`) of the sequence of `seed`.
@@ -101,11 +88,7 @@ impl Builder {
     /// # Errors
     /// [`KernelError::Parameter`] if the distribution has bad parameters.
     pub fn random(&mut self, distribution: Distribution, seed: u64, index: Reg) -> Result<Reg> {
-        self.push(Instr::Random {
-            distribution,
-            seed,
-            index,
-        })
+        self.push(Instr::Random { distribution, seed, index })
     }
 
     /// Converts to another type; nothing if it is that type.
@@ -113,11 +96,7 @@ impl Builder {
     /// # Errors
     /// [`KernelError::InvalidProgram`] if there is no such register.
     pub fn cast(&mut self, x: Reg, to: DType) -> Result<Reg> {
-        if self.dtype(x)? == to {
-            Ok(x)
-        } else {
-            self.push(Instr::Cast { to, x })
-        }
+        if self.dtype(x)? == to { Ok(x) } else { self.push(Instr::Cast { to, x }) }
     }
 
     /// An operation of one operand. Where it is for floats alone, other types are converted by
@@ -176,9 +155,7 @@ impl Builder {
         // Constants last, where they need no buffer; else by number, so that `a + b` is `b + a`.
         let constant = |reg| self.as_constant(reg).is_some();
         match op.swapped() {
-            Some(op) if (constant(b), b) < (constant(a), a) => {
-                self.push(Instr::Binary { op, a: b, b: a })
-            }
+            Some(op) if (constant(b), b) < (constant(a), a) => self.push(Instr::Binary { op, a: b, b: a }),
             _ => self.push(Instr::Binary { op, a, b }),
         }
     }
@@ -263,11 +240,7 @@ impl Builder {
         }
         let mut map = vec![0; self.nodes.len()];
         let (mut inputs, mut instrs) = (Vec::new(), Vec::new());
-        let input_count = self
-            .nodes
-            .iter()
-            .filter(|node| matches!(node, Node::Input(_)))
-            .count();
+        let input_count = self.nodes.iter().filter(|node| matches!(node, Node::Input(_))).count();
         for (reg, node) in self.nodes.into_iter().enumerate() {
             match node {
                 Node::Input(input) => {
@@ -282,12 +255,7 @@ impl Builder {
                 Node::Instr(_) => {}
             }
         }
-        let program = Program {
-            ndim: self.ndim,
-            inputs,
-            instrs,
-            result: map[result as usize],
-        };
+        let program = Program { ndim: self.ndim, inputs, instrs, result: map[result as usize] };
         program.dtypes()?;
         Ok(program)
     }
@@ -338,30 +306,14 @@ impl Builder {
         } else if exponent == 1.0 {
             a
         } else if exponent == 2.0 {
-            self.push(Instr::Unary {
-                op: UnaryOp::Square,
-                x: a,
-            })?
+            self.push(Instr::Unary { op: UnaryOp::Square, x: a })?
         } else if exponent == 3.0 {
-            let square = self.push(Instr::Unary {
-                op: UnaryOp::Square,
-                x: a,
-            })?;
-            self.push(Instr::Binary {
-                op: BinaryOp::Mul,
-                a: square,
-                b: a,
-            })?
+            let square = self.push(Instr::Unary { op: UnaryOp::Square, x: a })?;
+            self.push(Instr::Binary { op: BinaryOp::Mul, a: square, b: a })?
         } else if float && exponent == 0.5 {
-            self.push(Instr::Unary {
-                op: UnaryOp::Sqrt,
-                x: a,
-            })?
+            self.push(Instr::Unary { op: UnaryOp::Sqrt, x: a })?
         } else if float && exponent == -1.0 {
-            self.push(Instr::Unary {
-                op: UnaryOp::Reciprocal,
-                x: a,
-            })?
+            self.push(Instr::Unary { op: UnaryOp::Reciprocal, x: a })?
         } else {
             return Ok(None);
         };

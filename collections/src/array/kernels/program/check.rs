@@ -13,10 +13,7 @@ impl Program {
     /// [`KernelError::DTypeMismatch`] or [`KernelError::Parameter`].
     pub fn dtypes(&self) -> Result<Vec<DType>> {
         if self.ndim > MAX_NDIM {
-            return Err(invalid(format!(
-                "{} dimensions, at most {MAX_NDIM} are possible",
-                self.ndim
-            )));
+            return Err(invalid(format!("{} dimensions, at most {MAX_NDIM} are possible", self.ndim)));
         }
         let mut dtypes = Vec::with_capacity(self.inputs.len() + self.instrs.len());
         for (i, input) in self.inputs.iter().enumerate() {
@@ -31,33 +28,20 @@ impl Program {
             for axis in input.axes.iter().flatten() {
                 let seen = &mut seen[usize::from(*axis)];
                 if usize::from(*axis) >= MAX_NDIM || *seen {
-                    return Err(invalid(format!(
-                        "input {i} reads its axis {axis} twice, or it cannot exist"
-                    )));
+                    return Err(invalid(format!("input {i} reads its axis {axis} twice, or it cannot exist")));
                 }
                 *seen = true;
             }
             dtypes.push(input.dtype);
         }
         for instr in &self.instrs {
-            if let Some(reg) = instr
-                .operands()
-                .into_iter()
-                .find(|&reg| reg as usize >= dtypes.len())
-            {
-                return Err(invalid(format!(
-                    "register {} reads register {reg}, which is not before it",
-                    dtypes.len()
-                )));
+            if let Some(reg) = instr.operands().into_iter().find(|&reg| reg as usize >= dtypes.len()) {
+                return Err(invalid(format!("register {} reads register {reg}, which is not before it", dtypes.len())));
             }
             dtypes.push(result_of(instr, self.ndim, |reg| dtypes[reg as usize])?);
         }
         if self.result as usize >= dtypes.len() {
-            return Err(invalid(format!(
-                "the result is register {}, there are {}",
-                self.result,
-                dtypes.len()
-            )));
+            return Err(invalid(format!("the result is register {}, there are {}", self.result, dtypes.len())));
         }
         Ok(dtypes)
     }
@@ -81,24 +65,15 @@ pub(super) fn result_of(instr: &Instr, ndim: usize, dtype: impl Fn(u32) -> DType
         if a == b {
             return Ok(());
         }
-        Err(KernelError::DTypeMismatch {
-            operation,
-            expected: a,
-            found: b,
-        })
+        Err(KernelError::DTypeMismatch { operation, expected: a, found: b })
     };
     match instr {
         Instr::Const(scalar) => Ok(scalar.dtype()),
-        Instr::Index { strides, .. } if strides.len() != ndim => Err(invalid(format!(
-            "an index has {} steps, the program {ndim} axes",
-            strides.len()
-        ))),
+        Instr::Index { strides, .. } if strides.len() != ndim => {
+            Err(invalid(format!("an index has {} steps, the program {ndim} axes", strides.len())))
+        }
         Instr::Index { .. } => Ok(DType::I64),
-        Instr::Random {
-            distribution,
-            index,
-            ..
-        } => {
+        Instr::Random { distribution, index, .. } => {
             distribution.check()?;
             same("index of random numbers", DType::I64, dtype(*index))?;
             Ok(distribution.dtype())

@@ -35,11 +35,7 @@ struct Places {
 
 impl Places {
     fn place(&mut self, reg: Reg, dtype: DType, own: bool) {
-        let reused = if own {
-            None
-        } else {
-            self.free[dtype as usize].pop()
-        };
+        let reused = if own { None } else { self.free[dtype as usize].pop() };
         self.slots[reg as usize] = reused.unwrap_or_else(|| {
             let count = &mut self.counts[dtype as usize];
             *count += 1;
@@ -69,17 +65,12 @@ impl Program {
         let dtypes = SmallVec::from_vec(self.dtypes()?);
         let input_count = self.inputs.len();
         let last_use = self.last_use(dtypes.len());
-        let mut places = Places {
-            slots: SmallVec::from_elem(NONE, dtypes.len()),
-            counts: [0; TYPES],
-            free: Default::default(),
-        };
+        let mut places =
+            Places { slots: SmallVec::from_elem(NONE, dtypes.len()), counts: [0; TYPES], free: Default::default() };
         let mut steps = SmallVec::new();
         let mut constants = SmallVec::new();
         let is_constant = |reg: Reg| {
-            let instr = (reg as usize)
-                .checked_sub(input_count)
-                .and_then(|i| self.instrs.get(i));
+            let instr = (reg as usize).checked_sub(input_count).and_then(|i| self.instrs.get(i));
             matches!(instr, Some(Instr::Const(_)))
         };
         for (i, instr) in self.instrs.iter().enumerate() {
@@ -104,10 +95,7 @@ impl Program {
             places.place(reg, dtypes[reg as usize], false);
             steps.push(reg);
             for (k, &operand) in operands.iter().enumerate() {
-                if last_use[operand as usize] == reg
-                    && !is_constant(operand)
-                    && !operands[..k].contains(&operand)
-                {
+                if last_use[operand as usize] == reg && !is_constant(operand) && !operands[..k].contains(&operand) {
                     places.release(operand, dtypes[operand as usize]);
                 }
             }
@@ -117,24 +105,13 @@ impl Program {
             steps.push(self.result);
         }
         let Places { slots, counts, .. } = places;
-        Ok(Compiled {
-            program: self,
-            dtypes,
-            steps,
-            constants,
-            slots,
-            slot_counts: counts,
-        })
+        Ok(Compiled { program: self, dtypes, steps, constants, slots, slot_counts: counts })
     }
 
     /// The registers whose tiles an instruction reads: its operands, but an index that becomes
     /// `float64` is computed in one go.
     fn reads(&self, instr: &Instr) -> SmallVec<[Reg; 3]> {
-        if self.index_as_float(instr).is_some() {
-            SmallVec::new()
-        } else {
-            instr.operands()
-        }
+        if self.index_as_float(instr).is_some() { SmallVec::new() } else { instr.operands() }
     }
 
     /// The register of the index, if the instruction converts one to `float64`.
@@ -142,9 +119,7 @@ impl Program {
         let &Instr::Cast { to: DType::F64, x } = instr else {
             return None;
         };
-        let operand = (x as usize)
-            .checked_sub(self.inputs.len())
-            .and_then(|i| self.instrs.get(i));
+        let operand = (x as usize).checked_sub(self.inputs.len()).and_then(|i| self.instrs.get(i));
         matches!(operand, Some(Instr::Index { .. })).then_some(x)
     }
 
@@ -182,10 +157,6 @@ impl Compiled {
     /// Bytes that an evaluation needs beside its inputs and its result: a tile for each
     /// register that lives at the same time. Inputs whose memory has gaps are copied on top.
     pub fn scratch_bytes(&self) -> usize {
-        DType::ALL
-            .iter()
-            .zip(self.slot_counts)
-            .map(|(dtype, count)| dtype.size() * count as usize * LARGEST_TILE)
-            .sum()
+        DType::ALL.iter().zip(self.slot_counts).map(|(dtype, count)| dtype.size() * count as usize * LARGEST_TILE).sum()
     }
 }

@@ -25,11 +25,7 @@ pub enum AxisMap {
 impl AxisMap {
     /// The axis moves, its indices stay.
     pub fn to(axis: usize) -> AxisMap {
-        AxisMap::To {
-            axis,
-            offset: 0,
-            step: 1,
-        }
+        AxisMap::To { axis, offset: 0, step: 1 }
     }
 }
 
@@ -61,55 +57,27 @@ impl Program {
     pub fn compose(&self, k: usize, inner: &Program) -> Result<Program> {
         self.dtypes()?;
         inner.dtypes()?;
-        let outer = self
-            .inputs
-            .get(k)
-            .ok_or_else(|| invalid(format!("there is no input {k} to replace")))?;
+        let outer = self.inputs.get(k).ok_or_else(|| invalid(format!("there is no input {k} to replace")))?;
         let map = |axis: Option<u8>| axis.map(usize::from);
-        if let Some(axis) = outer
-            .axes
-            .iter()
-            .filter_map(|&axis| map(axis))
-            .find(|&axis| axis >= inner.ndim)
-        {
-            return Err(KernelError::Axis {
-                axis,
-                ndim: inner.ndim,
-            });
+        if let Some(axis) = outer.axes.iter().filter_map(|&axis| map(axis)).find(|&axis| axis >= inner.ndim) {
+            return Err(KernelError::Axis { axis, ndim: inner.ndim });
         }
         let inputs = inner.inputs.iter().map(|input| Input {
             dtype: input.dtype,
-            axes: outer
-                .axes
-                .iter()
-                .map(|&axis| map(axis).and_then(|axis| input.axes[axis]))
-                .collect(),
+            axes: outer.axes.iter().map(|&axis| map(axis).and_then(|axis| input.axes[axis])).collect(),
         });
         let mut instrs = inner.instrs.clone();
         for instr in &mut instrs {
             if let Instr::Index { strides, .. } = instr {
-                *strides = outer
-                    .axes
-                    .iter()
-                    .map(|&axis| map(axis).map_or(0, |axis| strides[axis]))
-                    .collect();
+                *strides = outer.axes.iter().map(|&axis| map(axis).map_or(0, |axis| strides[axis])).collect();
             }
         }
-        let inner = Program {
-            ndim: self.ndim,
-            inputs: inputs.collect(),
-            instrs,
-            result: inner.result,
-        };
+        let inner = Program { ndim: self.ndim, inputs: inputs.collect(), instrs, result: inner.result };
         let mut builder = Builder::new(self.ndim);
         let mut args: Vec<Reg> = Vec::with_capacity(self.inputs.len());
         for (i, input) in self.inputs.iter().enumerate() {
             if i == k {
-                let inner_args: Vec<Reg> = inner
-                    .inputs
-                    .iter()
-                    .map(|input| builder.input(input.clone()))
-                    .collect();
+                let inner_args: Vec<Reg> = inner.inputs.iter().map(|input| builder.input(input.clone())).collect();
                 args.push(builder.import(&inner, &inner_args)?);
             } else {
                 args.push(builder.input(input.clone()));
@@ -130,18 +98,12 @@ impl Program {
     pub fn remap_axes(&self, ndim: usize, map: &[AxisMap]) -> Result<Program> {
         self.dtypes()?;
         if map.len() != self.ndim {
-            return Err(invalid(format!(
-                "{} axes are mapped, the program has {}",
-                map.len(),
-                self.ndim
-            )));
+            return Err(invalid(format!("{} axes are mapped, the program has {}", map.len(), self.ndim)));
         }
         let mut source: SmallVec<[Option<usize>; 8]> = SmallVec::from_elem(None, ndim);
         for (old, map) in map.iter().enumerate() {
             if let AxisMap::To { axis, .. } = *map {
-                let slot = source
-                    .get_mut(axis)
-                    .ok_or(KernelError::Axis { axis, ndim })?;
+                let slot = source.get_mut(axis).ok_or(KernelError::Axis { axis, ndim })?;
                 if slot.replace(old).is_some() {
                     return Err(invalid(format!("two axes become axis {axis}")));
                 }
@@ -150,10 +112,7 @@ impl Program {
         let mut program = self.clone();
         program.ndim = ndim;
         for input in &mut program.inputs {
-            input.axes = source
-                .iter()
-                .map(|&old| old.and_then(|old| input.axes[old]))
-                .collect();
+            input.axes = source.iter().map(|&old| old.and_then(|old| input.axes[old])).collect();
         }
         for instr in &mut program.instrs {
             let Instr::Index { offset, strides } = instr else {
@@ -183,15 +142,11 @@ impl Program {
     pub fn transpose(&self, permutation: &[usize]) -> Result<Program> {
         let mut map: SmallVec<[Option<AxisMap>; 8]> = SmallVec::from_elem(None, self.ndim);
         for (new, &old) in permutation.iter().enumerate() {
-            let slot = map.get_mut(old).ok_or(KernelError::Axis {
-                axis: old,
-                ndim: self.ndim,
-            })?;
+            let slot = map.get_mut(old).ok_or(KernelError::Axis { axis: old, ndim: self.ndim })?;
             *slot = Some(AxisMap::to(new));
         }
         let map: Option<Vec<AxisMap>> = map.into_iter().collect();
-        let map = map
-            .ok_or_else(|| invalid(format!("{permutation:?} is not a permutation of the axes")))?;
+        let map = map.ok_or_else(|| invalid(format!("{permutation:?} is not a permutation of the axes")))?;
         self.remap_axes(permutation.len(), &map)
     }
 
@@ -212,10 +167,7 @@ impl Program {
             let same = |&j: &usize| source[j] == source[i] && self.inputs[j] == self.inputs[i];
             (0..i).find(same).unwrap_or(i)
         };
-        self.keep_inputs(
-            &(0..self.inputs.len()).map(first).collect::<Vec<_>>(),
-            |i, first| i == first,
-        )
+        self.keep_inputs(&(0..self.inputs.len()).map(first).collect::<Vec<_>>(), |i, first| i == first)
     }
 
     /// Leaves out the inputs that the result does not depend on. Returns the program and which
@@ -239,11 +191,7 @@ impl Program {
     }
 
     /// Rebuilds the program with input `stands_for[i]` for input `i`, and only those kept.
-    fn keep_inputs(
-        &self,
-        stands_for: &[usize],
-        keep: impl Fn(usize, usize) -> bool,
-    ) -> Result<(Program, Vec<usize>)> {
+    fn keep_inputs(&self, stands_for: &[usize], keep: impl Fn(usize, usize) -> bool) -> Result<(Program, Vec<usize>)> {
         let mut builder = Builder::new(self.ndim);
         let mut kept = Vec::new();
         let mut args: Vec<Reg> = Vec::with_capacity(self.inputs.len());

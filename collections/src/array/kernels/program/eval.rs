@@ -56,12 +56,7 @@ thread_local! {
 ///
 /// # Errors
 /// Those of [`Program::dtypes`] and [`Compiled::eval`].
-pub fn eval(
-    program: &Program,
-    args: Vec<Arg<'_>>,
-    shape: &[usize],
-    origin: &[usize],
-) -> Result<Block> {
+pub fn eval(program: &Program, args: Vec<Arg<'_>>, shape: &[usize], origin: &[usize]) -> Result<Block> {
     program.compile()?.eval(args, shape, origin)
 }
 
@@ -107,28 +102,22 @@ impl Compiled {
     pub fn eval(&self, args: Vec<Arg<'_>>, shape: &[usize], origin: &[usize]) -> Result<Block> {
         let dtype = self.dtype();
         let mut args: SmallVec<[Option<Arg<'_>>; 4]> = args.into_iter().map(Some).collect();
-        let overwritten = args
-            .iter_mut()
-            .zip(&self.program.inputs)
-            .position(|(arg, input)| match arg {
-                Some(Arg::Dying(block)) => {
-                    block.dtype() == dtype
-                        && block.shape() == shape
-                        && is_identity(input, shape.len())
-                        && block.memory_mut().is_some()
-                }
-                _ => false,
-            });
+        let overwritten = args.iter_mut().zip(&self.program.inputs).position(|(arg, input)| match arg {
+            Some(Arg::Dying(block)) => {
+                block.dtype() == dtype
+                    && block.shape() == shape
+                    && is_identity(input, shape.len())
+                    && block.memory_mut().is_some()
+            }
+            _ => false,
+        });
         let mut out = match overwritten.and_then(|k| args[k].take()) {
             Some(Arg::Dying(block)) => block,
             _ => {
                 with_dtype!(dtype, T => Block::from_vec(shape, pool::take::<T>(elements_of::<T>(shape)?))?)
             }
         };
-        let blocks: SmallVec<[Option<&Block>; 4]> = args
-            .iter()
-            .map(|arg| arg.as_ref().map(Arg::block))
-            .collect();
+        let blocks: SmallVec<[Option<&Block>; 4]> = args.iter().map(|arg| arg.as_ref().map(Arg::block)).collect();
         if let Some(memory) = out.memory_mut() {
             self.run(&blocks, shape, origin, Target::Memory::<NoSink>(memory))?;
         }
@@ -185,14 +174,8 @@ impl Compiled {
         if shape.contains(&0) {
             return Ok(());
         }
-        let packed: SmallVec<[Option<Block>; 4]> = blocks
-            .iter()
-            .map(|block| {
-                block
-                    .filter(|block| block.memory().is_none())
-                    .and_then(Block::packed)
-            })
-            .collect();
+        let packed: SmallVec<[Option<Block>; 4]> =
+            blocks.iter().map(|block| block.filter(|block| block.memory().is_none()).and_then(Block::packed)).collect();
 
         // The streams: inputs, then indices, then the result.
         let out_steps = row_major(shape);
@@ -209,10 +192,7 @@ impl Compiled {
                 None => out_steps.clone(),
             });
             let memory = block.and_then(Block::memory);
-            sources.push(Source {
-                memory,
-                offset: block.map_or(0, first_element),
-            });
+            sources.push(Source { memory, offset: block.map_or(0, first_element) });
         }
         let mut indices: SmallVec<[(Reg, i64); 2]> = SmallVec::new();
         for (i, instr) in self.program.instrs.iter().enumerate() {
@@ -220,9 +200,7 @@ impl Compiled {
                 let base = strides
                     .iter()
                     .zip(origin)
-                    .fold(*offset, |sum, (stride, &i)| {
-                        sum.wrapping_add(stride.wrapping_mul(i as i64))
-                    });
+                    .fold(*offset, |sum, (stride, &i)| sum.wrapping_add(stride.wrapping_mul(i as i64)));
                 indices.push(((sources.len() + i) as Reg, base));
                 streams.push(strides.clone());
             }
@@ -266,12 +244,7 @@ impl Compiled {
         Ok(())
     }
 
-    fn check_args(
-        &self,
-        blocks: &[Option<&Block>],
-        shape: &[usize],
-        origin: &[usize],
-    ) -> Result<()> {
+    fn check_args(&self, blocks: &[Option<&Block>], shape: &[usize], origin: &[usize]) -> Result<()> {
         let program = &self.program;
         if blocks.len() != program.inputs.len() {
             return Err(KernelError::Arguments {
@@ -282,10 +255,7 @@ impl Compiled {
         }
         if shape.len() != program.ndim || origin.len() != program.ndim {
             return Err(KernelError::ShapeMismatch {
-                operation: format!(
-                    "elementwise program of {} dimensions at {origin:?}",
-                    program.ndim
-                ),
+                operation: format!("elementwise program of {} dimensions at {origin:?}", program.ndim),
                 expected: vec![program.ndim],
                 found: vec![shape.len(), origin.len()],
             });
@@ -311,10 +281,7 @@ impl Compiled {
             // Axes that are not read have length 1.
             if !fits || elements != block.len() {
                 return Err(KernelError::ShapeMismatch {
-                    operation: format!(
-                        "input {k} of an elementwise program, read along its axes {:?}",
-                        input.axes
-                    ),
+                    operation: format!("input {k} of an elementwise program, read along its axes {:?}", input.axes),
                     expected: shape.to_vec(),
                     found: block.shape().to_vec(),
                 });
@@ -324,9 +291,7 @@ impl Compiled {
     }
 
     pub(super) fn instr(&self, reg: Reg) -> Option<&Instr> {
-        (reg as usize)
-            .checked_sub(self.program.inputs.len())
-            .and_then(|i| self.program.instrs.get(i))
+        (reg as usize).checked_sub(self.program.inputs.len()).and_then(|i| self.program.instrs.get(i))
     }
 
     /// Makes room for tiles of `len` elements and fills in the constants.
@@ -358,12 +323,7 @@ impl Compiled {
 }
 
 fn is_identity(input: &Input, ndim: usize) -> bool {
-    input.axes.len() == ndim
-        && input
-            .axes
-            .iter()
-            .enumerate()
-            .all(|(i, axis)| axis.map(usize::from) == Some(i))
+    input.axes.len() == ndim && input.axes.iter().enumerate().all(|(i, axis)| axis.map(usize::from) == Some(i))
 }
 
 /// The steps of a block in row-major order.
@@ -380,11 +340,7 @@ fn row_major(shape: &[usize]) -> Steps {
 /// Where the element at index 0 is in the memory: behind the others along axes that run backwards.
 fn first_element(block: &Block) -> i64 {
     let back = |(&n, &stride): (&usize, &isize)| {
-        if stride < 0 && n > 1 {
-            (n as i64 - 1) * -(stride as i64)
-        } else {
-            0
-        }
+        if stride < 0 && n > 1 { (n as i64 - 1) * -(stride as i64) } else { 0 }
     };
     block.shape().iter().zip(block.strides()).map(back).sum()
 }

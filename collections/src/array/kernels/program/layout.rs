@@ -10,11 +10,7 @@ const TILE: usize = 768;
 const SQUARE: usize = 32;
 
 /// The most elements of a tile.
-pub(super) const LARGEST_TILE: usize = if TILE > SQUARE * SQUARE {
-    TILE
-} else {
-    SQUARE * SQUARE
-};
+pub(super) const LARGEST_TILE: usize = if TILE > SQUARE * SQUARE { TILE } else { SQUARE * SQUARE };
 
 pub(super) type Dims = SmallVec<[usize; 4]>;
 pub(super) type Steps = SmallVec<[i64; 4]>;
@@ -39,12 +35,7 @@ impl Layout {
     /// Merges axes of a block of `shape` (no axis empty). `streams` has for each stream its steps
     /// along the axes; `inputs` of them, the first, are of memory. Axes before `flat_from` are
     /// not merged with those from there on.
-    pub(super) fn new(
-        shape: &[usize],
-        streams: &[Steps],
-        inputs: usize,
-        flat_from: usize,
-    ) -> Layout {
+    pub(super) fn new(shape: &[usize], streams: &[Steps], inputs: usize, flat_from: usize) -> Layout {
         let mut layout = Layout::default();
         let mut before_flat = 0;
         let mut steps: SmallVec<[Steps; 4]> = SmallVec::new();
@@ -57,17 +48,10 @@ impl Layout {
             }
             let here: Steps = streams.iter().map(|steps| steps[axis]).collect();
             let mergeable = layout.dims.len() > if axis >= flat_from { before_flat } else { 0 };
-            match (
-                layout.dims.last_mut(),
-                layout.groups.last_mut(),
-                steps.last_mut(),
-            ) {
+            match (layout.dims.last_mut(), layout.groups.last_mut(), steps.last_mut()) {
                 (Some(last), Some(group), Some(above))
                     if mergeable
-                        && above
-                            .iter()
-                            .zip(&here)
-                            .all(|(above, here)| *above == here.wrapping_mul(n as i64)) =>
+                        && above.iter().zip(&here).all(|(above, here)| *above == here.wrapping_mul(n as i64)) =>
                 {
                     *last *= n;
                     group.1 = axis as u8 + 1;
@@ -112,9 +96,7 @@ impl Layout {
         let across = (0..inputs).find_map(|input| {
             let steps = self.steps(input);
             let near = |axis: &usize| steps[*axis].unsigned_abs();
-            let best = (0..=last)
-                .filter(|axis| steps[*axis] != 0)
-                .min_by_key(near)?;
+            let best = (0..=last).filter(|axis| steps[*axis] != 0).min_by_key(near)?;
             (steps[last] != 0 && near(&best) < near(&last)).then_some(best)
         });
         if let Some(axis) = across {
@@ -175,10 +157,7 @@ mod tests {
     use super::*;
 
     fn layout(shape: &[usize], streams: &[&[i64]], flat_from: usize) -> Layout {
-        let streams: Vec<Steps> = streams
-            .iter()
-            .map(|steps| Steps::from_slice(steps))
-            .collect();
+        let streams: Vec<Steps> = streams.iter().map(|steps| Steps::from_slice(steps)).collect();
         Layout::new(shape, &streams, streams.len(), flat_from)
     }
 

@@ -93,21 +93,14 @@ impl Machine<'_> {
         }
         if !written && let Some(mut memory) = self.memory.take() {
             let steps = self.layout.steps(out_stream);
-            scatter(
-                self.fetch(result),
-                &mut memory,
-                out_start,
-                steps,
-                &self.size,
-            );
+            scatter(self.fetch(result), &mut memory, out_start, steps, &self.size);
             self.memory = Some(memory);
         }
     }
 
     /// Where the tile starts in a stream.
     fn at(&self, offset: i64, steps: &[i64]) -> i64 {
-        let step =
-            |sum: i64, (&i, step): (&usize, &i64)| sum.wrapping_add(step.wrapping_mul(i as i64));
+        let step = |sum: i64, (&i, step): (&usize, &i64)| sum.wrapping_add(step.wrapping_mul(i as i64));
         self.start.iter().zip(steps).fold(offset, step)
     }
 
@@ -144,11 +137,9 @@ impl Machine<'_> {
             // Filled before the first tile.
             Some(Instr::Const(_)) => {}
             Some(Instr::Index { .. }) => self.index(reg, out, |i| i),
-            Some(&Instr::Random {
-                distribution,
-                seed,
-                index,
-            }) => run_random(distribution, seed, self.fetch(index), out),
+            Some(&Instr::Random { distribution, seed, index }) => {
+                run_random(distribution, seed, self.fetch(index), out)
+            }
             Some(&Instr::Unary { op, x }) => run_unary(op, [self.fetch(x)], out),
             Some(&Instr::Binary { op, a, b }) => {
                 let b = match self.compiled.instr(b) {
@@ -160,21 +151,17 @@ impl Machine<'_> {
             Some(&Instr::Where { condition, a, b }) => {
                 run_where(self.fetch(condition), self.fetch(a), self.fetch(b), out);
             }
-            Some(instr @ &Instr::Cast { x, .. }) => {
-                match self.compiled.program.index_as_float(instr) {
-                    Some(index) => self.index(index, out, |i| i as f64),
-                    None => loops::cast(self.fetch(x), out),
-                }
-            }
+            Some(instr @ &Instr::Cast { x, .. }) => match self.compiled.program.index_as_float(instr) {
+                Some(index) => self.index(index, out, |i| i as f64),
+                None => loops::cast(self.fetch(x), out),
+            },
         }
     }
 
     /// Copies the tile of an input.
     fn load(&self, k: usize, out: &mut SliceMut<'_>) {
         let source = &self.sources[k];
-        let memory = source
-            .memory
-            .or_else(|| self.memory.as_ref().map(SliceMut::as_slice));
+        let memory = source.memory.or_else(|| self.memory.as_ref().map(SliceMut::as_slice));
         let Some(memory) = memory else { return };
         let steps = self.layout.steps(k);
         let start = self.at(source.offset, steps);
@@ -206,11 +193,7 @@ impl Machine<'_> {
         while axis > layout.run_axis && self.size[axis] == layout.dims[axis] {
             axis -= 1;
         }
-        let first = if layout.run_axis > axis {
-            layout.run_axis
-        } else {
-            axis
-        };
+        let first = if layout.run_axis > axis { layout.run_axis } else { axis };
         let run: usize = self.size[first..].iter().product();
         let mut position = Dims::from_elem(0, shape.len());
         let mut index = self.start.clone();
@@ -233,21 +216,15 @@ impl Machine<'_> {
 
 /// Calls `f` for every row of a tile: its place in the tile, and the first value and the step of
 /// a stream that has the value `start` at the tile's first element.
-fn for_each_row(
-    size: &[usize],
-    steps: &[i64],
-    start: i64,
-    mut f: impl FnMut(Range<usize>, i64, i64),
-) {
+fn for_each_row(size: &[usize], steps: &[i64], start: i64, mut f: impl FnMut(Range<usize>, i64, i64)) {
     let Some((&n, outer)) = size.split_last() else {
         return;
     };
     let step = steps[outer.len()];
     let mut at = 0;
     for_each_index(outer, |index| {
-        let first = index.iter().zip(steps).fold(start, |sum, (&i, step)| {
-            sum.wrapping_add(step.wrapping_mul(i as i64))
-        });
+        let first =
+            index.iter().zip(steps).fold(start, |sum, (&i, step)| sum.wrapping_add(step.wrapping_mul(i as i64)));
         f(at..at + n, first, step);
         at += n;
     });
@@ -262,20 +239,14 @@ fn gather<T: Copy>(memory: &[T], start: i64, steps: &[i64], size: &[usize], out:
             1 => out.copy_from_slice(&memory[first..first + out.len()]),
             0 => out.fill(memory[first]),
             2.. => {
-                for (to, &from) in out
-                    .iter_mut()
-                    .zip(memory[first..].iter().step_by(step as usize))
-                {
+                for (to, &from) in out.iter_mut().zip(memory[first..].iter().step_by(step as usize)) {
                     *to = from;
                 }
             }
             _ => {
-                for (to, &from) in out.iter_mut().zip(
-                    memory[..=first]
-                        .iter()
-                        .rev()
-                        .step_by(step.unsigned_abs() as usize),
-                ) {
+                for (to, &from) in
+                    out.iter_mut().zip(memory[..=first].iter().rev().step_by(step.unsigned_abs() as usize))
+                {
                     *to = from;
                 }
             }
@@ -284,13 +255,7 @@ fn gather<T: Copy>(memory: &[T], start: i64, steps: &[i64], size: &[usize], out:
 }
 
 /// Copies a tile into memory whose rows are runs.
-fn scatter(
-    values: Slice<'_>,
-    memory: &mut SliceMut<'_>,
-    start: usize,
-    steps: &[i64],
-    size: &[usize],
-) {
+fn scatter(values: Slice<'_>, memory: &mut SliceMut<'_>, start: usize, steps: &[i64], size: &[usize]) {
     with_dtype!(values.dtype(), T => {
         if let (Some(values), Some(memory)) = (<T as Lane>::slice(&values), <T as Lane>::slice_mut(memory)) {
             for_each_row(size, steps, start as i64, |row, first, _| {

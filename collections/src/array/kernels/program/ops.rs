@@ -54,11 +54,7 @@ impl Domain {
         if self.contains(dtype) {
             return Ok(());
         }
-        Err(KernelError::DTypeUnsupported {
-            operation,
-            dtype,
-            help: self.help(),
-        })
+        Err(KernelError::DTypeUnsupported { operation, dtype, help: self.help() })
     }
 }
 
@@ -315,17 +311,9 @@ mod tests {
     /// rest), or with the second one constant.
     fn value(program: &Program, args: &[Scalar]) -> Scalar {
         let n = 37;
-        let blocks: Vec<Block> = args
-            .iter()
-            .map(|x| with_dtype!(x.dtype(), T => Block::full(&[n], x.get::<T>()).unwrap()))
-            .collect();
-        let result = eval(
-            program,
-            blocks.iter().map(Arg::Borrowed).collect(),
-            &[n],
-            &[0],
-        )
-        .unwrap();
+        let blocks: Vec<Block> =
+            args.iter().map(|x| with_dtype!(x.dtype(), T => Block::full(&[n], x.get::<T>()).unwrap())).collect();
+        let result = eval(program, blocks.iter().map(Arg::Borrowed).collect(), &[n], &[0]).unwrap();
         with_dtype!(result.dtype(), T => {
             let view = result.view::<T>().unwrap();
             let bits = |i: usize| Scalar::from(view[i]);
@@ -345,11 +333,7 @@ mod tests {
         let program = |constant: bool| {
             let mut b = Builder::new(1);
             let x = b.input(Input::identity(x.dtype(), 1));
-            let y = if constant {
-                b.constant(y).unwrap()
-            } else {
-                b.input(Input::identity(y.dtype(), 1))
-            };
+            let y = if constant { b.constant(y).unwrap() } else { b.input(Input::identity(y.dtype(), 1)) };
             let z = b.binary(op, x, y).unwrap();
             b.finish(z).unwrap()
         };
@@ -448,19 +432,11 @@ mod tests {
     fn rows_answer_as_numpy() {
         for &(op, x, expected) in UNARY {
             let found = unary(op, x.into());
-            assert!(
-                close(found, expected),
-                "{}({x}) = {found}, expected {expected}",
-                op.name()
-            );
+            assert!(close(found, expected), "{}({x}) = {found}, expected {expected}", op.name());
         }
         for &(op, x, y, expected) in BINARY {
             let found = binary(op, x.into(), y.into());
-            assert!(
-                close(found, expected),
-                "{}({x}, {y}) = {found}, expected {expected}",
-                op.name()
-            );
+            assert!(close(found, expected), "{}({x}, {y}) = {found}, expected {expected}", op.name());
         }
         for &(op, x, y, expected) in BITS {
             let found = binary(op, x.into(), y.into());
@@ -474,13 +450,11 @@ mod tests {
     #[test]
     fn every_row_has_an_answer() {
         for op in UnaryOp::ALL {
-            let tested = UNARY.iter().any(|row| row.0 == *op)
-                || matches!(op, UnaryOp::Not | UnaryOp::BitNot);
+            let tested = UNARY.iter().any(|row| row.0 == *op) || matches!(op, UnaryOp::Not | UnaryOp::BitNot);
             assert!(tested, "{op:?} is not in the table of the test");
         }
         for op in BinaryOp::ALL {
-            let tested =
-                BINARY.iter().any(|row| row.0 == *op) || BITS.iter().any(|row| row.0 == *op);
+            let tested = BINARY.iter().any(|row| row.0 == *op) || BITS.iter().any(|row| row.0 == *op);
             assert!(tested, "{op:?} is not in the table of the test");
         }
     }
@@ -492,11 +466,7 @@ mod tests {
                 continue;
             };
             for (x, y) in [(3_i64, 5_i64), (5, 3), (4, 4)] {
-                assert_eq!(
-                    binary(op, x.into(), y.into()),
-                    binary(swapped, y.into(), x.into()),
-                    "{op:?}"
-                );
+                assert_eq!(binary(op, x.into(), y.into()), binary(swapped, y.into(), x.into()), "{op:?}");
             }
         }
     }

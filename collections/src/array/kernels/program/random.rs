@@ -59,24 +59,17 @@ impl Distribution {
     pub fn check(self) -> Result<()> {
         let fail = |operation, reason: String| Err(KernelError::Parameter { operation, reason });
         match self {
-            Distribution::Uniform { low, high } if !(high - low).is_finite() => fail(
-                "uniform",
-                format!("the bounds {low} and {high} must be finite, and so must their distance"),
-            ),
+            Distribution::Uniform { low, high } if !(high - low).is_finite() => {
+                fail("uniform", format!("the bounds {low} and {high} must be finite, and so must their distance"))
+            }
             Distribution::Normal { mean, deviation }
                 if !(mean.is_finite() && (0.0..f64::INFINITY).contains(&deviation)) =>
             {
-                fail(
-                    "normal",
-                    format!(
-                        "mean {mean} must be finite, deviation {deviation} finite and not negative"
-                    ),
-                )
+                fail("normal", format!("mean {mean} must be finite, deviation {deviation} finite and not negative"))
             }
-            Distribution::Integers { low, high } if low >= high => fail(
-                "integers",
-                format!("the range {low}..{high} is empty; high must be more than low"),
-            ),
+            Distribution::Integers { low, high } if low >= high => {
+                fail("integers", format!("the range {low}..{high} is empty; high must be more than low"))
+            }
             _ => Ok(()),
         }
     }
@@ -108,12 +101,7 @@ impl std::hash::Hash for Distribution {
 const BATCH: usize = 256;
 
 /// Fills `out` with the numbers at the places in `index`.
-pub(super) fn run_random(
-    distribution: Distribution,
-    seed: u64,
-    index: Slice<'_>,
-    out: &mut SliceMut<'_>,
-) {
+pub(super) fn run_random(distribution: Distribution, seed: u64, index: Slice<'_>, out: &mut SliceMut<'_>) {
     let Some(index) = i64::slice(&index) else {
         return;
     };
@@ -139,9 +127,7 @@ pub(super) fn run_random(
                 let (words, out) = (&mut words[..at.len()], &mut out[at]);
                 fill(&mut rng, start, words);
                 // The high word of the product; the bias is at most width / 2^64.
-                loops::map1(words, out, |word| {
-                    low.wrapping_add(((u128::from(word) * u128::from(width)) >> 64) as i64)
-                });
+                loops::map1(words, out, |word| low.wrapping_add(((u128::from(word) * u128::from(width)) >> 64) as i64));
             });
         }
         Distribution::Normal { mean, deviation } => {
@@ -208,18 +194,10 @@ fn box_muller(words: &[u64], out: &mut [f64; BATCH]) {
         *angle = std::f64::consts::TAU * unit(second);
     }
     math::log(&radius[..count], &mut scratch[..count]);
-    loops::map1(&scratch[..count], &mut radius[..count], |log| {
-        (-2.0 * log).sqrt()
-    });
+    loops::map1(&scratch[..count], &mut radius[..count], |log| (-2.0 * log).sqrt());
     for (odd, function) in [math::cos::<f64>, math::sin::<f64>].into_iter().enumerate() {
         function(&angle[..count], &mut scratch[..count]);
-        for ((pair, radius), part) in out
-            .as_chunks_mut::<2>()
-            .0
-            .iter_mut()
-            .zip(&radius[..count])
-            .zip(&scratch)
-        {
+        for ((pair, radius), part) in out.as_chunks_mut::<2>().0.iter_mut().zip(&radius[..count]).zip(&scratch) {
             pair[odd] = radius * part;
         }
     }
@@ -233,35 +211,19 @@ mod tests {
 
     fn floats(distribution: Distribution, index: &[i64]) -> Vec<f64> {
         let mut out = vec![0.0; index.len()];
-        run_random(
-            distribution,
-            42,
-            Slice::I64(index),
-            &mut SliceMut::F64(&mut out),
-        );
+        run_random(distribution, 42, Slice::I64(index), &mut SliceMut::F64(&mut out));
         out
     }
 
     fn integers(low: i64, high: i64, count: i64) -> Vec<i64> {
         let index: Vec<i64> = (0..count).collect();
         let mut out = vec![0; index.len()];
-        run_random(
-            Distribution::Integers { low, high },
-            7,
-            Slice::I64(&index),
-            &mut SliceMut::I64(&mut out),
-        );
+        run_random(Distribution::Integers { low, high }, 7, Slice::I64(&index), &mut SliceMut::I64(&mut out));
         out
     }
 
-    const NORMAL: Distribution = Distribution::Normal {
-        mean: 2.0,
-        deviation: 3.0,
-    };
-    const UNIFORM: Distribution = Distribution::Uniform {
-        low: -1.0,
-        high: 3.0,
-    };
+    const NORMAL: Distribution = Distribution::Normal { mean: 2.0, deviation: 3.0 };
+    const UNIFORM: Distribution = Distribution::Uniform { low: -1.0, high: 3.0 };
 
     proptest! {
         #[test]
@@ -283,38 +245,20 @@ mod tests {
         let index: Vec<i64> = (1_000_000..1_200_000).collect();
         let moments = |x: &[f64]| {
             let mean = x.iter().sum::<f64>() / x.len() as f64;
-            (
-                mean,
-                (x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / x.len() as f64).sqrt(),
-            )
+            (mean, (x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / x.len() as f64).sqrt())
         };
         // Five standard errors of 200,000 draws.
         let (mean, deviation) = moments(&floats(NORMAL, &index));
-        assert!(
-            (mean - 2.0).abs() < 0.034 && (deviation - 3.0).abs() < 0.024,
-            "{mean} {deviation}"
-        );
+        assert!((mean - 2.0).abs() < 0.034 && (deviation - 3.0).abs() < 0.024, "{mean} {deviation}");
         let (mean, deviation) = moments(&floats(UNIFORM, &index));
-        assert!(
-            (mean - 1.0).abs() < 0.013 && (deviation - 16_f64.sqrt() / 12_f64.sqrt()).abs() < 0.01
-        );
-        assert!(
-            floats(UNIFORM, &index)
-                .iter()
-                .all(|x| (-1.0..3.0).contains(x))
-        );
+        assert!((mean - 1.0).abs() < 0.013 && (deviation - 16_f64.sqrt() / 12_f64.sqrt()).abs() < 0.01);
+        assert!(floats(UNIFORM, &index).iter().all(|x| (-1.0..3.0).contains(x)));
     }
 
     #[test]
     fn normal_pairs_are_not_correlated() {
         let index: Vec<i64> = (0..200_000).collect();
-        let x = floats(
-            Distribution::Normal {
-                mean: 0.0,
-                deviation: 1.0,
-            },
-            &index,
-        );
+        let x = floats(Distribution::Normal { mean: 0.0, deviation: 1.0 }, &index);
         let product = x.as_chunks::<2>().0.iter().map(|[a, b]| a * b).sum::<f64>() / 100_000.0;
         assert!(product.abs() < 0.016, "{product}");
     }
@@ -342,22 +286,10 @@ mod tests {
     #[test]
     fn bad_parameters_are_errors() {
         for bad in [
-            Distribution::Uniform {
-                low: 0.0,
-                high: f64::NAN,
-            },
-            Distribution::Uniform {
-                low: f64::MIN,
-                high: f64::MAX,
-            },
-            Distribution::Normal {
-                mean: 0.0,
-                deviation: -1.0,
-            },
-            Distribution::Normal {
-                mean: f64::INFINITY,
-                deviation: 1.0,
-            },
+            Distribution::Uniform { low: 0.0, high: f64::NAN },
+            Distribution::Uniform { low: f64::MIN, high: f64::MAX },
+            Distribution::Normal { mean: 0.0, deviation: -1.0 },
+            Distribution::Normal { mean: f64::INFINITY, deviation: 1.0 },
             Distribution::Integers { low: 3, high: 3 },
         ] {
             assert!(bad.check().is_err(), "{bad:?}");

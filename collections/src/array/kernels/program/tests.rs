@@ -31,9 +31,7 @@ fn naive(program: &Program, blocks: &[Block], index: &[usize], origin: &[usize])
         let value = match instr {
             Instr::Const(scalar) => *scalar,
             Instr::Index { offset, strides } => {
-                let sum = (0..index.len())
-                    .map(|k| strides[k] * (origin[k] + index[k]) as i64)
-                    .sum::<i64>();
+                let sum = (0..index.len()).map(|k| strides[k] * (origin[k] + index[k]) as i64).sum::<i64>();
                 Scalar::from(offset + sum)
             }
             Instr::Cast { to, x } => value(*x).cast(*to),
@@ -51,21 +49,13 @@ fn naive(program: &Program, blocks: &[Block], index: &[usize], origin: &[usize])
                     .iter()
                     .map(|&reg| with_dtype!(value(reg).dtype(), T => Block::full(&[], value(reg).get::<T>()).unwrap()))
                     .collect();
-                let inputs = operands
-                    .iter()
-                    .map(|block| Input::identity(block.dtype(), 0))
-                    .collect();
+                let inputs = operands.iter().map(|block| Input::identity(block.dtype(), 0)).collect();
                 let mut next = 0;
                 let instr = other.clone().with_operands(|_| {
                     next += 1;
                     next - 1
                 });
-                let single = Program {
-                    ndim: 0,
-                    inputs,
-                    instrs: vec![instr],
-                    result: operands.len() as Reg,
-                };
+                let single = Program { ndim: 0, inputs, instrs: vec![instr], result: operands.len() as Reg };
                 let args = operands.iter().map(Arg::Borrowed).collect();
                 element(&eval(&single, args, &[], &[]).unwrap(), &[])
             }
@@ -82,10 +72,7 @@ fn bits_equal(a: Scalar, b: Scalar) -> bool {
 
 /// All indices of a shape.
 fn indices(shape: &[usize]) -> Vec<Vec<usize>> {
-    ndarray::indices(IxDyn(shape))
-        .into_iter()
-        .map(|i| ndarray::Dimension::slice(&i).to_vec())
-        .collect()
+    ndarray::indices(IxDyn(shape)).into_iter().map(|i| ndarray::Dimension::slice(&i).to_vec()).collect()
 }
 
 /// Collects rows and checks the promises about them.
@@ -101,19 +88,10 @@ impl TileSink for Collect {
             assert!(i < n);
             sum * n + i
         });
-        let run: usize = self.shape[self.flat_from.min(self.shape.len())..]
-            .iter()
-            .product();
-        assert!(
-            start / run == (start + values.len() - 1) / run,
-            "a run crosses axis {}",
-            self.flat_from
-        );
+        let run: usize = self.shape[self.flat_from.min(self.shape.len())..].iter().product();
+        assert!(start / run == (start + values.len() - 1) / run, "a run crosses axis {}", self.flat_from);
         for (i, &value) in values.iter().enumerate() {
-            assert!(
-                self.values[start + i].replace(value.to_scalar()).is_none(),
-                "an element came twice"
-            );
+            assert!(self.values[start + i].replace(value.to_scalar()).is_none(), "an element came twice");
         }
     }
 
@@ -123,53 +101,21 @@ impl TileSink for Collect {
 }
 
 /// Evaluates in all ways and compares every element with the naive value.
-fn check(
-    program: &Program,
-    blocks: &[Block],
-    shape: &[usize],
-    origin: &[usize],
-    flat_from: usize,
-) -> Result<()> {
-    let expected: Vec<Scalar> = indices(shape)
-        .iter()
-        .map(|index| naive(program, blocks, index, origin))
-        .collect();
+fn check(program: &Program, blocks: &[Block], shape: &[usize], origin: &[usize], flat_from: usize) -> Result<()> {
+    let expected: Vec<Scalar> = indices(shape).iter().map(|index| naive(program, blocks, index, origin)).collect();
     let compare = |block: &Block| {
         assert_eq!(block.shape(), shape);
         for (index, &expected) in indices(shape).iter().zip(&expected) {
             let found = element(block, index);
-            assert!(
-                bits_equal(found, expected),
-                "{found} is not {expected} at {index:?} of {program:?}"
-            );
+            assert!(bits_equal(found, expected), "{found} is not {expected} at {index:?} of {program:?}");
         }
     };
-    compare(&eval(
-        program,
-        blocks.iter().map(Arg::Borrowed).collect(),
-        shape,
-        origin,
-    )?);
-    compare(&eval(
-        program,
-        blocks.iter().cloned().map(Arg::Dying).collect(),
-        shape,
-        origin,
-    )?);
+    compare(&eval(program, blocks.iter().map(Arg::Borrowed).collect(), shape, origin)?);
+    compare(&eval(program, blocks.iter().cloned().map(Arg::Dying).collect(), shape, origin)?);
 
     let count = expected.len();
-    let mut sink = Collect {
-        shape: shape.to_vec(),
-        flat_from,
-        values: vec![None; count],
-    };
-    eval_tiles(
-        program,
-        &blocks.iter().collect::<Vec<_>>(),
-        shape,
-        origin,
-        &mut sink,
-    )?;
+    let mut sink = Collect { shape: shape.to_vec(), flat_from, values: vec![None; count] };
+    eval_tiles(program, &blocks.iter().collect::<Vec<_>>(), shape, origin, &mut sink)?;
     for (found, expected) in sink.values.iter().zip(&expected) {
         assert!(bits_equal(found.expect("every element comes"), *expected));
     }
@@ -194,47 +140,23 @@ fn recipe() -> impl Strategy<Value = Recipe> {
         (1_usize..3000).prop_map(|n| vec![n]),
         (1_usize..700).prop_map(|n| vec![n, 3]),
     ];
-    let inputs = prop::collection::vec(
-        (0_usize..11, any::<u64>(), any::<u64>(), any::<bool>()),
-        0..3,
-    );
-    let steps = prop::collection::vec(
-        (
-            0_u8..8,
-            any::<usize>(),
-            any::<usize>(),
-            any::<usize>(),
-            any::<usize>(),
-        ),
-        1..8,
-    );
-    (shape, 0_usize..1000, 0_usize..6, inputs, steps).prop_map(
-        |(shape, start, flat_from, inputs, steps)| Recipe {
-            origin: (0..shape.len())
-                .map(|axis| start * axis + start / 7)
-                .collect(),
-            flat_from: flat_from.min(shape.len()),
-            shape,
-            inputs,
-            steps,
-        },
-    )
+    let inputs = prop::collection::vec((0_usize..11, any::<u64>(), any::<u64>(), any::<bool>()), 0..3);
+    let steps = prop::collection::vec((0_u8..8, any::<usize>(), any::<usize>(), any::<usize>(), any::<usize>()), 1..8);
+    (shape, 0_usize..1000, 0_usize..6, inputs, steps).prop_map(|(shape, start, flat_from, inputs, steps)| Recipe {
+        origin: (0..shape.len()).map(|axis| start * axis + start / 7).collect(),
+        flat_from: flat_from.min(shape.len()),
+        shape,
+        inputs,
+        steps,
+    })
 }
 
 /// A block that an input of random axes reads: permuted, broadcast, sometimes with gaps in memory.
-fn input_for(
-    shape: &[usize],
-    dtype: DType,
-    axes_seed: u64,
-    value_seed: u64,
-    gaps: bool,
-) -> (Input, Block) {
+fn input_for(shape: &[usize], dtype: DType, axes_seed: u64, value_seed: u64, gaps: bool) -> (Input, Block) {
     let mut axes: Vec<usize> = (0..shape.len()).collect();
     let mut seed = axes_seed;
     let mut next = |n: usize| {
-        seed = seed
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (seed >> 33) as usize % n
     };
     if next(2) == 0 {
@@ -244,10 +166,7 @@ fn input_for(
     }
     let broadcast: Vec<bool> = axes.iter().map(|_| next(4) == 0).collect();
     // Axis k of the block is axis axes[k] of the result.
-    let mut input = Input {
-        dtype,
-        axes: SmallVec::from_elem(None, shape.len()),
-    };
+    let mut input = Input { dtype, axes: SmallVec::from_elem(None, shape.len()) };
     let mut block_shape = Vec::new();
     for &axis in &axes {
         if !broadcast[axis] {
@@ -263,9 +182,7 @@ fn input_for(
     }
     let mut state = value_seed;
     let array = ArrayD::from_shape_simple_fn(IxDyn(&wide), || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         match (state >> 40) % 50 {
             0 => f64::NAN,
             1 => f64::INFINITY,
@@ -295,9 +212,7 @@ fn build(recipe: &Recipe) -> (Program, Vec<Block>) {
         regs.push(b.input(input));
         blocks.push(block);
     }
-    let strides: Vec<i64> = (0..recipe.shape.len())
-        .map(|axis| axis as i64 * 3 - 1)
-        .collect();
+    let strides: Vec<i64> = (0..recipe.shape.len()).map(|axis| axis as i64 * 3 - 1).collect();
     regs.push(b.index(5, &strides).unwrap());
     for &(kind, x, y, z, choice) in &recipe.steps {
         let reg = |i: usize| regs[i % regs.len()];
@@ -414,10 +329,7 @@ fn identity_of(dtype: DType) -> (Builder, Reg) {
 #[test]
 fn common_subexpressions_share_registers_and_dead_ones_go() {
     let (mut b, x) = identity_of(DType::F64);
-    let (p, q) = (
-        b.unary(UnaryOp::Exp, x).unwrap(),
-        b.unary(UnaryOp::Exp, x).unwrap(),
-    );
+    let (p, q) = (b.unary(UnaryOp::Exp, x).unwrap(), b.unary(UnaryOp::Exp, x).unwrap());
     assert_eq!(p, q);
     b.unary(UnaryOp::Sin, x).unwrap();
     let sum = b.binary(BinaryOp::Add, p, q).unwrap();
@@ -431,10 +343,7 @@ fn constants_are_folded() {
     let product = b.binary(BinaryOp::Mul, two, three).unwrap();
     let program = b.finish(product).unwrap();
     assert_eq!(program.instrs, [Instr::Const(Scalar::from(7.0))]);
-    assert_eq!(
-        element(&eval(&program, vec![], &[], &[]).unwrap(), &[]),
-        Scalar::from(7.0)
-    );
+    assert_eq!(element(&eval(&program, vec![], &[], &[]).unwrap(), &[]), Scalar::from(7.0));
 }
 
 #[test]
@@ -445,21 +354,12 @@ fn powers_of_constants_are_reduced() {
         let power = b.binary(BinaryOp::Power, x, e).unwrap();
         let program = b.finish(power).unwrap();
         assert_eq!(program.instrs.len(), instrs, "{exponent}");
-        assert!(!program.instrs.iter().any(|i| matches!(
-            i,
-            Instr::Binary {
-                op: BinaryOp::Power,
-                ..
-            }
-        )));
+        assert!(!program.instrs.iter().any(|i| matches!(i, Instr::Binary { op: BinaryOp::Power, .. })));
         let block = Block::from_vec(&[3], vec![0.25, 2.0, 9.0]).unwrap();
         let result = eval(&program, vec![Arg::Borrowed(&block)], &[3], &[0]).unwrap();
         for (i, x) in [0.25_f64, 2.0, 9.0].into_iter().enumerate() {
             let found = element(&result, &[i]).get::<f64>();
-            assert!(
-                (found - x.powf(exponent)).abs() <= f64::EPSILON * found,
-                "{x} to {exponent}"
-            );
+            assert!((found - x.powf(exponent)).abs() <= f64::EPSILON * found, "{x} to {exponent}");
         }
     }
 }
@@ -474,10 +374,7 @@ fn booleans_add_as_numpy_says() {
         (BinaryOp::Sub, Err(())),
     ] {
         let (mut b, x) = identity_of(DType::Bool);
-        let found = b
-            .binary(op, x, x)
-            .map(|reg| b.dtype(reg).unwrap())
-            .map_err(|_| ());
+        let found = b.binary(op, x, x).map(|reg| b.dtype(reg).unwrap()).map_err(|_| ());
         assert_eq!(found, expected, "{op:?}");
     }
 }
@@ -525,51 +422,28 @@ fn many_dimensions_and_empty_blocks() {
     check(&program, &[block], &shape, &vec![1; ndim], 20).unwrap();
     shape[5] = 0;
     let empty = Block::full(&shape, 7_i32).unwrap();
-    let result = eval(
-        &program,
-        vec![Arg::Borrowed(&empty)],
-        &shape,
-        &vec![0; ndim],
-    )
-    .unwrap();
+    let result = eval(&program, vec![Arg::Borrowed(&empty)], &shape, &vec![0; ndim]).unwrap();
     assert_eq!((result.len(), result.shape()), (0, &shape[..]));
 }
 
 #[test]
 fn inputs_of_one_block_are_merged() {
     let mut b = Builder::new(1);
-    let inputs: Vec<Reg> = (0..3)
-        .map(|_| b.input(Input::identity(DType::F64, 1)))
-        .collect();
-    let (p, q) = (
-        b.unary(UnaryOp::Exp, inputs[0]).unwrap(),
-        b.unary(UnaryOp::Exp, inputs[2]).unwrap(),
-    );
+    let inputs: Vec<Reg> = (0..3).map(|_| b.input(Input::identity(DType::F64, 1))).collect();
+    let (p, q) = (b.unary(UnaryOp::Exp, inputs[0]).unwrap(), b.unary(UnaryOp::Exp, inputs[2]).unwrap());
     let sum = b.binary(BinaryOp::Add, p, q).unwrap();
     let program = b.finish(sum).unwrap();
     let (merged, kept) = program.merge_inputs(&["a", "b", "a"]).unwrap();
     assert_eq!((merged.instrs.len(), kept), (2, vec![0, 1]));
     let (used, kept) = merged.drop_unused_inputs().unwrap();
-    assert_eq!(
-        (used.inputs.len(), used.instrs.len(), kept),
-        (1, 2, vec![0])
-    );
+    assert_eq!((used.inputs.len(), used.instrs.len(), kept), (1, 2, vec![0]));
 }
 
 #[test]
 fn programs_travel() {
     let mut b = Builder::new(1);
     let i = b.index(3, &[2]).unwrap();
-    let x = b
-        .random(
-            Distribution::Normal {
-                mean: 0.5,
-                deviation: 2.0,
-            },
-            9,
-            i,
-        )
-        .unwrap();
+    let x = b.random(Distribution::Normal { mean: 0.5, deviation: 2.0 }, 9, i).unwrap();
     let nan = b.constant(f64::NAN).unwrap();
     let result = b.binary(BinaryOp::Fmax, x, nan).unwrap();
     let program = b.finish(result).unwrap();

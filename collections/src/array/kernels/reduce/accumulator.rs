@@ -6,10 +6,10 @@ use super::counts::Counts;
 use super::exact::{Bins, Total};
 use super::folds::{NOWHERE, locate, locate_each, locate_merge, with_kind};
 use super::lanes::{FloatRow, LaneValues, Reducible};
-use super::moments::{Moments, Target};
+use super::moments::Moments;
 use super::op::{Family, ReduceOp};
 use super::plain::{extreme_lanes, take_plain};
-use super::planes::SEGMENT;
+use super::planes::{SEGMENT, Target};
 use super::simd::{self, Float, Grain};
 use super::{ReduceError, Result};
 use crate::array::dtype::{DType, with_dtype};
@@ -22,6 +22,20 @@ const MOST_LANES: usize = 1 << 44;
 /// Rows come in any order, from any cut of the array and over any tree of [`merge`](Accumulator::merge)s:
 /// the bits of [`finish`](Accumulator::finish) are the same. (Except where
 /// [`ReduceOp::is_ordered`]: there the rows of a lane must come in the order of the index.)
+///
+/// Taking a row costs time in proportion to its length, merging and finishing to the number of lanes.
+///
+/// ```
+/// use talatat_collections::array::dtype::DType;
+/// use talatat_collections::array::kernels::reduce::{Accumulator, LaneValues, ReduceOp};
+///
+/// // The columns' means of [[1, 2], [3, 7]].
+/// let mut state = Accumulator::new(ReduceOp::Mean, DType::I32, 2)?;
+/// state.row_to_lanes(0, &[1, 2], 0)?;
+/// state.row_to_lanes(0, &[3, 7], 1)?;
+/// assert_eq!(state.finish()?, LaneValues::F64(vec![2.0, 4.5]));
+/// # Ok::<(), talatat_collections::array::kernels::reduce::ReduceError>(())
+/// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Accumulator {
     op: ReduceOp,
@@ -202,29 +216,13 @@ impl Accumulator {
                     let target = target.after(offset);
                     match row {
                         FloatRow::F64(row) => {
-                            take_floats(state, counts, skip, target, row, Grain::F64, Grain::F64)
+                            take_floats(state, counts, skip, target, row, Grain::F64)
                         }
                         FloatRow::F32(row) => {
-                            take_floats(
-                                state,
-                                counts,
-                                skip,
-                                target,
-                                row,
-                                Grain::F32,
-                                Grain::F32_SQUARE,
-                            );
+                            take_floats(state, counts, skip, target, row, Grain::F32)
                         }
                         FloatRow::Whole(row) => {
-                            take_floats(
-                                state,
-                                counts,
-                                false,
-                                target,
-                                row,
-                                Grain::INTEGER,
-                                Grain::INTEGER,
-                            );
+                            take_floats(state, counts, false, target, row, Grain::INTEGER)
                         }
                     }
                 });
@@ -466,11 +464,10 @@ fn take_floats<F: Float + Default>(
     target: Target,
     values: &[F],
     grain: Grain,
-    square_grain: Grain,
 ) {
     let mut add = |target, values: &[F]| match state {
         State::Sum(bins) => bins.add(target, values, grain),
-        State::Moments(moments) => moments.add(target, values, grain, square_grain),
+        State::Moments(moments) => moments.add(target, values, grain),
         State::Plain(_) | State::Position { .. } => {}
     };
     if !(skip && simd::extent(values).largest.is_nan()) {

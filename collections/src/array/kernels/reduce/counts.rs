@@ -19,12 +19,7 @@ pub(super) struct Counts {
 
 impl Counts {
     pub(super) fn new(lanes: usize) -> Counts {
-        Counts {
-            lanes: SmallVec::from_elem(0, lanes),
-            first: 0,
-            len: 0,
-            pending: 0,
-        }
+        Counts { lanes: SmallVec::from_elem(0, lanes), first: 0, len: 0, pending: 0 }
     }
 
     /// Adds `count` to each of `len` lanes.
@@ -57,16 +52,8 @@ impl Counts {
     }
 
     pub(super) fn get(&self, lane: usize) -> u64 {
-        let pending = if lane.checked_sub(self.first).is_some_and(|j| j < self.len) {
-            self.pending
-        } else {
-            0
-        };
-        self.lanes
-            .get(lane)
-            .copied()
-            .unwrap_or(0)
-            .saturating_add(pending)
+        let pending = if lane.checked_sub(self.first).is_some_and(|j| j < self.len) { self.pending } else { 0 };
+        self.lanes.get(lane).copied().unwrap_or(0).saturating_add(pending)
     }
 
     pub(super) fn len(&self) -> usize {

@@ -1,8 +1,8 @@
 //! Exact sums of floats, whatever their exponents: [`Bins`] adds the rare cases to [`Planes`].
 
 use super::number::{Fixed, power_of_two};
-use super::planes::{HUGE, Planes, ROW, SEGMENT};
-use super::simd::{self, Float, Grain};
+use super::planes::{Bound, HUGE, Planes, ROW, Target};
+use super::simd::{self, Extent, Float, Grain};
 
 /// Values from [`HUGE`] on are kept times two to the minus this.
 const SHIFT: i32 = 400;
@@ -33,11 +33,7 @@ pub(super) enum Total {
 
 impl Bins {
     pub(super) fn new(lanes: usize) -> Bins {
-        Bins {
-            lanes,
-            planes: Planes::new(lanes),
-            rare: None,
-        }
+        Bins { lanes, planes: Planes::new(lanes), rare: None }
     }
 
     pub(super) fn lanes(&self) -> usize {
@@ -46,39 +42,39 @@ impl Bins {
 
     fn rare(&mut self) -> &mut Rare {
         let lanes = self.lanes;
-        self.rare.get_or_insert_with(|| {
-            Box::new(Rare {
-                special: vec![0.0; lanes],
-                huge: Planes::new(lanes),
-            })
-        })
+        self.rare.get_or_insert_with(|| Box::new(Rare { special: vec![0.0; lanes], huge: Planes::new(lanes) }))
     }
 
-    /// Adds all values to one lane.
-    pub(super) fn add_to_lane<F: Float>(&mut self, lane: usize, values: &[F], grain: Grain) {
-        for row in values.chunks(ROW) {
-            if self.planes.add_to_lane(lane, row, grain) {
-                continue;
-            }
-            let usual = self.set_apart(row, |_| lane);
-            self.planes.add_to_lane(lane, &usual[..row.len()], grain);
+    /// Adds a row to one lane or to many.
+    pub(super) fn add<F: Float>(&mut self, target: Target, values: &[F], grain: Grain) {
+        for (row, offset) in values.chunks(ROW).zip((0..).step_by(ROW)) {
+            self.add_row(target.after(offset), row, simd::extent(row), grain);
         }
     }
 
-    /// Adds value `j` to lane `first + j`.
-    pub(super) fn add_to_lanes<F: Float>(&mut self, first: usize, values: &[F], grain: Grain) {
-        for (row, start) in values.chunks(SEGMENT).zip((first..).step_by(SEGMENT)) {
-            if self.planes.add_to_lanes(start, row, grain) {
-                continue;
-            }
-            let usual = self.set_apart(row, |j| start + j);
-            self.planes.add_to_lanes(start, &usual[..row.len()], grain);
+    /// Adds a row of at most [`ROW`] values of known extent.
+    pub(super) fn add_row<F: Float>(
+        &mut self,
+        target: Target,
+        row: &[F],
+        extent: Extent,
+        grain: Grain,
+    ) {
+        if extent.largest >= HUGE || extent.largest.is_nan() {
+            self.add_usual(target, row, grain);
+        } else if extent.largest != 0.0 {
+            self.planes.add(target, row, Bound::new(extent, grain));
         }
     }
 
-    /// Adds the values that are not finite or huge, and returns the row with zeros in their places.
+    /// Adds a row of at most [`ROW`] values within the bound, itself below [`HUGE`].
+    pub(super) fn add_bounded(&mut self, target: Target, row: &[f64], bound: Bound) {
+        self.planes.add(target, row, bound);
+    }
+
+    /// Adds a row that has values which are not finite or huge: these apart.
     #[cold]
-    fn set_apart<F: Float>(&mut self, row: &[F], lane: impl Fn(usize) -> usize) -> [f64; ROW] {
+    fn add_usual<F: Float>(&mut self, target: Target, row: &[F], grain: Grain) {
         let mut usual = [0.0; ROW];
         let rare = self.rare();
         for (j, (slot, x)) in usual.iter_mut().zip(row).enumerate() {
@@ -86,12 +82,17 @@ impl Bins {
             if x.abs() < HUGE {
                 *slot = x;
             } else if x.is_finite() {
-                rare.huge.add_value(lane(j), x * power_of_two(-SHIFT));
-            } else if let Some(special) = rare.special.get_mut(lane(j)) {
+                rare.huge
+                    .add_value(target.lane(j), x * power_of_two(-SHIFT));
+            } else if let Some(special) = rare.special.get_mut(target.lane(j)) {
                 *special += x;
             }
         }
-        usual
+        let usual = &usual[..row.len().min(ROW)];
+        let extent = simd::extent(usual);
+        if extent.largest != 0.0 {
+            self.planes.add(target, usual, Bound::new(extent, grain));
+        }
     }
 
     /// Adds the other's sums, lane by lane.
@@ -106,16 +107,8 @@ impl Bins {
 
     /// Finite terms of a lane: `value · 2^scale`.
     fn terms(&self, lane: usize) -> impl Iterator<Item = (f64, i32)> + Clone {
-        let huge = self
-            .rare
-            .as_ref()
-            .map(|rare| rare.huge.terms(lane))
-            .into_iter()
-            .flatten();
-        self.planes
-            .terms(lane)
-            .map(|x| (x, 0))
-            .chain(huge.map(|x| (x, SHIFT)))
+        let huge = self.rare.as_ref().map(|rare| rare.huge.terms(lane)).into_iter().flatten();
+        self.planes.terms(lane).map(|x| (x, 0)).chain(huge.map(|x| (x, SHIFT)))
     }
 
     /// The sum of a lane.
@@ -134,22 +127,12 @@ impl Bins {
     }
 
     /// The exact sum of a lane of several bins, each of its own scale.
-    pub(super) fn combined<'b>(
-        bins: impl Iterator<Item = (&'b Bins, i32)> + Clone,
-        lane: usize,
-    ) -> Fixed {
-        Fixed::sum(
-            bins.flat_map(move |(bins, scale)| {
-                bins.terms(lane).map(move |(x, own)| (x, own + scale))
-            }),
-        )
+    pub(super) fn combined<'b>(bins: impl Iterator<Item = (&'b Bins, i32)> + Clone, lane: usize) -> Fixed {
+        Fixed::sum(bins.flat_map(move |(bins, scale)| bins.terms(lane).map(move |(x, own)| (x, own + scale))))
     }
 
     pub(super) fn nbytes(&self) -> usize {
-        let rare = self
-            .rare
-            .as_ref()
-            .map_or(0, |rare| rare.special.len() * 8 + rare.huge.nbytes());
+        let rare = self.rare.as_ref().map_or(0, |rare| rare.special.len() * 8 + rare.huge.nbytes());
         self.planes.nbytes() + rare
     }
 

@@ -18,9 +18,7 @@ pub enum FloatRow<'a> {
 /// What a reduction needs to know of an element type.
 ///
 /// Implemented for the element types of [`DType`] and not meant to be implemented for others.
-pub trait Reducible:
-    Copy + PartialEq + PartialOrd + Default + Send + Sync + std::fmt::Debug + 'static
-{
+pub trait Reducible: Copy + PartialEq + PartialOrd + Default + Send + Sync + std::fmt::Debug + 'static {
     /// The run-time name of the type.
     const KIND: DType;
     /// At least as small as every value.
@@ -90,19 +88,11 @@ macro_rules! tagging {
         }
 
         fn lanes(values: &LaneValues) -> Option<&[Self]> {
-            if let LaneValues::$variant(values) = values {
-                Some(values)
-            } else {
-                None
-            }
+            if let LaneValues::$variant(values) = values { Some(values) } else { None }
         }
 
         fn lanes_mut(values: &mut LaneValues) -> Option<&mut [Self]> {
-            if let LaneValues::$variant(values) = values {
-                Some(values)
-            } else {
-                None
-            }
+            if let LaneValues::$variant(values) = values { Some(values) } else { None }
         }
     };
 }
@@ -154,11 +144,13 @@ macro_rules! float {
 }
 float!(F32 f32, F64 f64);
 
-/// Conversion to floats in pieces that stay in the nearest cache.
-fn whole_floats<T: Reducible>(values: &[T], take: &mut dyn FnMut(usize, FloatRow<'_>)) {
-    const PIECE: usize = 1024;
-    let mut floats = [0.0; PIECE];
-    for (piece, offset) in values.chunks(PIECE).zip((0..).step_by(PIECE)) {
+/// Conversion to floats in pieces of `N` values, which stay in the nearest cache.
+fn whole_floats<T: Reducible, const N: usize>(
+    values: &[T],
+    take: &mut dyn FnMut(usize, FloatRow<'_>),
+) {
+    let mut floats = [0.0; N];
+    for (piece, offset) in values.chunks(N).zip((0..).step_by(N)) {
         for (float, x) in floats.iter_mut().zip(piece) {
             *float = x.widen();
         }
@@ -206,7 +198,7 @@ macro_rules! integer {
             }
 
             fn as_floats(values: &[Self], take: &mut dyn FnMut(usize, FloatRow<'_>)) {
-                whole_floats(values, take);
+                if values.len() <= 16 { whole_floats::<Self, 16>(values, take) } else { whole_floats::<Self, 1024>(values, take) };
             }
         }
     )*};
@@ -251,6 +243,10 @@ impl Reducible for bool {
     }
 
     fn as_floats(values: &[Self], take: &mut dyn FnMut(usize, FloatRow<'_>)) {
-        whole_floats(values, take);
+        if values.len() <= 16 {
+            whole_floats::<Self, 16>(values, take)
+        } else {
+            whole_floats::<Self, 1024>(values, take)
+        };
     }
 }

@@ -67,9 +67,7 @@ pub enum ReduceError {
         found: DType,
     },
     /// A row that reaches beyond the lanes.
-    #[error(
-        "{op}: lanes {lane}..{lane}+{count} asked for, there are {lanes}; check the shape of the block"
-    )]
+    #[error("{op}: lanes {lane}..{lane}+{count} asked for, there are {lanes}; check the shape of the block")]
     Lane {
         /// The reduction.
         op: ReduceOp,
@@ -89,9 +87,7 @@ pub enum ReduceError {
         lanes: usize,
     },
     /// Accumulators of different reductions.
-    #[error(
-        "cannot merge {right} into {left}; only states of the same reduction of the same array merge"
-    )]
+    #[error("cannot merge {right} into {left}; only states of the same reduction of the same array merge")]
     Merge {
         /// The accumulator merged into.
         left: String,
@@ -99,9 +95,7 @@ pub enum ReduceError {
         right: String,
     },
     /// A merge of states whose order matters.
-    #[error(
-        "{op} of {input} depends on the order of multiplication; feed the blocks to one accumulator in order"
-    )]
+    #[error("{op} of {input} depends on the order of multiplication; feed the blocks to one accumulator in order")]
     Ordered {
         /// The reduction.
         op: ReduceOp,

@@ -9,9 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use super::exact::{Bins, Total};
 use super::number::{Fixed, power_of_two};
-use super::planes::SEGMENT;
-use super::simd::{self, Float, Grain};
+use super::planes::{Bound, SHORT, Target};
+use super::simd::{self, Extent, Float, Grain};
 
+/// Values squared at once.
+const PIECE: usize = 512;
 /// Squares of magnitudes in between neither overflow nor lose bits.
 const SMALL: f64 = f64::from_bits((1023 - 400) << 52);
 const LARGE: f64 = f64::from_bits((1023 + 340) << 52);
@@ -27,32 +29,6 @@ pub(super) struct Moments {
     scaled: Option<Box<[Bins; 2]>>,
 }
 
-/// Where a row goes: all of it to one lane, or each value to the next lane.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Target {
-    Lane(usize),
-    From(usize),
-}
-
-impl Target {
-    pub(super) fn after(self, offset: usize) -> Target {
-        match self {
-            Target::Lane(lane) => Target::Lane(lane),
-            Target::From(first) => Target::From(first + offset),
-        }
-    }
-}
-
-impl Bins {
-    /// Adds a row to a lane or to lanes.
-    pub(super) fn add<F: Float>(&mut self, target: Target, values: &[F], grain: Grain) {
-        match target {
-            Target::Lane(lane) => self.add_to_lane(lane, values, grain),
-            Target::From(first) => self.add_to_lanes(first, values, grain),
-        }
-    }
-}
-
 impl Moments {
     pub(super) fn new(lanes: usize) -> Moments {
         Moments {
@@ -63,37 +39,48 @@ impl Moments {
     }
 
     /// Adds a row and its squares.
-    pub(super) fn add<F: Float>(
-        &mut self,
-        target: Target,
-        values: &[F],
-        grain: Grain,
-        square_grain: Grain,
-    ) {
-        self.sum.add(target, values, grain);
-        let mut wide = [0.0; SEGMENT];
-        for (row, offset) in values.chunks(SEGMENT).zip((0..).step_by(SEGMENT)) {
+    pub(super) fn add<F: Float>(&mut self, target: Target, values: &[F], grain: Grain) {
+        if values.len() <= SHORT {
+            self.add_pieces::<F, SHORT>(target, values, grain);
+        } else {
+            self.add_pieces::<F, PIECE>(target, values, grain);
+        }
+    }
+
+    /// As [`Moments::add`], `N` values at a time.
+    fn add_pieces<F: Float, const N: usize>(&mut self, target: Target, values: &[F], grain: Grain) {
+        let (mut wide, mut space) = ([0.0; N], [[0.0; N]; 2]);
+        for (row, offset) in values.chunks(N).zip((0..).step_by(N)) {
+            let target = target.after(offset);
+            let extent = simd::extent(row);
+            self.sum.add_row(target, row, extent, grain);
             for (slot, x) in wide.iter_mut().zip(row) {
                 *slot = x.wide();
             }
             let row = &mut wide[..row.len()];
-            let extent = simd::extent(row);
-            if !(extent.largest < LARGE && (extent.smallest >= SMALL || extent.largest == 0.0)) {
-                self.set_apart(target.after(offset), row);
+            if extent.largest < LARGE && (extent.smallest >= SMALL || extent.largest == 0.0) {
+                add_squares(&mut self.squares, target, row, &mut space, extent, grain);
+            } else {
+                self.set_apart(target, row, &mut space, grain);
             }
-            add_squares(&mut self.squares, target.after(offset), row, square_grain);
         }
     }
 
     /// Takes the values that cannot be squared as they are out of the row and adds their scaled squares.
     /// What is not finite is dropped: the sum has it.
     #[cold]
-    fn set_apart(&mut self, target: Target, row: &mut [f64]) {
+    fn set_apart<const N: usize>(
+        &mut self,
+        target: Target,
+        row: &mut [f64],
+        space: &mut [[f64; N]; 2],
+        grain: Grain,
+    ) {
         let scaled = self.scaled.get_or_insert_with(|| {
             let empty = Bins::new(self.squares.lanes());
             Box::new([empty.clone(), empty])
         });
-        let mut apart = [[0.0; SEGMENT]; 2];
+        let mut apart = [[0.0; N]; 2];
         for (j, x) in row.iter_mut().enumerate() {
             let size = x.abs();
             if (SMALL..LARGE).contains(&size) {
@@ -107,8 +94,24 @@ impl Moments {
             }
         }
         for (bins, values) in scaled.iter_mut().zip(&apart) {
-            add_squares(bins, target, &values[..row.len()], Grain::F64);
+            let values = &values[..row.len()];
+            add_squares(
+                bins,
+                target,
+                values,
+                space,
+                simd::extent(values),
+                Grain::F64,
+            );
         }
+        add_squares(
+            &mut self.squares,
+            target,
+            row,
+            space,
+            simd::extent(row),
+            grain,
+        );
     }
 
     pub(super) fn merge(&mut self, other: &Moments) {
@@ -169,21 +172,23 @@ impl Moments {
     }
 }
 
-/// Adds the exact squares of a row of at most [`SEGMENT`] values.
-fn add_squares(bins: &mut Bins, target: Target, row: &[f64], grain: Grain) {
-    let (mut squares, mut errors) = ([0.0; SEGMENT], [0.0; SEGMENT]);
-    let (squares, errors) = (&mut squares[..row.len()], &mut errors[..row.len()]);
-    simd::square(row, squares, errors);
-    bins.add(target, squares, grain);
-    // The squares of float32 values need no second part.
-    if grain.digits != Grain::F32_SQUARE.digits {
-        bins.add(
-            target,
-            errors,
-            Grain {
-                floor: grain.floor.max(-1074),
-                ..Grain::F64
-            },
-        );
+/// Adds the exact squares of a row of at most `N` values, all zero or in the range for it.
+fn add_squares<const N: usize>(
+    bins: &mut Bins,
+    target: Target,
+    row: &[f64],
+    space: &mut [[f64; N]; 2],
+    extent: Extent,
+    grain: Grain,
+) {
+    if extent.largest == 0.0 {
+        return;
+    }
+    let (squares, errors) = Bound::new(extent, grain).of_squares(extent, grain.digits);
+    let [p, e] = space.each_mut().map(|space| &mut space[..row.len()]);
+    simd::square(row, p, e);
+    bins.add_bounded(target, p, squares);
+    if let Some(errors) = errors {
+        bins.add_bounded(target, e, errors);
     }
 }

@@ -47,16 +47,18 @@ pub(super) fn power_of_two(exponent: i32) -> f64 {
 
 impl Fixed {
     /// The sum of `value · 2^scale` over finite values.
-    pub(super) fn sum(terms: impl Iterator<Item = (f64, i32)> + Clone) -> Fixed {
-        let (mut low, mut high, mut count) = (i32::MAX, i32::MIN, 1usize);
-        for (value, scale) in terms.clone() {
-            if let Some((_, mantissa, exponent)) = decode(value) {
-                low = low.min(exponent + scale);
-                high = high.max(exponent + scale + 64 - mantissa.leading_zeros() as i32);
-                count += 1;
+    pub(super) fn sum(terms: impl Iterator<Item = (f64, i32)>) -> Fixed {
+        let mut parts = SmallVec::<[(bool, u64, i32); 8]>::new();
+        let (mut low, mut high) = (i32::MAX, i32::MIN);
+        for (value, scale) in terms {
+            if let Some((negative, mantissa, exponent)) = decode(value) {
+                let exponent = exponent + scale;
+                low = low.min(exponent);
+                high = high.max(exponent + 64 - mantissa.leading_zeros() as i32);
+                parts.push((negative, mantissa, exponent));
             }
         }
-        if high < low {
+        if parts.is_empty() {
             return Fixed {
                 negative: false,
                 limbs: Limbs::new(),
@@ -64,14 +66,32 @@ impl Fixed {
             };
         }
         // Room for carries and the sign, in two's complement while adding.
-        let bits = (high - low) as usize + count.ilog2() as usize + 3;
-        let mut limbs = Limbs::from_elem(0, bits.div_ceil(64));
-        for (value, scale) in terms {
-            if let Some((negative, mantissa, exponent)) = decode(value) {
-                let shift = (exponent + scale - low) as usize;
-                let part = u128::from(mantissa) << (shift % 64);
-                add_at(&mut limbs, shift / 64, part, negative);
+        let bits = (high - low) as usize + parts.len().ilog2() as usize + 2;
+        if bits <= 128 {
+            let sum = parts
+                .iter()
+                .fold(0i128, |sum, &(negative, mantissa, exponent)| {
+                    let part = i128::from(mantissa) << (exponent - low);
+                    sum.wrapping_add(if negative { -part } else { part })
+                });
+            let size = sum.unsigned_abs();
+            let limbs = Limbs::from_slice(&[size as u64, (size >> 64) as u64]);
+            return Fixed {
+                negative: sum < 0,
+                limbs,
+                exponent: low,
             }
+            .trimmed();
+        }
+        let mut limbs = Limbs::from_elem(0, bits.div_ceil(64));
+        for (negative, mantissa, exponent) in parts {
+            let shift = (exponent - low) as usize;
+            add_at(
+                &mut limbs,
+                shift / 64,
+                u128::from(mantissa) << (shift % 64),
+                negative,
+            );
         }
         let negative = limbs.last().is_some_and(|limb| limb >> 63 == 1);
         if negative {

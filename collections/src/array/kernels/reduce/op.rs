@@ -5,6 +5,15 @@ use serde::{Deserialize, Serialize};
 use crate::array::dtype::DType;
 
 /// A reduction along axes, with NumPy's names.
+///
+/// ```
+/// use talatat_collections::array::dtype::DType;
+/// use talatat_collections::array::kernels::reduce::ReduceOp;
+///
+/// assert_eq!(ReduceOp::Sum.output_dtype(DType::I8), DType::I64);
+/// assert_eq!(ReduceOp::Var { ddof: 1 }.to_string(), "var(ddof=1)");
+/// assert!(ReduceOp::Prod.is_ordered(DType::F64) && ReduceOp::Max.needs_values());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ReduceOp {
     /// Sum. Floats: the exact sum, rounded once. Integers: modulo 2^64. Booleans are counted.
@@ -139,10 +148,7 @@ impl ReduceOp {
 
     /// Whether reducing no elements is an error, as for minima, maxima and their indices.
     pub fn needs_values(self) -> bool {
-        matches!(
-            self.family(),
-            Family::Extreme { .. } | Family::Position { .. }
-        )
+        matches!(self.family(), Family::Extreme { .. } | Family::Position { .. })
     }
 
     /// Bytes that an accumulator over `lanes` lanes holds: an upper estimate for floats whose

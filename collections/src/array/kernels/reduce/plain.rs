@@ -2,8 +2,8 @@
 
 use super::folds::{self, extreme, extreme_start, extremes, with_kind};
 use super::lanes::{LaneValues, Reducible};
-use super::moments::Target;
 use super::op::Family;
+use super::planes::Target;
 
 /// The lanes of a minimum or maximum that has taken nothing.
 pub(super) fn extreme_lanes<T: Reducible>(max: bool, skip: bool, lanes: usize) -> LaneValues {
@@ -24,12 +24,6 @@ fn apply<S, T>(
             .get_mut(first..first + row.len())
             .map(|states| many(states, row)),
     };
-}
-
-fn each<S, T: Copy>(states: &mut [S], row: &[T], step: impl Fn(&mut S, T)) {
-    for (state, &x) in states.iter_mut().zip(row) {
-        step(state, x);
-    }
 }
 
 /// Takes a row into states of one value per lane.
@@ -68,7 +62,7 @@ pub(super) fn take_plain<T: Reducible>(
             target,
             values,
             |product, row| *product = row.iter().fold(*product, |p, x| p.wrapping_mul(x.wrap())),
-            |products, row| each(products, row, |p, x| *p = p.wrapping_mul(x.wrap())),
+            folds::whole_multiply,
         ),
         (Family::Product, lanes) => {
             if let Some(lanes) = T::lanes_mut(lanes) {
@@ -86,25 +80,21 @@ pub(super) fn take_plain<T: Reducible>(
             target,
             values,
             |count, row| *count = count.wrapping_add(folds::count_true(row)),
-            |counts, row| {
-                each(counts, row, |count, x| {
-                    *count = count.wrapping_add(u64::from(x.truth()))
-                })
-            },
+            folds::count_each,
         ),
         (Family::Any, LaneValues::Bool(lanes)) => apply(
             lanes,
             target,
             values,
             |any, row| *any = *any || folds::some(row, true),
-            |any, row| each(any, row, |any, x| *any |= x.truth()),
+            folds::flag::<T, false>,
         ),
         (Family::All, LaneValues::Bool(lanes)) => apply(
             lanes,
             target,
             values,
             |all, row| *all = *all && !folds::some(row, false),
-            |all, row| each(all, row, |all, x| *all &= x.truth()),
+            folds::flag::<T, true>,
         ),
         _ => {}
     }

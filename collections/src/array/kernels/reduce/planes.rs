@@ -24,6 +24,8 @@ const LIMIT: u32 = 4000;
 pub(super) const SEGMENT: usize = 1024;
 /// The longest row summed in registers: `2^(52-11)` units each leave room for 2^11 values.
 pub(super) const ROW: usize = 2048;
+/// Rows up to this length get working space of this length: clearing the full one would cost more.
+pub(super) const SHORT: usize = 16;
 /// Magnitudes handed to [`Planes`] lie below this, which leaves room for 2^64 of them and for `magic`.
 pub(super) const HUGE: f64 = f64::from_bits((700 + 1023) << 52);
 const LOWEST: i32 = -1074;
@@ -45,7 +47,7 @@ pub(super) struct Planes {
     anchor: Option<i32>,
     /// From the highest level to the lowest.
     #[serde(with = "wire::small")]
-    planes: SmallVec<[Plane; 2]>,
+    planes: SmallVec<[Plane; 3]>,
     /// Additions since the last carry, per segment of lanes.
     #[serde(with = "wire::small")]
     adds: SmallVec<[u32; 4]>,
@@ -73,14 +75,68 @@ fn widened<'b, F: Float, const N: usize>(row: &[F], buffer: &'b mut [f64; N]) ->
     &mut buffer[..row.len().min(N)]
 }
 
-impl Grain {
-    /// All values of magnitude `smallest` or more are multiples of two to this power.
-    fn of(self, smallest: f64) -> i32 {
-        (exponent(smallest) - self.digits).max(self.floor)
+/// What holds for all values of a row: below `2^top` in magnitude, and multiples of `2^grain`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bound {
+    pub(super) top: i32,
+    pub(super) grain: i32,
+}
+
+impl Bound {
+    /// The bound of a row of finite values with the given extent, not all zero.
+    pub(super) fn new(extent: Extent, grain: Grain) -> Bound {
+        Bound {
+            top: exponent(extent.largest) + 1,
+            grain: (exponent(extent.smallest) - grain.digits).max(grain.floor),
+        }
+    }
+
+    /// The bounds of the squares rounded to `f64` and of the errors of this rounding; no bound for
+    /// errors that are all zero. `digits` are those of the [`Grain`]. Neither overflow nor underflow may occur.
+    pub(super) fn of_squares(self, extent: Extent, digits: i32) -> (Bound, Option<Bound>) {
+        let (top, grain) = (2 * self.top, 2 * self.grain);
+        let squares = Bound {
+            top,
+            grain: grain.max(2 * exponent(extent.smallest) - 52),
+        };
+        let exact = top - grain <= 53 || 2 * (digits + 1) <= 53;
+        let errors = (!exact).then_some(Bound {
+            top: top - 53,
+            grain,
+        });
+        (squares, errors)
+    }
+}
+
+/// Where a row goes: all of it to one lane, or each value to the next lane.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Target {
+    /// All values to this lane.
+    Lane(usize),
+    /// Value `j` to the lane this plus `j`.
+    From(usize),
+}
+
+impl Target {
+    /// Where the part of the row from `offset` on goes.
+    pub(super) fn after(self, offset: usize) -> Target {
+        match self {
+            Target::Lane(lane) => Target::Lane(lane),
+            Target::From(first) => Target::From(first + offset),
+        }
+    }
+
+    /// The lane of value `j`.
+    pub(super) fn lane(self, j: usize) -> usize {
+        match self {
+            Target::Lane(lane) => lane,
+            Target::From(first) => first + j,
+        }
     }
 }
 
 impl Planes {
+    /// Nothing added yet.
     pub(super) fn new(lanes: usize) -> Planes {
         Planes {
             lanes,
@@ -90,9 +146,8 @@ impl Planes {
         }
     }
 
-    /// The level whose unit suits values up to `largest`, and that unit.
-    fn level(&mut self, largest: f64) -> (i32, i32) {
-        let top = exponent(largest) + 1;
+    /// The level whose unit suits values below `2^top`, and that unit.
+    fn level(&mut self, top: i32) -> (i32, i32) {
         // Two bits in hand for later rows that are a little larger.
         let anchor = *self.anchor.get_or_insert((top + 2 - STEP).max(LOWEST));
         let level = (top - STEP - anchor + STEP - 1).div_euclid(STEP);
@@ -181,7 +236,7 @@ impl Planes {
         self.count(lane / SEGMENT);
         let mut left = value;
         while left != 0.0 {
-            let (level, unit) = self.level(left.abs());
+            let (level, unit) = self.level(exponent(left) + 1);
             let magic = magic(unit);
             let part = (left + magic) - magic;
             let plane = self.plane(level);
@@ -196,34 +251,35 @@ impl Planes {
         }
     }
 
-    /// Adds a row of at most [`ROW`] values to one lane; `false`, and nothing added, if some are not
-    /// below [`HUGE`].
-    pub(super) fn add_to_lane<F: Float>(&mut self, lane: usize, row: &[F], grain: Grain) -> bool {
-        let extent = simd::extent(row);
-        let usual = extent.largest < HUGE;
-        if !usual || extent.largest == 0.0 {
-            return usual;
+    /// Adds a row (to one lane: of at most [`ROW`] values) whose bound is below [`HUGE`].
+    pub(super) fn add<F: Float>(&mut self, target: Target, row: &[F], bound: Bound) {
+        match target {
+            Target::Lane(lane) => self.add_to_lane(lane, row, bound),
+            Target::From(first) => self.add_to_lanes(first, row, bound),
         }
+    }
+
+    fn add_to_lane<F: Float>(&mut self, lane: usize, row: &[F], bound: Bound) {
         let bits = row.len().next_power_of_two().ilog2() as i32;
-        let unit = (exponent(extent.largest) + 1 + bits - 52).max(LOWEST);
-        let grain = grain.of(extent.smallest);
-        if grain >= unit {
+        let unit = (bound.top + bits - 52).max(LOWEST);
+        if bound.grain >= unit {
             self.add_value(lane, simd::total(row));
-        } else if row.len() > 1 && unit - 1 + bits <= grain + 53 {
+        } else if row.len() > 1 && unit - 1 + bits <= bound.grain + 53 {
             let (high, low) = simd::split_total(row, magic(unit));
             self.add_value(lane, high);
             self.add_value(lane, low);
+        } else if row.len() <= SHORT {
+            self.peel_to_lane::<F, SHORT>(lane, row);
         } else {
-            self.peel_to_lane(lane, row);
+            self.peel_to_lane::<F, ROW>(lane, row);
         }
-        true
     }
 
     /// As [`Planes::add_to_lane`] for a row with a wide range of exponents.
     #[cold]
-    fn peel_to_lane<F: Float>(&mut self, lane: usize, row: &[F]) {
+    fn peel_to_lane<F: Float, const N: usize>(&mut self, lane: usize, row: &[F]) {
         let bits = row.len().next_power_of_two().ilog2() as i32;
-        let mut rest = [0.0; ROW];
+        let mut rest = [0.0; N];
         let rest = widened(row, &mut rest);
         loop {
             let largest = simd::extent(rest).largest;
@@ -236,55 +292,33 @@ impl Planes {
         }
     }
 
-    /// Adds value `j` to lane `first + j`; `false`, and nothing added, if some are not below [`HUGE`].
-    pub(super) fn add_to_lanes<F: Float>(
-        &mut self,
-        first: usize,
-        values: &[F],
-        grain: Grain,
-    ) -> bool {
-        let extent = simd::extent(values);
-        let usual = extent.largest < HUGE;
-        if usual {
-            self.add_rows(first, values, extent, grain);
-        }
-        usual
-    }
-
-    fn add_rows<F: Float>(&mut self, first: usize, values: &[F], extent: Extent, grain: Grain) {
+    fn add_to_lanes<F: Float>(&mut self, first: usize, values: &[F], bound: Bound) {
         let (mut start, mut left) = (first, values);
-        while !left.is_empty() && extent.largest != 0.0 {
+        while !left.is_empty() {
             let segment = start / SEGMENT;
             let (row, after) = left.split_at(left.len().min((segment + 1) * SEGMENT - start));
-            self.add_row(segment, start, row, extent, grain);
+            self.count(segment);
+            self.add_row(start, row, bound);
             start += row.len();
             left = after;
         }
     }
 
-    /// As [`Planes::add_to_lanes`], for lanes of one segment, with the extent of the row or of more.
-    fn add_row<F: Float>(
-        &mut self,
-        segment: usize,
-        first: usize,
-        row: &[F],
-        extent: Extent,
-        grain: Grain,
-    ) {
-        self.count(segment);
+    /// As [`Planes::add_to_lanes`], for lanes of one segment, counted already.
+    fn add_row<F: Float>(&mut self, first: usize, row: &[F], bound: Bound) {
         let range = first..first + row.len();
-        let (level, unit) = self.level(extent.largest);
-        let grain = grain.of(extent.smallest);
-        let high = self.plane(level);
-        if grain >= unit {
+        let (level, unit) = self.level(bound.top);
+        if bound.grain >= unit {
+            let plane = self.plane(level);
             if let Some(sums) = self
                 .planes
-                .get_mut(high)
+                .get_mut(plane)
                 .and_then(|p| p.sums.get_mut(range))
             {
                 simd::add(sums, row);
             }
-        } else if grain >= self.unit(level - 1) {
+        } else if bound.grain >= self.unit(level - 1) {
+            self.plane(level);
             let low = self.plane(level - 1);
             let (above, below) = self.planes.split_at_mut(low);
             if let (Some(high), Some(low)) = (above.last_mut(), below.first_mut())
@@ -293,27 +327,45 @@ impl Planes {
             {
                 simd::split(high, low, row, magic(unit));
             }
+        } else if bound.grain >= self.unit(level - 2) {
+            let magics = [magic(unit), magic(self.unit(level - 1))];
+            self.plane(level);
+            self.plane(level - 1);
+            let low = self.plane(level - 2);
+            if let Some([high, middle, low]) =
+                self.planes.get_mut(..=low).and_then(|p| p.last_chunk_mut())
+                && let (Some(high), Some(middle), Some(low)) = (
+                    high.sums.get_mut(range.clone()),
+                    middle.sums.get_mut(range.clone()),
+                    low.sums.get_mut(range),
+                )
+            {
+                simd::split_in_three(high, middle, low, row, magics);
+            }
+        } else if row.len() <= SHORT {
+            self.peel_to_lanes::<F, SHORT>(first, row);
         } else {
-            self.peel_to_lanes(first, row);
+            self.peel_to_lanes::<F, SEGMENT>(first, row);
         }
     }
 
     /// As [`Planes::add_row`] for a row with a wide range of exponents.
     #[cold]
-    fn peel_to_lanes<F: Float>(&mut self, first: usize, row: &[F]) {
-        let mut rest = [0.0; SEGMENT];
+    fn peel_to_lanes<F: Float, const N: usize>(&mut self, first: usize, row: &[F]) {
+        let mut rest = [0.0; N];
         let rest = widened(row, &mut rest);
         loop {
             let largest = simd::extent(rest).largest;
             if largest == 0.0 {
                 break;
             }
-            let (level, unit) = self.level(largest);
+            let (level, unit) = self.level(exponent(largest) + 1);
             let plane = self.plane(level);
+            let range = first..first + rest.len();
             if let Some(sums) = self
                 .planes
                 .get_mut(plane)
-                .and_then(|p| p.sums.get_mut(first..first + rest.len()))
+                .and_then(|p| p.sums.get_mut(range))
             {
                 simd::peel(sums, rest, magic(unit));
             }
@@ -349,7 +401,10 @@ impl Planes {
         } else {
             // Other units: their planes are rows of values like any other.
             for plane in &other.planes {
-                self.add_rows(0, &plane.sums, simd::extent(&plane.sums), Grain::F64);
+                let extent = simd::extent(&plane.sums);
+                if extent.largest != 0.0 {
+                    self.add_to_lanes(0, &plane.sums, Bound::new(extent, Grain::F64));
+                }
             }
         }
     }

@@ -9,6 +9,17 @@ use multiversion::multiversion;
 /// Independent running values in a row: enough to fill the vector units whatever their width.
 const GROUP: usize = 32;
 
+/// Combines the running values, two halves at a time.
+#[inline(always)]
+fn halved<T: Copy>(mut values: [T; GROUP], combine: impl Fn(T, T) -> T) -> T {
+    for width in [16, 8, 4, 2, 1] {
+        for j in 0..width {
+            values[j] = combine(values[j], values[j + width]);
+        }
+    }
+    values[0]
+}
+
 /// What is known of the lowest bits of a kind of numbers: a nonzero `x` is a multiple of
 /// `2^max(exponent(x) - digits, floor)`.
 #[derive(Clone, Copy, Debug)]
@@ -27,11 +38,6 @@ impl Grain {
     pub(super) const F32: Grain = Grain {
         digits: 23,
         floor: -149,
-    };
-    /// The square of an `f32` in `f64`.
-    pub(super) const F32_SQUARE: Grain = Grain {
-        digits: 47,
-        floor: -298,
     };
     /// An integer converted to `f64`.
     pub(super) const INTEGER: Grain = Grain {
@@ -114,10 +120,8 @@ pub(super) fn extent<F: Float>(values: &[F]) -> Extent {
                 lows[j] = lows[j].min(F::below(bits));
             }
         }
-        for j in 0..GROUP {
-            high = high.max(highs[j]);
-            low = low.min(lows[j]);
-        }
+        high = halved(highs, |a, b| a.max(b));
+        low = halved(lows, |a, b| a.min(b));
     }
     for &x in rest {
         let bits = x.magnitude();
@@ -145,7 +149,7 @@ pub(super) fn total<F: Float>(values: &[F]) -> f64 {
                 sums[j] += group[j].wide();
             }
         }
-        sum = sums.iter().sum();
+        sum = halved(sums, |a, b| a + b);
     }
     for x in rest {
         sum += x.wide();
@@ -153,35 +157,38 @@ pub(super) fn total<F: Float>(values: &[F]) -> f64 {
     sum
 }
 
-/// Splits every value at the unit of `magic` and sums high parts and low parts.
+/// Splits every value, below `magic / 3`, at the unit of `magic` and sums high parts and low parts.
 #[multiversion(targets(
     "x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2",
     "x86_64+avx2+fma+bmi2"
 ))]
 pub(super) fn split_total<F: Float>(values: &[F], magic: f64) -> (f64, f64) {
-    let (mut high, mut low) = (0.0, 0.0);
-    let (groups, rest) = values.as_chunks::<16>();
+    // All `x + magic` are of one exponent, so their bits are counts of units and add up as integers:
+    // a vector unit has other places for these than for the floats.
+    let (mut high, mut low) = (0u64, 0.0);
+    let (groups, rest) = values.as_chunks::<GROUP>();
     if !groups.is_empty() {
-        let mut highs = [0.0; 16];
-        let mut lows = [0.0; 16];
+        let mut highs = [0u64; GROUP];
+        let mut lows = [0.0; GROUP];
         for group in groups {
-            for j in 0..16 {
+            for j in 0..GROUP {
                 let x = group[j].wide();
-                let q = (x + magic) - magic;
-                highs[j] += q;
-                lows[j] += x - q;
+                let q = x + magic;
+                highs[j] = highs[j].wrapping_add(q.to_bits());
+                lows[j] += x - (q - magic);
             }
         }
-        high = highs.iter().sum();
-        low = lows.iter().sum();
+        high = halved(highs, u64::wrapping_add);
+        low = halved(lows, |a, b| a + b);
     }
     for x in rest {
         let x = x.wide();
-        let q = (x + magic) - magic;
-        high += q;
-        low += x - q;
+        let q = x + magic;
+        high = high.wrapping_add(q.to_bits());
+        low += x - (q - magic);
     }
-    (high, low)
+    let units = high.wrapping_sub(magic.to_bits().wrapping_mul(values.len() as u64)) as i64;
+    (units as f64 * (magic / 1.5 * f64::EPSILON), low)
 }
 
 /// Takes the part above the unit of `magic` from every value and returns the sum of these parts.
@@ -230,6 +237,30 @@ pub(super) fn split<F: Float>(high: &mut [f64], low: &mut [f64], values: &[F], m
         let q = (x + magic) - magic;
         *h += q;
         *l += x - q;
+    }
+}
+
+/// Splits every value at the units of both magics, to three planes.
+#[multiversion(targets(
+    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2",
+    "x86_64+avx2+fma+bmi2"
+))]
+pub(super) fn split_in_three<F: Float>(
+    high: &mut [f64],
+    middle: &mut [f64],
+    low: &mut [f64],
+    values: &[F],
+    magics: [f64; 2],
+) {
+    let [first, second] = magics;
+    for (((h, m), l), x) in high.iter_mut().zip(middle).zip(low).zip(values) {
+        let x = x.wide();
+        let q = (x + first) - first;
+        let r = x - q;
+        let s = (r + second) - second;
+        *h += q;
+        *m += s;
+        *l += r - s;
     }
 }
 

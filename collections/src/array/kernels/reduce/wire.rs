@@ -7,10 +7,7 @@ use smallvec::{Array, SmallVec};
 pub(super) mod small {
     use super::*;
 
-    pub(in super::super) fn serialize<A, S>(
-        values: &SmallVec<A>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error>
+    pub(in super::super) fn serialize<A, S>(values: &SmallVec<A>, serializer: S) -> Result<S::Ok, S::Error>
     where
         A: Array<Item: Serialize>,
         S: Serializer,
