@@ -1,6 +1,7 @@
 //! What the tests share: every executor, and values that compare as pandas' answers do.
 
 use std::io::Write;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::Value as Json;
@@ -11,29 +12,25 @@ use talatat::storage::{Location, write_atomic};
 use talatat::{Collection, Compute, Session};
 
 /// The sessions that every test runs on.
-pub(crate) fn sessions() -> Vec<(&'static str, Session)> {
-    let build = |choice| Session::builder().executor(choice).threads(2).build().unwrap();
-    vec![
-        ("synchronous", build(ExecutorChoice::Synchronous)),
-        ("threads", build(ExecutorChoice::Threads)),
-        ("serialize", build(ExecutorChoice::Serialize)),
-        (
-            "no rewrites",
-            Session::builder()
-                .executor(ExecutorChoice::Synchronous)
-                .skip("filter_pushdown")
-                .skip("projection_pushdown")
-                .build()
-                .unwrap(),
-        ),
-    ]
+pub(crate) fn sessions() -> &'static [(&'static str, Session)] {
+    static SESSIONS: OnceLock<Vec<(&'static str, Session)>> = OnceLock::new();
+    SESSIONS.get_or_init(|| {
+        let on = |choice| Session::builder().executor(choice).threads(2);
+        let plain = on(ExecutorChoice::Synchronous).skip("filter_pushdown").skip("projection_pushdown");
+        vec![
+            ("synchronous", on(ExecutorChoice::Synchronous).build().unwrap()),
+            ("threads", on(ExecutorChoice::Threads).build().unwrap()),
+            ("serialize", on(ExecutorChoice::Serialize).build().unwrap()),
+            ("no rewrites", plain.build().unwrap()),
+        ]
+    })
 }
 
 /// Computes on every executor, and checks that all agree, to the bit.
 pub(crate) fn everywhere(frame: &Frame) -> DataFrame {
     let mut first: Option<DataFrame> = None;
     for (name, session) in sessions() {
-        let got = frame.compute_on(&session).unwrap_or_else(|error| panic!("on {name}: {error}"));
+        let got = frame.compute_on(session).unwrap_or_else(|error| panic!("on {name}: {error}"));
         assert_eq!(**got.schema(), **frame.schema(), "the promised columns, on {name}");
         match &first {
             Some(first) => assert!(first.equals_missing(&got), "on {name}:\n{got}\nelse:\n{first}"),
@@ -50,7 +47,7 @@ where
 {
     let mut results: Vec<C::Output> = Vec::new();
     for (name, session) in sessions() {
-        results.push(collection.compute_on(&session).unwrap_or_else(|error| panic!("on {name}: {error}")));
+        results.push(collection.compute_on(session).unwrap_or_else(|error| panic!("on {name}: {error}")));
     }
     let first = results.remove(0);
     results.iter().for_each(|other| assert_eq!(*other, first));
