@@ -10,6 +10,8 @@
 
 #[cfg(feature = "array")]
 pub mod array;
+#[cfg(all(feature = "array", feature = "frame"))]
+mod bridge;
 mod collection;
 pub mod config;
 pub mod delayed;

@@ -9,5 +9,7 @@ pub fn registry() -> Registry {
     let registry = crate::lower::register_arrays(registry);
     #[cfg(feature = "frame")]
     let registry = crate::frame::register(registry);
+    #[cfg(all(feature = "array", feature = "frame"))]
+    let registry = crate::bridge::register(registry);
     registry
 }

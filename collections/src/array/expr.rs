@@ -12,6 +12,7 @@ use super::kernels::Block;
 use super::kernels::program::{AxisMap, Program};
 use super::kernels::reduce::ReduceOp;
 use super::map_blocks::BlockFunction;
+use crate::lower::Foreign;
 use crate::storage::ObjectRef;
 use crate::storage::npy::NpyHeader;
 
@@ -110,6 +111,11 @@ pub enum Op {
         /// The index in the file of the first element.
         offset: Dims,
     },
+    /// Blocks that a collection of another kind makes.
+    Foreign {
+        /// Who makes them.
+        blocks: Arc<dyn Foreign>,
+    },
 }
 
 /// `start, start + step, ..`: `length` indices.
@@ -173,7 +179,7 @@ impl Expr {
     /// The same operation on other inputs, cut in another way.
     pub fn with(&self, grid: Grid, op: Op) -> ExprRef {
         let content = match &op {
-            Op::Memory { .. } | Op::Persisted { .. } => Some(self.key),
+            Op::Memory { .. } | Op::Persisted { .. } | Op::Foreign { .. } => Some(self.key),
             _ => None,
         };
         Expr::new(self.dtype, grid, op, content, self.location)
@@ -243,7 +249,7 @@ impl Op {
                 std::slice::from_ref(input).iter()
             }
             Op::MatMul { inputs } => inputs.iter(),
-            Op::Memory { .. } | Op::Persisted { .. } | Op::Npy { .. } => [].iter(),
+            Op::Memory { .. } | Op::Persisted { .. } | Op::Npy { .. } | Op::Foreign { .. } => [].iter(),
         }
     }
 
@@ -257,7 +263,7 @@ impl Op {
             Op::Reduce { input, .. } | Op::Slice { input, .. } | Op::Rechunk { input } | Op::Reshape { input } => {
                 std::slice::from_mut(input)
             }
-            Op::Memory { .. } | Op::Persisted { .. } | Op::Npy { .. } => &mut [],
+            Op::Memory { .. } | Op::Persisted { .. } | Op::Npy { .. } | Op::Foreign { .. } => &mut [],
         };
         for slot in slots {
             if let Some(input) = new.next() {
@@ -278,9 +284,8 @@ impl Op {
             Op::Npy { object, offset, .. } => {
                 key.bytes(object.location().to_string().as_bytes()).bytes(object.version().as_bytes()).value(offset)
             }
-            Op::Rechunk { .. } | Op::Reshape { .. } | Op::MatMul { .. } | Op::Memory { .. } | Op::Persisted { .. } => {
-                key
-            }
+            Op::Rechunk { .. } | Op::Reshape { .. } | Op::MatMul { .. } => key,
+            Op::Memory { .. } | Op::Persisted { .. } | Op::Foreign { .. } => key,
         }
     }
 
@@ -301,6 +306,7 @@ impl Op {
             Op::Concatenate { axis, .. } => format!("concatenate along {axis}"),
             Op::MapBlocks { function, .. } => format!("map_blocks {}", function.name()),
             Op::Npy { object, .. } => format!("npy {}", object.location()),
+            Op::Foreign { blocks } => blocks.describe(),
             _ => self.name().into(),
         }
     }
@@ -320,6 +326,7 @@ impl Op {
             Op::Memory { .. } => "memory",
             Op::Persisted { .. } => "persisted",
             Op::Npy { .. } => "npy",
+            Op::Foreign { .. } => "foreign",
         }
     }
 }

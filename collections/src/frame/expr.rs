@@ -11,6 +11,7 @@ use super::groupby::Grouping;
 use super::step::{self, Step, row_bytes};
 use super::wire::add_to_key;
 use crate::error::Result;
+use crate::lower::Foreign;
 
 /// An expression, shared by whoever stands on it.
 pub(crate) type Node = Arc<FrameExpr>;
@@ -32,6 +33,8 @@ pub(crate) enum Op {
     Csv(CsvScan),
     /// Partitions that are in memory.
     Data(Arc<[DataFrame]>),
+    /// Partitions that a collection of another kind makes.
+    Foreign(Arc<dyn Foreign>),
     /// A partition-wise step.
     Step { input: Node, step: Step },
     /// A kernel on each partition.
@@ -46,7 +49,7 @@ impl FrameExpr {
     /// The operation's input, if it has one.
     pub(crate) fn input(&self) -> Option<&Node> {
         match &self.op {
-            Op::Csv(_) | Op::Data(_) => None,
+            Op::Csv(_) | Op::Data(_) | Op::Foreign(_) => None,
             Op::Step { input, .. } | Op::Map { input, .. } | Op::GroupBy { input, .. } | Op::Head { input, .. } => {
                 Some(input)
             }
@@ -138,6 +141,14 @@ impl FrameExpr {
         Ok(match &self.op {
             Op::Csv(scan) => Self::csv(scan.clone(), self.location),
             Op::Data(parts) => Self::data(parts.clone(), self.schema.clone(), self.key, self.location),
+            Op::Foreign(blocks) => Arc::new(FrameExpr {
+                key: self.key,
+                schema: self.schema.clone(),
+                partitions: self.partitions,
+                rows: self.rows,
+                location: self.location,
+                op: Op::Foreign(blocks.clone()),
+            }),
             Op::Step { step, .. } => Self::step(input, step.clone(), self.location)?,
             Op::Map { kernel, .. } => Arc::new(FrameExpr {
                 key: KeyBuilder::new("frame.map.on").key(self.key).key(input.key).finish(),
@@ -157,6 +168,7 @@ impl FrameExpr {
         match &self.op {
             Op::Csv(scan) => scan.describe(),
             Op::Data(parts) => format!("from_polars: {} partitions [{}]", parts.len(), names(&self.schema)),
+            Op::Foreign(blocks) => blocks.describe(),
             Op::Step { step, .. } => step.describe(),
             Op::Map { kernel, .. } => format!("map_partitions {}", kernel.describe()),
             Op::GroupBy { grouping, .. } => grouping.describe(),

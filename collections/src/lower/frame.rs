@@ -28,6 +28,7 @@ pub(crate) fn frame(lowering: &mut Lowering, node: &Node) -> Result<Vec<Edge>> {
     }
     let edges = match &node.op {
         Op::Csv(_) | Op::Data(_) | Op::Step { .. } => partitions(lowering, node)?,
+        Op::Foreign(blocks) => blocks.lower(lowering)?,
         Op::Map { input, kernel } => {
             let inputs = frame(lowering, input)?;
             let layer = add(lowering, node.key, kernel.clone(), node);

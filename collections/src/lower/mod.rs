@@ -15,6 +15,15 @@ use talatat_graph::{Edge, GraphBuilder, Key, TaskGraph};
 pub(crate) use array::{lower as lower_array, register as register_arrays};
 pub(crate) use delayed::DelayedTasks;
 
+/// Blocks that a collection of another kind makes: a frame's column as an array, an array as a frame's column.
+pub(crate) trait Foreign: Send + Sync {
+    /// Makes the tasks and gives their blocks, in order.
+    fn lower(&self, lowering: &mut Lowering) -> crate::error::Result<Vec<Edge>>;
+
+    /// One line for plans.
+    fn describe(&self) -> String;
+}
+
 /// How expressions are lowered.
 #[derive(Clone, Debug, Default)]
 pub struct LoweringOptions {

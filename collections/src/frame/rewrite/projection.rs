@@ -27,7 +27,7 @@ pub(super) fn push(node: &Node, wanted: Wanted) -> Result<Node> {
 /// The expression with the columns that are needed, and perhaps others; `None` needs all, as they are.
 fn need(node: &Node, needed: Option<Columns>) -> Result<Node> {
     let input = match &node.op {
-        Op::Data(_) => return Ok(node.clone()),
+        Op::Data(_) | Op::Foreign(_) => return Ok(node.clone()),
         Op::Csv(scan) => {
             let Some(needed) = needed else { return Ok(node.clone()) };
             let mut scan = scan.clone();
