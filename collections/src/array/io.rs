@@ -52,7 +52,7 @@ impl NpyTarget {
     /// Checks that a file can be written.
     ///
     /// # Errors
-    /// If the folder is missing or not writable, or the URL cannot be understood.
+    /// If the folder is not writable or cannot be made, or the URL cannot be understood.
     pub fn new(url: &str) -> Result<NpyTarget> {
         let location = Location::parse(url)?;
         check_writable(&location)?;
