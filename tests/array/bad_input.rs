@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ndarray::{ArrayD, IxDyn, s};
-use talatat::array::{self, Array, arange, axis, concatenate, from_ndarray, map_blocks, ones, open_npy, stack, where_, zeros};
+use talatat::array::{
+    self, Array, arange, axis, concatenate, from_ndarray, map_blocks, ones, open_npy, stack, where_, zeros,
+};
 use talatat::graph::Error as GraphError;
 use talatat::prelude::*;
 use talatat::{Error, ExecutorChoice, Result};
@@ -74,7 +76,11 @@ fn chunks_that_do_not_fit() {
     refused(x.rechunk("a lot"), "rechunk", "a lot");
     refused(x.rechunk(("auto", "1 furlong")), "rechunk", "furlong");
     refused(from_ndarray(ArrayD::<f64>::zeros(IxDyn(&[3])), vec![vec![1]]), "from_ndarray", "add up to 1");
-    refused(map_blocks(&[&x.rechunk(2).unwrap()], vec![vec![4], vec![6]], |_, blocks| blocks[0].to_owned()), "map_blocks", "rechunk");
+    refused(
+        map_blocks(&[&x.rechunk(2).unwrap()], vec![vec![4], vec![6]], |_, blocks| blocks[0].to_owned()),
+        "map_blocks",
+        "rechunk",
+    );
 }
 
 #[test]

@@ -51,7 +51,8 @@ fn many_to_many() {
 
 #[test]
 fn a_concatenation_makes_no_tasks() {
-    let part = |start: i64| arange::<i64>(start, start + 4, 1).unwrap().rechunk(2).unwrap().persist_on(&session()).unwrap();
+    let part =
+        |start: i64| arange::<i64>(start, start + 4, 1).unwrap().rechunk(2).unwrap().persist_on(&session()).unwrap();
     let parts = [part(0), part(4), part(8)];
     let joined = concatenate(&parts, 0).unwrap();
     assert_eq!(session().graph(&joined).unwrap().len(), 6);
@@ -143,6 +144,9 @@ fn slices_are_read_from_files() {
     check(&x.slice(ndarray::s![1..5, 2..]).unwrap(), of(data.slice(ndarray::s![1..5, 2..]).into_dyn()));
     check(&x.slice(ndarray::s![4, ..;-1]).unwrap(), of(data.slice(ndarray::s![4, ..;-1]).into_dyn()));
     check(&x.slice(ndarray::s![..;2, ..]).unwrap(), of(data.slice(ndarray::s![..;2, ..]).into_dyn()));
-    check(&x.slice(ndarray::s![1.., ..]).unwrap().slice(ndarray::s![1.., 1..]).unwrap(), of(data.slice(ndarray::s![2.., 1..]).into_dyn()));
+    check(
+        &x.slice(ndarray::s![1.., ..]).unwrap().slice(ndarray::s![1.., 1..]).unwrap(),
+        of(data.slice(ndarray::s![2.., 1..]).into_dyn()),
+    );
     check(&x.rechunk([4, 2]).unwrap().t(), data.t().to_owned());
 }

@@ -7,6 +7,13 @@ use crate::config::{chunk_target, parse_bytes};
 use crate::error::{Error, Result};
 
 /// How to cut one axis.
+///
+/// ```
+/// use talatat::array::{AxisChunks, ones};
+/// let x = ones::<f64>([10, 10]).rechunk(vec![AxisChunks::Lengths(vec![3, 7]), AxisChunks::Whole])?;
+/// assert_eq!(x.numblocks(), [2, 1]);
+/// # Ok::<(), talatat::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AxisChunks {
     /// So that blocks have about the target size.
@@ -149,6 +156,14 @@ impl From<&Grid> for Chunks {
 }
 
 /// One entry of a tuple of chunks.
+///
+/// ```
+/// use talatat::array::{AxisChunks, IntoAxisChunks};
+/// assert_eq!((-1_i32).into_axis(), Ok(AxisChunks::Whole));
+/// assert_eq!("auto".into_axis(), Ok(AxisChunks::Auto));
+/// assert!("much".into_axis().is_err());
+/// # Ok::<(), talatat::Error>(())
+/// ```
 pub trait IntoAxisChunks {
     /// The entry, or why it cannot be understood.
     ///

@@ -83,6 +83,12 @@ impl<T: Element> Array<T> {
 
     /// A part of the array by start and length along each axis.
     ///
+    /// ```
+    /// let x = talatat::array::ones::<f64>([10, 10]);
+    /// assert_eq!(x.region(&[2..5, 0..10])?.shape()?, [3, 10]);
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// If there is not one range for each axis, or one reaches beyond the array.
     #[track_caller]
