@@ -58,6 +58,8 @@ fn axes_and_indices_out_of_range() {
     refused(x.region(&[0..3, 0..3]), "region", "[0..3, 0..3]");
     refused(x.reshape([4, 2]), "reshape", "6 elements");
     refused(x.reshape([-1, -1]), "reshape", "6 elements");
+    refused(x.reshape([isize::MAX, isize::MAX, -1]), "reshape", "6 elements");
+    refused(x.reshape([isize::MAX, isize::MAX, 0]), "reshape", "6 elements");
     refused(x.reshape([4, -1]), "reshape", "6 elements");
     refused(concatenate(&[x.clone(), x.clone()], 2), "concatenate", "axis 2");
     refused(concatenate(&[x.clone(), floats(&[2, 2])], 0), "concatenate", "(2, 2)");

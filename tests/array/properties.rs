@@ -40,8 +40,11 @@ fn chunked<T: Element>(array: &ArrayD<T>, cut: &[Vec<usize>]) -> Array<T> {
     from_ndarray(array.clone(), chunks).expect("chunks that fit")
 }
 
+/// The lengths of the chunks of each axis.
+type Cut = Vec<Vec<usize>>;
+
 /// An array and two ways to cut it.
-fn floats(most_axes: usize) -> impl Strategy<Value = (ArrayD<f64>, Vec<Vec<usize>>, Vec<Vec<usize>>)> {
+fn floats(most_axes: usize) -> impl Strategy<Value = (ArrayD<f64>, Cut, Cut)> {
     shape(most_axes).prop_flat_map(|shape| {
         let count = shape.iter().product::<usize>();
         let (a, b) = (cut(&shape), cut(&shape));
@@ -52,7 +55,7 @@ fn floats(most_axes: usize) -> impl Strategy<Value = (ArrayD<f64>, Vec<Vec<usize
 }
 
 /// Two shapes that match by broadcasting, and the arrays.
-fn broadcastable() -> impl Strategy<Value = [(ArrayD<f64>, Vec<Vec<usize>>, Vec<Vec<usize>>); 2]> {
+fn broadcastable() -> impl Strategy<Value = [(ArrayD<f64>, Cut, Cut); 2]> {
     let repeated = |shape: Vec<usize>, mask: u8, drop: usize| -> Vec<usize> {
         let shape = shape.into_iter().enumerate();
         shape.map(|(axis, length)| if mask >> axis & 1 == 1 { 1 } else { length }).skip(drop).collect()

@@ -40,9 +40,10 @@ pub(crate) fn elementwise(
             })
         };
         let axes = input.grid.axes();
-        regs.push(builder.input(Input::broadcast(input.dtype, axes.len(), ndim, |axis| {
-            is_one(&axes[axis]) && stretched(axis)
-        })));
+        regs.push(
+            builder
+                .input(Input::broadcast(input.dtype, axes.len(), ndim, |axis| is_one(&axes[axis]) && stretched(axis))),
+        );
     }
     let result = build(&mut builder, &regs).map_err(|error| invalid(operation, &error, at))?;
     let program = builder.finish(result).map_err(|error| invalid(operation, &error, at))?;
@@ -114,7 +115,9 @@ fn misfit(operation: &str, inputs: &[ExprRef], a: &Axis, b: &Axis, at: At) -> Er
     let reason = if a.length().is_some() && b.length().is_some() {
         format!("shapes {shapes} do not match: axes must be equal, or 1 to be repeated")
     } else {
-        format!("shapes {shapes} have lengths that are known only when computed and come from different places: persist both first")
+        format!(
+            "shapes {shapes} have lengths that are known only when computed and come from different places: persist both first"
+        )
     };
     Error::invalid_at(operation, reason, at)
 }

@@ -256,7 +256,8 @@ impl Chunks {
                 AxisChunks::Lengths(lengths) => {
                     let sum = lengths.iter().fold(0, |sum: usize, length| sum.saturating_add(*length));
                     if sum != length {
-                        let reason = format!("chunks {lengths:?} of axis {axis} add up to {sum}, its length is {length}");
+                        let reason =
+                            format!("chunks {lengths:?} of axis {axis} add up to {sum}, its length is {length}");
                         return Err(invalid(reason));
                     }
                     Some(lengths.clone())

@@ -298,10 +298,13 @@ fn random<T: Element>(
     at: At,
 ) -> Result<Array<T>> {
     let (possible, wanted) = match distribution {
-        Distribution::Uniform { low, high } => (low <= high && (high - low).is_finite(), "finite bounds, the lower one first"),
-        Distribution::Normal { mean, deviation } => {
-            (mean.is_finite() && deviation.is_finite() && deviation >= 0.0, "a finite mean and deviation, which is not negative")
+        Distribution::Uniform { low, high } => {
+            (low <= high && (high - low).is_finite(), "finite bounds, the lower one first")
         }
+        Distribution::Normal { mean, deviation } => (
+            mean.is_finite() && deviation.is_finite() && deviation >= 0.0,
+            "a finite mean and deviation, which is not negative",
+        ),
         Distribution::Integers { low, high } => (low < high, "a high above the low"),
     };
     if !possible {

@@ -73,10 +73,8 @@ fn binary<T: Element, U: Element>(op: BinaryOp, a: &Operand<T>, b: &Operand<U>, 
         };
         let a = side(builder, scalars[0])?;
         let b = side(builder, scalars[1])?;
-        let compares = matches!(
-            op,
-            BinaryOp::Eq | BinaryOp::Ne | BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge
-        );
+        let compares =
+            matches!(op, BinaryOp::Eq | BinaryOp::Ne | BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge);
         match (T::DTYPE.kind(), U::DTYPE.kind()) {
             (Kind::Signed, _) if compares && U::DTYPE == DType::U64 => compare_exactly(builder, op, a, b, a),
             (_, Kind::Signed) if compares && T::DTYPE == DType::U64 => compare_exactly(builder, op, a, b, b),

@@ -204,7 +204,15 @@ impl Expr {
         while let Some((expr, depth)) = stack.pop() {
             let first = seen.insert(expr.key);
             let again = if first || expr.op.inputs().len() == 0 { "" } else { " (as above)" };
-            let _ = writeln!(text, "{:indent$}{}: {} {}{again}", "", expr.op.describe(), expr.dtype, expr.grid, indent = 2 * depth);
+            let _ = writeln!(
+                text,
+                "{:indent$}{}: {} {}{again}",
+                "",
+                expr.op.describe(),
+                expr.dtype,
+                expr.grid,
+                indent = 2 * depth
+            );
             if first {
                 stack.extend(expr.op.inputs().rev().map(|input| (input, depth + 1)));
             }
@@ -231,7 +239,9 @@ impl Op {
     /// The arrays that are read.
     pub fn inputs(&self) -> std::slice::Iter<'_, ExprRef> {
         match self {
-            Op::Blockwise { inputs, .. } | Op::Concatenate { inputs, .. } | Op::MapBlocks { inputs, .. } => inputs.iter(),
+            Op::Blockwise { inputs, .. } | Op::Concatenate { inputs, .. } | Op::MapBlocks { inputs, .. } => {
+                inputs.iter()
+            }
             Op::Reduce { input, .. } | Op::Slice { input, .. } | Op::Rechunk { input } | Op::Reshape { input } => {
                 std::slice::from_ref(input).iter()
             }
@@ -271,7 +281,9 @@ impl Op {
             Op::Npy { object, offset, .. } => {
                 key.bytes(object.location().to_string().as_bytes()).bytes(object.version().as_bytes()).value(offset)
             }
-            Op::Rechunk { .. } | Op::Reshape { .. } | Op::MatMul { .. } | Op::Memory { .. } | Op::Persisted { .. } => key,
+            Op::Rechunk { .. } | Op::Reshape { .. } | Op::MatMul { .. } | Op::Memory { .. } | Op::Persisted { .. } => {
+                key
+            }
         }
     }
 

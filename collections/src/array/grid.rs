@@ -142,7 +142,9 @@ impl Grid {
             return Some(format!("the shape {} has more elements than can be counted", ShapeOf(self)));
         }
         let blocks = self.blocks();
-        (blocks > MOST_BLOCKS).then(|| format!("{blocks} blocks are more than the {MOST_BLOCKS} that a graph may have: use larger chunks"))
+        (blocks > MOST_BLOCKS).then(|| {
+            format!("{blocks} blocks are more than the {MOST_BLOCKS} that a graph may have: use larger chunks")
+        })
     }
 
     /// The place of a block: which chunk along each axis.

@@ -81,13 +81,16 @@ impl<T: Element> Array<T> {
         }
         let lead = shape.len() - own.len();
         let mut builder = Builder::new(shape.len());
-        let input = Input::broadcast(expr.dtype, own.len(), shape.len(), |axis| own[axis] == 1 && shape[axis + lead] != 1);
+        let input =
+            Input::broadcast(expr.dtype, own.len(), shape.len(), |axis| own[axis] == 1 && shape[axis + lead] != 1);
         let read = input.axes.clone();
         let register = builder.input(input);
         let program = builder.finish(register).map_err(|error| invalid("broadcast_to", &error, at))?;
         let auto = Chunks::default().grid("broadcast_to", shape, T::DTYPE.size())?;
-        let extra: Vec<(usize, Axis)> =
-            (0..shape.len()).filter(|&axis| read[axis].is_none()).map(|axis| (axis, auto.axes()[axis].clone())).collect();
+        let extra: Vec<(usize, Axis)> = (0..shape.len())
+            .filter(|&axis| read[axis].is_none())
+            .map(|axis| (axis, auto.axes()[axis].clone()))
+            .collect();
         Ok(Array::from_expr(blockwise("broadcast_to", program, vec![expr.clone()], &extra, at)?))
     }
 
@@ -185,14 +188,17 @@ fn resolve(own: &[usize], wanted: &[isize], at: At) -> Result<Vec<usize>> {
         let reason = format!("an array of shape {own:?} with {elements} elements cannot have the shape {wanted:?}");
         Error::invalid_at("reshape", reason, at)
     };
-    let rest: usize = wanted.iter().filter_map(|&length| usize::try_from(length).ok()).product();
+    let mut given = wanted.iter().filter_map(|&length| usize::try_from(length).ok());
+    // A 0 may follow what is too large.
+    let rest = if given.clone().any(|length| length == 0) { Some(0) } else { given.try_fold(1, usize::checked_mul) };
+    let Some(rest) = rest else { return Err(wrong()) };
     let open = wanted.iter().filter(|&&length| length < 0).count();
-    if open > 1 || (open == 1 && (rest == 0 || elements % rest != 0)) {
+    if open > 1 || (open == 1 && (rest == 0 || !elements.is_multiple_of(rest))) {
         return Err(wrong());
     }
     let shape: Vec<usize> =
         wanted.iter().map(|&length| usize::try_from(length).unwrap_or_else(|_| elements / rest)).collect();
-    if shape.iter().product::<usize>() == elements { Ok(shape) } else { Err(wrong()) }
+    if rest == elements || open == 1 { Ok(shape) } else { Err(wrong()) }
 }
 
 /// Chunks whose blocks are runs of the flat array, of about `elements` elements: whole axes at the end, single indices at
@@ -279,7 +285,8 @@ fn concatenate_exprs(operation: &str, inputs: Vec<ExprRef>, axis: isize, dtype: 
             });
         let Some(along) = input.grid.axes().get(axis).and_then(Axis::lengths).filter(|_| same) else {
             let (a, b) = (shape_text(&first.grid), shape_text(&input.grid));
-            let reason = format!("shapes {a} and {b} differ in another axis than {axis}, or {axis} has an unknown length");
+            let reason =
+                format!("shapes {a} and {b} differ in another axis than {axis}, or {axis} has an unknown length");
             return Err(Error::invalid_at(operation, reason, at));
         };
         lengths.extend(along);
@@ -292,8 +299,11 @@ fn concatenate_exprs(operation: &str, inputs: Vec<ExprRef>, axis: isize, dtype: 
     if aligned.len() == 1 {
         return Ok(aligned.swap_remove(0));
     }
-    let grid = Grid::new(first.grid.axes().iter().enumerate().map(|(other, old)| {
-        if other == axis { Axis::from_lengths(lengths.iter().copied()) } else { old.clone() }
-    }));
+    let grid =
+        Grid::new(
+            first.grid.axes().iter().enumerate().map(|(other, old)| {
+                if other == axis { Axis::from_lengths(lengths.iter().copied()) } else { old.clone() }
+            }),
+        );
     Ok(Expr::new(dtype, grid, Op::Concatenate { inputs: aligned, axis }, None, at))
 }

@@ -43,9 +43,11 @@ impl<T: Element> Array<T> {
                 continue;
             }
             let number = ranges.len();
-            let axis = expr.grid.axes().get(number).ok_or_else(|| {
-                wrong(format!("more indices than the {} axes of the array", expr.ndim()))
-            })?;
+            let axis = expr
+                .grid
+                .axes()
+                .get(number)
+                .ok_or_else(|| wrong(format!("more indices than the {} axes of the array", expr.ndim())))?;
             match *elem {
                 SliceInfoElem::Index(index) => {
                     let length = known(axis, number).map_err(&wrong)?;
@@ -96,9 +98,14 @@ impl<T: Element> Array<T> {
         let at = Location::caller();
         let expr = self.expr()?;
         let shape = known_shape("region", expr, at)?;
-        let inside = |(range, &length): (&std::ops::Range<usize>, &usize)| range.start <= range.end && range.end <= length;
+        let inside =
+            |(range, &length): (&std::ops::Range<usize>, &usize)| range.start <= range.end && range.end <= length;
         if ranges.len() != shape.len() || !ranges.iter().zip(&shape).all(inside) {
-            return Err(Error::invalid_at("region", format!("{ranges:?} is no part of an array of shape {shape:?}"), at));
+            return Err(Error::invalid_at(
+                "region",
+                format!("{ranges:?} is no part of an array of shape {shape:?}"),
+                at,
+            ));
         }
         let range = |range: &std::ops::Range<usize>| match range.len() {
             0 => StepRange::all(0),
