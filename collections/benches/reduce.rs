@@ -39,18 +39,14 @@ fn table<T: Reducible>(title: &str, row: &[T], rows: usize) {
         let one = nanoseconds(elements, || {
             let mut state = new(1);
             for j in 0..rows {
-                state
-                    .row_to_lane(0, black_box(row), (j * row.len()) as u64)
-                    .expect("fits");
+                state.row_to_lane(0, black_box(row), (j * row.len()) as u64).expect("fits");
             }
             black_box(state.finish().expect("not empty"));
         });
         let mut state = new(row.len());
         let many = nanoseconds(elements, || {
             for j in 0..rows {
-                state
-                    .row_to_lanes(0, black_box(row), j as u64)
-                    .expect("fits");
+                state.row_to_lanes(0, black_box(row), j as u64).expect("fits");
             }
         });
         // A tenth of the repeats: it takes long.
@@ -58,10 +54,7 @@ fn table<T: Reducible>(title: &str, row: &[T], rows: usize) {
             * nanoseconds(10 * row.len(), || {
                 let _ = black_box(black_box(state.clone()).finish());
             });
-        println!(
-            "  {:<10}{one:>12.3}{many:>12.3}   finish {finish:.1} ns a lane",
-            op.name()
-        );
+        println!("  {:<10}{one:>12.3}{many:>12.3}   finish {finish:.1} ns a lane", op.name());
     }
 }
 
@@ -70,19 +63,14 @@ fn main() {
     let only_small = std::env::args().any(|argument| argument == "5x5");
     let mut state = 1u64;
     let mut random = move || {
-        state = state
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         (state >> 11) as f64 / (1u64 << 53) as f64
     };
     let doubles: Vec<f64> = (0..4096).map(|_| random()).collect();
     let singles: Vec<f32> = doubles.iter().map(|&x| x as f32).collect();
     let integers: Vec<i32> = doubles.iter().map(|&x| (x * 1000.0) as i32).collect();
     // Exponents from -300 to 300: the slow way.
-    let wild: Vec<f64> = doubles
-        .iter()
-        .map(|&x| x * 10f64.powf(600.0 * random() - 300.0))
-        .collect();
+    let wild: Vec<f64> = doubles.iter().map(|&x| x * 10f64.powf(600.0 * random() - 300.0)).collect();
     let plain = nanoseconds(4096, || {
         black_box(black_box(&doubles).iter().sum::<f64>());
     });
@@ -96,13 +84,7 @@ fn main() {
         table("float64 over 600 decades", &wild[..1000], 8);
     }
     let small = &doubles[..5];
-    for op in [
-        ReduceOp::Sum,
-        ReduceOp::Mean,
-        ReduceOp::Std { ddof: 0 },
-        ReduceOp::Max,
-        ReduceOp::ArgMax,
-    ] {
+    for op in [ReduceOp::Sum, ReduceOp::Mean, ReduceOp::Std { ddof: 0 }, ReduceOp::Max, ReduceOp::ArgMax] {
         let time = 25.0
             * nanoseconds(25, || {
                 let mut state = Accumulator::new(op, f64::KIND, 1).expect("lanes fit");

@@ -9,11 +9,11 @@ use talatat_graph::{
     Edge, Error as GraphError, Kernel, KernelError, KernelResult, KeyBuilder, Layer, Registry, TaskContext, Value,
 };
 
+use crate::array::Array;
 use crate::array::dtype::{DType, Element};
 use crate::array::expr::{Expr, ExprRef, Op};
 use crate::array::grid::{Axis, Grid, shape_text};
 use crate::array::kernels::Block;
-use crate::array::Array;
 use crate::collection::Collection;
 use crate::error::{Error, Result};
 use crate::frame::expr::{FrameExpr, Op as FrameOp};
@@ -122,12 +122,7 @@ impl Frame {
 }
 
 /// A task of `kernel` for each block.
-fn one_each(
-    lowering: &mut Lowering,
-    layer: Layer,
-    blocks: &[Edge],
-    bytes: impl Fn(usize) -> u64,
-) -> Result<Vec<Edge>> {
+fn one_each(lowering: &mut Lowering, layer: Layer, blocks: &[Edge], bytes: impl Fn(usize) -> u64) -> Result<Vec<Edge>> {
     let layer = lowering.graph.layer(layer);
     let tasks = blocks.iter().enumerate();
     tasks.map(|(block, edge)| Ok(lowering.graph.task(layer, block as u32, bytes(block), &[*edge])?.into())).collect()
@@ -199,7 +194,8 @@ impl Kernel for ToArray {
         let series = column.as_materialized_series();
         let missing = series.null_count();
         if missing > 0 && !self.dtype.is_float() {
-            let reason = format!("column {:?} has {missing} missing values, which {} cannot hold", series.name(), self.dtype);
+            let reason =
+                format!("column {:?} has {missing} missing values, which {} cannot hold", series.name(), self.dtype);
             return Err(KernelError::new(format!("{reason}: fill or drop them first")));
         }
         macro_rules! elements {

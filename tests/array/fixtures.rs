@@ -38,7 +38,10 @@ fn all_cases_are_numpys() {
             }
             (Some(wrong), None) => failures.push(format!("case {number}: {}\n  {wrong}", short(case))),
             (None, Some(difference)) => {
-                failures.push(format!("case {number}: {}\n  is NumPy's answer, though listed as: {difference}", short(case)));
+                failures.push(format!(
+                    "case {number}: {}\n  is NumPy's answer, though listed as: {difference}",
+                    short(case)
+                ));
             }
         }
     }

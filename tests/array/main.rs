@@ -1,5 +1,10 @@
 //! Arrays through the public API, on every executor, against NumPy's answers and eager `ndarray`.
 
+mod bad_input;
+#[path = "../common/mod.rs"]
+mod common;
 mod fixtures;
+mod graphs;
 mod oracle;
 mod properties;
+mod wind;

@@ -9,6 +9,8 @@ use talatat::array::{Array, Element, RULES};
 use talatat::graph::PASSES;
 use talatat::{Collection, ExecutorChoice, Result, Session};
 
+use crate::common::builder;
+
 /// A session with the words that say what is special about it.
 pub struct Named {
     pub name: String,
@@ -16,7 +18,7 @@ pub struct Named {
 }
 
 fn session(choice: ExecutorChoice, skip: Option<&str>) -> Named {
-    let builder = Session::builder().executor(choice).threads(2);
+    let builder = builder().executor(choice).threads(2);
     let builder = skip.into_iter().fold(builder, |builder, name| builder.skip(name));
     let name = format!("{choice:?}{}", skip.map(|name| format!(" without {name}")).unwrap_or_default());
     Named { name, session: builder.build().expect("a session") }

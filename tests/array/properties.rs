@@ -93,7 +93,9 @@ fn slices(shape: &[usize]) -> impl Strategy<Value = Vec<SliceInfoElem>> + use<> 
     };
     let axes: Vec<_> = shape.iter().map(one).collect();
     axes.prop_map(|axes| {
-        axes.into_iter().flat_map(|(new, elem)| new.then_some(SliceInfoElem::NewAxis).into_iter().chain([elem])).collect()
+        axes.into_iter()
+            .flat_map(|(new, elem)| new.then_some(SliceInfoElem::NewAxis).into_iter().chain([elem]))
+            .collect()
     })
 }
 
@@ -297,7 +299,8 @@ fn building_never_computes() {
     let lazy = Session::builder().executor(ExecutorChoice::Refuse).build().unwrap();
     let array = lazy.scope(|| -> talatat::Result<Array<f64>> {
         let x = array::normal(0.0, 1.0, [20, 30], 1)?.rechunk(7)?;
-        let y = (&x + x.t().slice(ndarray::s![..20, ..])?.reshape([20, -1])?.slice(ndarray::s![.., ..1])?) / x.std(axis(1).keepdims())?;
+        let y = (&x + x.t().slice(ndarray::s![..20, ..])?.reshape([20, -1])?.slice(ndarray::s![.., ..1])?)
+            / x.std(axis(1).keepdims())?;
         let z = concatenate(&[y.clone(), stack(&[y.mean(0)?, y.max(0)?], 0)?], 0)?.rechunk("1KiB")?;
         assert!(z.plan()?.graph().len() > 1 && format!("{z} {z:?}").contains("float64"));
         assert!(z.compute().is_err(), "the session refuses");

@@ -90,7 +90,11 @@ pub(crate) fn blockwise(
         *input = rechunked(input, Grid::new(wanted), at);
     }
     let dtype = program.dtype().map_err(|error| invalid(operation, &error, at))?;
-    Ok(Expr::new(dtype, Grid::new(axes), Op::Blockwise { program: Arc::new(program), inputs }, None, at))
+    let grid = Grid::new(axes);
+    if let Some(reason) = grid.excess() {
+        return Err(Error::invalid_at(operation, reason, at));
+    }
+    Ok(Expr::new(dtype, grid, Op::Blockwise { program: Arc::new(program), inputs }, None, at))
 }
 
 fn size_of_array(expr: &Expr) -> u64 {

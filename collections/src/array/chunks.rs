@@ -1,10 +1,19 @@
 //! Dask's grammar of chunks: what a user may say, and what becomes of it.
 
-use super::grid::{Axis, Grid};
+use std::panic::Location;
+
+use super::grid::{Axis, Grid, MOST_BLOCKS};
 use crate::config::{chunk_target, parse_bytes};
 use crate::error::{Error, Result};
 
 /// How to cut one axis.
+///
+/// ```
+/// use talatat::array::{AxisChunks, ones};
+/// let x = ones::<f64>([10, 10]).rechunk(vec![AxisChunks::Lengths(vec![3, 7]), AxisChunks::Whole])?;
+/// assert_eq!(x.numblocks(), [2, 1]);
+/// # Ok::<(), talatat::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AxisChunks {
     /// So that blocks have about the target size.
@@ -147,6 +156,14 @@ impl From<&Grid> for Chunks {
 }
 
 /// One entry of a tuple of chunks.
+///
+/// ```
+/// use talatat::array::{AxisChunks, IntoAxisChunks};
+/// assert_eq!((-1_i32).into_axis(), Ok(AxisChunks::Whole));
+/// assert_eq!("auto".into_axis(), Ok(AxisChunks::Auto));
+/// assert!("much".into_axis().is_err());
+/// # Ok::<(), talatat::Error>(())
+/// ```
 pub trait IntoAxisChunks {
     /// The entry, or why it cannot be understood.
     ///
@@ -203,16 +220,24 @@ impl Chunks {
     /// If there is not one entry for each axis, or lengths do not add up to their axis. Notes the caller's line.
     #[track_caller]
     pub fn grid(&self, operation: &str, shape: &[usize], itemsize: usize) -> Result<Grid> {
+        let at = Location::caller();
+        let invalid = |reason: String| Error::invalid_at(operation, reason, at);
+        let regular = |length: usize, chunk: usize| match length.div_ceil(chunk.max(1)) {
+            count if count > MOST_BLOCKS => {
+                Err(invalid(format!("an axis of length {length} in chunks of {chunk} has {count}: use larger chunks")))
+            }
+            _ => Ok(Axis::regular(length, chunk).lengths()),
+        };
         let mut target = chunk_target();
         let axes: Vec<AxisChunks> = match self {
-            Chunks::Malformed(reason) => return Err(Error::invalid(operation, reason.clone())),
+            Chunks::Malformed(reason) => return Err(invalid(reason.clone())),
             Chunks::Same(axis @ AxisChunks::Lengths(_)) if shape.len() == 1 => vec![axis.clone()],
             Chunks::Same(axis) => vec![axis.clone(); shape.len()],
             Chunks::PerAxis(axes) => axes.clone(),
         };
         if axes.len() != shape.len() {
             let reason = format!("chunks for {} axes, but the shape {shape:?} has {}", axes.len(), shape.len());
-            return Err(Error::invalid(operation, reason));
+            return Err(invalid(reason));
         }
         let mut lengths: Vec<Option<Vec<usize>>> = Vec::with_capacity(shape.len());
         let mut fixed = itemsize.max(1) as u64;
@@ -225,18 +250,15 @@ impl Chunks {
                 }
                 AxisChunks::Whole => Some(vec![length]),
                 AxisChunks::Length(0) if length > 0 => {
-                    return Err(Error::invalid(
-                        operation,
-                        format!("chunks of length 0 along axis {axis}: give at least 1"),
-                    ));
+                    return Err(invalid(format!("chunks of length 0 along axis {axis}: give at least 1")));
                 }
-                AxisChunks::Length(chunk) => Axis::regular(length, *chunk).lengths(),
+                AxisChunks::Length(chunk) => regular(length, *chunk)?,
                 AxisChunks::Lengths(lengths) => {
-                    let sum: usize = lengths.iter().sum();
+                    let sum = lengths.iter().fold(0, |sum: usize, length| sum.saturating_add(*length));
                     if sum != length {
                         let reason =
                             format!("chunks {lengths:?} of axis {axis} add up to {sum}, its length is {length}");
-                        return Err(Error::invalid(operation, reason));
+                        return Err(invalid(reason));
                     }
                     Some(lengths.clone())
                 }
@@ -248,9 +270,10 @@ impl Chunks {
         }
         let free: Vec<usize> = (0..shape.len()).filter(|&axis| lengths[axis].is_none()).collect();
         for (axis, length) in auto_lengths(shape, &free, (target / fixed).max(1)) {
-            lengths[axis] = Axis::regular(shape[axis], length).lengths();
+            lengths[axis] = regular(shape[axis], length)?;
         }
-        Ok(Grid::new(lengths.into_iter().map(|lengths| Axis::from_lengths(lengths.unwrap_or_default()))))
+        let grid = Grid::new(lengths.into_iter().map(|lengths| Axis::from_lengths(lengths.unwrap_or_default())));
+        grid.excess().map_or(Ok(grid), |reason| Err(invalid(reason)))
     }
 }
 

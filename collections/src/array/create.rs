@@ -297,6 +297,19 @@ fn random<T: Element>(
     seed: u64,
     at: At,
 ) -> Result<Array<T>> {
+    let (possible, wanted) = match distribution {
+        Distribution::Uniform { low, high } => {
+            (low <= high && (high - low).is_finite(), "finite bounds, the lower one first")
+        }
+        Distribution::Normal { mean, deviation } => (
+            mean.is_finite() && deviation.is_finite() && deviation >= 0.0,
+            "a finite mean and deviation, which is not negative",
+        ),
+        Distribution::Integers { low, high } => (low < high, "a high above the low"),
+    };
+    if !possible {
+        return Err(Error::invalid_at(operation, format!("{distribution:?}: give {wanted}"), at));
+    }
     create(operation, shape, at, |builder| {
         let mut strides = vec![0_i64; shape.len()];
         let mut stride = 1_i64;

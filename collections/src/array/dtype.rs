@@ -85,6 +85,13 @@ pub(crate) use with_dtype;
 macro_rules! define_dtype {
     ($($variant:ident, $rust:ty, $name:literal;)*) => {
         /// The type of an array's elements.
+        ///
+        /// ```
+        /// use talatat::array::DType;
+        /// assert_eq!((DType::F32.name(), DType::F32.size()), ("float32", 4));
+        /// assert_eq!(DType::U8.promote(DType::I8), DType::I16);
+        /// # Ok::<(), talatat::Error>(())
+        /// ```
         #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
         #[allow(missing_docs)]
         pub enum DType { $($variant),* }
@@ -108,6 +115,13 @@ macro_rules! define_dtype {
 }
 
 /// A Rust type that can be the element of an array: `bool`, `i8` to `i64`, `u8` to `u64`, `f32`, `f64`.
+///
+/// ```
+/// use talatat::array::{DType, Element};
+/// assert_eq!(<i16 as Element>::Sum::DTYPE, DType::I64);
+/// assert_eq!(<f32 as Element>::Float::DTYPE, DType::F32);
+/// # Ok::<(), talatat::Error>(())
+/// ```
 pub trait Element:
     Copy
     + Send
@@ -164,6 +178,12 @@ define_elements! {
 for_each_dtype!(define_dtype);
 
 /// What family a type belongs to; promotion is decided by it.
+///
+/// ```
+/// use talatat::array::{DType, Kind};
+/// assert_eq!(DType::U8.kind(), Kind::Unsigned);
+/// # Ok::<(), talatat::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Kind {
     /// `bool`.
@@ -235,6 +255,13 @@ impl DType {
 }
 
 /// [`DType::promote`] on the level of types: `<i32 as Promote<f32>>::Output` is `f64`.
+///
+/// ```
+/// use talatat::array::{Array, Promote, ones};
+/// let sum: Array<<i32 as Promote<f32>>::Output> = ones::<i32>([2]) + ones::<f32>([2]);
+/// let sum: Array<f64> = sum;
+/// # Ok::<(), talatat::Error>(())
+/// ```
 pub trait Promote<U: Element>: Element {
     /// The smallest type that holds the values of both.
     type Output: Element;

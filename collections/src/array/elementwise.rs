@@ -15,6 +15,15 @@ use super::kernels::{KernelError, Scalar};
 use crate::error::Result;
 
 /// The other side of an elementwise operation: an array, a reference to one, or a scalar of the array's type.
+///
+/// ```
+/// use talatat::prelude::*;
+/// let x = talatat::array::ones::<f64>([3]);
+/// for sum in [x.maximum(2.0), x.maximum(&x * 2.0), x.maximum(&(&x + 1.0))] {
+///     assert_eq!(sum.compute()?[[0]], 2.0);
+/// }
+/// # Ok::<(), talatat::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Operand<U>(Side<U>);
 
@@ -64,10 +73,8 @@ fn binary<T: Element, U: Element>(op: BinaryOp, a: &Operand<T>, b: &Operand<U>, 
         };
         let a = side(builder, scalars[0])?;
         let b = side(builder, scalars[1])?;
-        let compares = matches!(
-            op,
-            BinaryOp::Eq | BinaryOp::Ne | BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge
-        );
+        let compares =
+            matches!(op, BinaryOp::Eq | BinaryOp::Ne | BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge);
         match (T::DTYPE.kind(), U::DTYPE.kind()) {
             (Kind::Signed, _) if compares && U::DTYPE == DType::U64 => compare_exactly(builder, op, a, b, a),
             (_, Kind::Signed) if compares && T::DTYPE == DType::U64 => compare_exactly(builder, op, a, b, b),
@@ -102,10 +109,18 @@ fn unary<T: Element>(op: UnaryOp, x: &Array<T>, at: At) -> Result<ExprRef> {
 }
 
 macro_rules! unary_methods {
-    ($($name:ident, $op:ident, $output:ty, $doc:literal;)*) => {
+    ($($name:ident, $op:ident, $output:ty, $doc:literal, $input:literal => $check:literal;)*) => {
         /// Elementwise functions of one array.
         impl<T: Element> Array<T> {$(
             #[doc = $doc]
+            ///
+            /// ```
+            /// use talatat::prelude::*;
+            #[doc = concat!("let x = talatat::array::full([2], ", $input, ");")]
+            #[doc = concat!("let y = x.", stringify!($name), "().compute()?[[1]];")]
+            #[doc = concat!("assert!(", $check, ");")]
+            /// # Ok::<(), talatat::Error>(())
+            /// ```
             #[track_caller]
             pub fn $name(&self) -> Array<$output> {
                 Array::from_result(unary(UnaryOp::$op, self, Location::caller()))
@@ -115,42 +130,51 @@ macro_rules! unary_methods {
 }
 
 unary_methods! {
-    sqrt, Sqrt, T::Float, "Square root; NaN below 0.";
-    exp, Exp, T::Float, "Exponential.";
-    expm1, Expm1, T::Float, "`exp(x) - 1`, exact near 0.";
-    log, Log, T::Float, "Natural logarithm; NaN below 0.";
-    log1p, Log1p, T::Float, "`log(1 + x)`, exact near 0.";
-    log2, Log2, T::Float, "Logarithm to base 2.";
-    log10, Log10, T::Float, "Logarithm to base 10.";
-    sin, Sin, T::Float, "Sine of radians.";
-    cos, Cos, T::Float, "Cosine of radians.";
-    tan, Tan, T::Float, "Tangent of radians.";
-    arcsin, Arcsin, T::Float, "Inverse sine, in radians.";
-    arccos, Arccos, T::Float, "Inverse cosine, in radians.";
-    arctan, Arctan, T::Float, "Inverse tangent, in radians.";
-    sinh, Sinh, T::Float, "Hyperbolic sine.";
-    cosh, Cosh, T::Float, "Hyperbolic cosine.";
-    tanh, Tanh, T::Float, "Hyperbolic tangent.";
-    cbrt, Cbrt, T::Float, "Cube root.";
-    reciprocal, Reciprocal, T::Float, "`1 / x`, in floating point also for integers (NumPy rounds those to 0).";
-    abs, Abs, T, "Absolute value; the least signed integer wraps to itself.";
-    sign, Sign, T, "-1, 0 or 1; NaN stays.";
-    square, Square, T, "`x * x`; integers wrap (`bool` stays `bool`, which NumPy makes `int8`).";
-    floor, Floor, T, "Rounds towards negative infinity; integers stay.";
-    ceil, Ceil, T, "Rounds towards infinity; integers stay.";
-    trunc, Trunc, T, "Rounds towards zero; integers stay.";
-    rint, Rint, T::Float, "Rounds to the nearest integer, halves to even; integers become floats.";
-    isnan, IsNan, bool, "Whether an element is not a number.";
-    isfinite, IsFinite, bool, "Whether an element is neither infinite nor NaN.";
-    isinf, IsInf, bool, "Whether an element is infinite.";
-    logical_not, Not, bool, "Whether an element is zero.";
+    sqrt, Sqrt, T::Float, "Square root; NaN below 0.", "4.0_f64" => "y == 2.0";
+    exp, Exp, T::Float, "Exponential.", "1.0_f64" => "(y - 1_f64.exp()).abs() < 1e-12";
+    expm1, Expm1, T::Float, "`exp(x) - 1`, exact near 0.", "1e-20_f64" => "y == 1e-20";
+    log, Log, T::Float, "Natural logarithm; NaN below 0.", "10.0_f64" => "(y - 10_f64.ln()).abs() < 1e-12";
+    log1p, Log1p, T::Float, "`log(1 + x)`, exact near 0.", "1e-20_f64" => "y == 1e-20";
+    log2, Log2, T::Float, "Logarithm to base 2.", "8.0_f64" => "y == 3.0";
+    log10, Log10, T::Float, "Logarithm to base 10.", "1000.0_f64" => "(y - 3.0).abs() < 1e-12";
+    sin, Sin, T::Float, "Sine of radians.", "0.5_f64" => "(y - 0.5_f64.sin()).abs() < 1e-12";
+    cos, Cos, T::Float, "Cosine of radians.", "0.5_f64" => "(y - 0.5_f64.cos()).abs() < 1e-12";
+    tan, Tan, T::Float, "Tangent of radians.", "0.5_f64" => "(y - 0.5_f64.tan()).abs() < 1e-12";
+    arcsin, Arcsin, T::Float, "Inverse sine, in radians.", "0.5_f64" => "(y - 0.5_f64.asin()).abs() < 1e-12";
+    arccos, Arccos, T::Float, "Inverse cosine, in radians.", "0.5_f64" => "(y - 0.5_f64.acos()).abs() < 1e-12";
+    arctan, Arctan, T::Float, "Inverse tangent, in radians.", "0.5_f64" => "(y - 0.5_f64.atan()).abs() < 1e-12";
+    sinh, Sinh, T::Float, "Hyperbolic sine.", "0.5_f64" => "(y - 0.5_f64.sinh()).abs() < 1e-12";
+    cosh, Cosh, T::Float, "Hyperbolic cosine.", "0.5_f64" => "(y - 0.5_f64.cosh()).abs() < 1e-12";
+    tanh, Tanh, T::Float, "Hyperbolic tangent.", "0.5_f64" => "(y - 0.5_f64.tanh()).abs() < 1e-12";
+    cbrt, Cbrt, T::Float, "Cube root.", "27.0_f64" => "(y - 3.0).abs() < 1e-12";
+    reciprocal, Reciprocal, T::Float, "`1 / x`, in floating point also for integers (NumPy rounds those to 0).", "4_i32" => "y == 0.25";
+    abs, Abs, T, "Absolute value; the least signed integer wraps to itself.", "-3_i32" => "y == 3";
+    sign, Sign, T, "-1, 0 or 1; NaN stays.", "-3.5_f64" => "y == -1.0";
+    square, Square, T, "`x * x`; integers wrap (`bool` stays `bool`, which NumPy makes `int8`).", "3_i32" => "y == 9";
+    floor, Floor, T, "Rounds towards negative infinity; integers stay.", "-1.5_f64" => "y == -2.0";
+    ceil, Ceil, T, "Rounds towards infinity; integers stay.", "-1.5_f64" => "y == -1.0";
+    trunc, Trunc, T, "Rounds towards zero; integers stay.", "-1.5_f64" => "y == -1.0";
+    rint, Rint, T::Float, "Rounds to the nearest integer, halves to even; integers become floats.", "2.5_f64" => "y == 2.0";
+    isnan, IsNan, bool, "Whether an element is not a number.", "f64::NAN" => "y";
+    isfinite, IsFinite, bool, "Whether an element is neither infinite nor NaN.", "f64::NAN" => "!y";
+    isinf, IsInf, bool, "Whether an element is infinite.", "f64::INFINITY" => "y";
+    logical_not, Not, bool, "Whether an element is zero.", "2_i32" => "!y";
 }
 
 macro_rules! binary_methods {
-    ($($name:ident, $op:ident, $output:ty, $doc:literal;)*) => {
+    ($($name:ident, $op:ident, $output:ty, $doc:literal, $input:literal => $check:literal;)*) => {
         /// Elementwise functions of two arrays, or of an array and a scalar.
         impl<T: Element> Array<T> {$(
             #[doc = $doc]
+            ///
+            /// ```
+            /// use talatat::prelude::*;
+            #[doc = concat!("let (a, b) = (", $input, ");")]
+            /// let x = talatat::array::full([2], a);
+            #[doc = concat!("let y = x.", stringify!($name), "(b).compute()?[[1]];")]
+            #[doc = concat!("assert!(", $check, ");")]
+            /// # Ok::<(), talatat::Error>(())
+            /// ```
             #[track_caller]
             pub fn $name<U: Element>(&self, other: impl Into<Operand<U>>) -> Array<$output>
             where
@@ -163,23 +187,23 @@ macro_rules! binary_methods {
 }
 
 binary_methods! {
-    power, Power, <T as Promote<U>>::Output, "`self` to the power of `other`; integers wrap. A negative power of an integer is rounded to 0 (NumPy refuses it).";
-    floor_divide, FloorDiv, <T as Promote<U>>::Output, "The quotient, rounded towards negative infinity; an integer divided by 0 gives 0.";
-    minimum, Minimum, <T as Promote<U>>::Output, "The smaller of the two; NaN wins.";
-    maximum, Maximum, <T as Promote<U>>::Output, "The larger of the two; NaN wins.";
-    fmin, Fmin, <T as Promote<U>>::Output, "The smaller of the two; NaN loses.";
-    fmax, Fmax, <T as Promote<U>>::Output, "The larger of the two; NaN loses.";
-    arctan2, Arctan2, <<T as Promote<U>>::Output as Element>::Float, "The angle of the point (other, self), in radians.";
-    hypot, Hypot, <<T as Promote<U>>::Output as Element>::Float, "`sqrt(self² + other²)` without overflow.";
-    equal, Eq, bool, "Whether the two are equal; NaN is not equal to itself.";
-    not_equal, Ne, bool, "Whether the two differ.";
-    less, Lt, bool, "`self < other`; false where one is NaN.";
-    less_equal, Le, bool, "`self <= other`; false where one is NaN.";
-    greater, Gt, bool, "`self > other`; false where one is NaN.";
-    greater_equal, Ge, bool, "`self >= other`; false where one is NaN.";
-    logical_and, And, bool, "Whether both are not zero.";
-    logical_or, Or, bool, "Whether one of the two is not zero.";
-    logical_xor, Xor, bool, "Whether exactly one of the two is not zero.";
+    power, Power, <T as Promote<U>>::Output, "`self` to the power of `other`; integers wrap. A negative power of an integer is rounded to 0 (NumPy refuses it).", "2_i32, 10_i32" => "y == 1024";
+    floor_divide, FloorDiv, <T as Promote<U>>::Output, "The quotient, rounded towards negative infinity; an integer divided by 0 gives 0.", "-7_i32, 2_i32" => "y == -4";
+    minimum, Minimum, <T as Promote<U>>::Output, "The smaller of the two; NaN wins.", "1.0_f64, f64::NAN" => "y.is_nan()";
+    maximum, Maximum, <T as Promote<U>>::Output, "The larger of the two; NaN wins.", "1_u8, -1_i8" => "y == 1_i16";
+    fmin, Fmin, <T as Promote<U>>::Output, "The smaller of the two; NaN loses.", "1.0_f64, f64::NAN" => "y == 1.0";
+    fmax, Fmax, <T as Promote<U>>::Output, "The larger of the two; NaN loses.", "1.0_f64, 2.0" => "y == 2.0";
+    arctan2, Arctan2, <<T as Promote<U>>::Output as Element>::Float, "The angle of the point (other, self), in radians.", "1.0_f64, -1.0_f64" => "(y - 1_f64.atan2(-1.0)).abs() < 1e-12";
+    hypot, Hypot, <<T as Promote<U>>::Output as Element>::Float, "`sqrt(self² + other²)` without overflow.", "3.0_f64, 4.0" => "y == 5.0";
+    equal, Eq, bool, "Whether the two are equal; NaN is not equal to itself.", "1_i32, 1.0" => "y";
+    not_equal, Ne, bool, "Whether the two differ.", "f64::NAN, f64::NAN" => "y";
+    less, Lt, bool, "`self < other`; false where one is NaN.", "-1_i64, u64::MAX" => "y";
+    less_equal, Le, bool, "`self <= other`; false where one is NaN.", "2, 2" => "y";
+    greater, Gt, bool, "`self > other`; false where one is NaN.", "2, 2" => "!y";
+    greater_equal, Ge, bool, "`self >= other`; false where one is NaN.", "2, 2" => "y";
+    logical_and, And, bool, "Whether both are not zero.", "2_i32, 0_i32" => "!y";
+    logical_or, Or, bool, "Whether one of the two is not zero.", "2_i32, 0_i32" => "y";
+    logical_xor, Xor, bool, "Whether exactly one of the two is not zero.", "2_i32, 3_i32" => "!y";
 }
 
 impl<T: Element> Array<T> {

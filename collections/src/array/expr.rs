@@ -142,6 +142,9 @@ impl StepRange {
 
     /// The range of indices `inner` of this range.
     pub fn then(&self, inner: &StepRange) -> StepRange {
+        if inner.length == 0 {
+            return StepRange::all(0);
+        }
         StepRange { start: self.at(inner.start), step: self.step * inner.step, length: inner.length }
     }
 

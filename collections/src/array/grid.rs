@@ -10,6 +10,9 @@ use talatat_graph::Key;
 /// A short list of one number an axis.
 pub type Dims = SmallVec<[usize; 4]>;
 
+/// The most blocks of an array: more tasks no graph should hold.
+pub const MOST_BLOCKS: usize = 1 << 26;
+
 /// One axis, cut into chunks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Axis {
@@ -28,9 +31,9 @@ pub enum Axis {
 impl Axis {
     /// An axis of chunks with the given lengths; without any, one empty chunk.
     pub fn from_lengths(lengths: impl IntoIterator<Item = usize>) -> Axis {
-        let mut bounds = vec![0];
+        let mut bounds = vec![0_usize];
         for length in lengths {
-            bounds.push(bounds[bounds.len() - 1] + length);
+            bounds.push(bounds[bounds.len() - 1].saturating_add(length));
         }
         if bounds.len() == 1 {
             bounds.push(0);
@@ -126,7 +129,22 @@ impl Grid {
 
     /// How many blocks there are.
     pub fn blocks(&self) -> usize {
-        self.axes.iter().map(Axis::chunks).product()
+        self.axes.iter().map(Axis::chunks).fold(1, usize::saturating_mul)
+    }
+
+    /// What is too large to be an array, if anything is: too many elements to be counted, or too many blocks.
+    pub fn excess(&self) -> Option<String> {
+        // Axes of length 0 make no elements, but strides go over them.
+        let lengths = self.axes.iter().filter_map(Axis::length).map(|length| length.max(1));
+        let bits: f64 = lengths.map(|length| (length as f64).log2()).sum();
+        // 8 bytes each.
+        if bits >= f64::from(isize::BITS - 4) {
+            return Some(format!("the shape {} has more elements than can be counted", ShapeOf(self)));
+        }
+        let blocks = self.blocks();
+        (blocks > MOST_BLOCKS).then(|| {
+            format!("{blocks} blocks are more than the {MOST_BLOCKS} that a graph may have: use larger chunks")
+        })
     }
 
     /// The place of a block: which chunk along each axis.

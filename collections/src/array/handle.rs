@@ -67,6 +67,13 @@ impl<T: Element> Array<T> {
 
     /// The error that the array carries, if an operator or elementwise function on the way got arguments that do not fit.
     ///
+    /// ```
+    /// use talatat::array::ones;
+    /// let sum = ones::<f64>([3]) + ones::<f64>([4]);
+    /// assert!(sum.check().unwrap_err().to_string().contains("(3,) and (4,)"));
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// That one.
     pub fn check(&self) -> Result<()> {
@@ -74,16 +81,32 @@ impl<T: Element> Array<T> {
     }
 
     /// The element type.
+    ///
+    /// ```
+    /// use talatat::array::{DType, ones};
+    /// assert_eq!((ones::<i32>([3]) / 2).dtype(), DType::F64);
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
     pub fn dtype(&self) -> DType {
         T::DTYPE
     }
 
     /// How many dimensions there are; 0 if the array carries an error.
+    ///
+    /// ```
+    /// assert_eq!(talatat::array::ones::<f64>([3, 4]).ndim(), 2);
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
     pub fn ndim(&self) -> usize {
         self.expr.as_ref().map_or(0, |expr| expr.ndim())
     }
 
     /// The shape.
+    ///
+    /// ```
+    /// assert_eq!(talatat::array::ones::<f64>([3, 4]).shape()?, [3, 4]);
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
     ///
     /// # Errors
     /// If a length is known only when computed, or the array carries an error.
@@ -93,27 +116,55 @@ impl<T: Element> Array<T> {
     }
 
     /// The lengths of the chunks of each axis; `None` for axes whose lengths are known only when computed.
+    ///
+    /// ```
+    /// let x = talatat::array::ones::<f64>([5, 2]).rechunk([2, 2])?;
+    /// assert_eq!(x.chunks(), [Some(vec![2, 2, 1]), Some(vec![2])]);
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
     pub fn chunks(&self) -> Vec<Option<Vec<usize>>> {
         self.expr.as_ref().map_or_else(|_| Vec::new(), |expr| expr.grid.axes().iter().map(Axis::lengths).collect())
     }
 
     /// How many chunks each axis has.
+    ///
+    /// ```
+    /// assert_eq!(talatat::array::ones::<f64>([5, 2]).rechunk([2, 2])?.numblocks(), [3, 1]);
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
     pub fn numblocks(&self) -> Vec<usize> {
         self.expr.as_ref().map_or_else(|_| Vec::new(), |expr| expr.grid.chunk_counts().to_vec())
     }
 
     /// How many blocks there are.
+    ///
+    /// ```
+    /// assert_eq!(talatat::array::ones::<f64>([5, 4]).rechunk(2)?.npartitions(), 6);
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
     pub fn npartitions(&self) -> usize {
         self.expr.as_ref().map_or(0, |expr| expr.grid.blocks())
     }
 
     /// Bytes of all elements, if the shape is known.
+    ///
+    /// ```
+    /// assert_eq!(talatat::array::ones::<f32>([5, 4]).nbytes(), Some(80));
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
     pub fn nbytes(&self) -> Option<u64> {
         let shape = self.expr.as_ref().ok()?.grid.shape()?;
         Some(shape.iter().map(|&length| length as u64).product::<u64>() * T::DTYPE.size() as u64)
     }
 
     /// The name of what is computed: equal calls have equal keys.
+    ///
+    /// ```
+    /// use talatat::array::ones;
+    /// assert_eq!((ones::<f32>([5]) + 1.0).key()?, (ones::<f32>([5]) + 1.0).key()?);
+    /// assert_ne!((ones::<f32>([5]) + 1.0).key()?, (ones::<f32>([5]) + 2.0).key()?);
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
     ///
     /// # Errors
     /// If the array carries an error.
@@ -173,6 +224,14 @@ impl<T: Element> Collection for Array<T> {
 }
 
 /// The only element of an array; see [`Array::item`].
+///
+/// ```
+/// use talatat::prelude::*;
+/// use talatat::array::{Item, ones};
+/// let total: Item<f64> = ones::<f64>([10]).sum(..)?.item()?;
+/// assert_eq!(total.compute()?, 10.0);
+/// # Ok::<(), talatat::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Item<T>(Array<T>);
 

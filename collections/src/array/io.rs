@@ -44,6 +44,14 @@ pub fn open_npy<T: Element>(url: &str, chunks: impl Into<Chunks>) -> Result<Arra
 }
 
 /// Where and what [`Array::to_npy`] will write; found out before anything is computed.
+///
+/// ```
+/// use talatat::array::NpyTarget;
+/// let target = NpyTarget::new("memory://example/x.npy")?;
+/// target.write(&ndarray::array![1.0, 2.0].into_dyn().view())?;
+/// assert_eq!(talatat::array::open_npy::<f64>("memory://example/x.npy", "auto")?.shape()?, [2]);
+/// # Ok::<(), talatat::Error>(())
+/// ```
 pub struct NpyTarget {
     location: Location,
 }
@@ -52,7 +60,7 @@ impl NpyTarget {
     /// Checks that a file can be written.
     ///
     /// # Errors
-    /// If the folder is missing or not writable, or the URL cannot be understood.
+    /// If the folder is not writable or cannot be made, or the URL cannot be understood.
     pub fn new(url: &str) -> Result<NpyTarget> {
         let location = Location::parse(url)?;
         check_writable(&location)?;

@@ -43,7 +43,7 @@ impl<T: Element> Array<T> {
         let column = right.ndim() == 1;
         let left = if row { view("matmul", &left, &[None, Some(0)], at)? } else { left };
         let right = if column { view("matmul", &right, &[Some(0), None], at)? } else { right };
-        let product = product(left, right, at)?;
+        let product = product("matmul", left, right, at)?;
         let ndim = product.ndim();
         let mut axes: Vec<Option<usize>> = (0..ndim).map(Some).collect();
         if column {
@@ -96,15 +96,15 @@ impl<T: Element> Array<T> {
         let lead = ours + theirs;
         let rows = (0..ours).chain((!row).then_some(lead));
         let axes: Vec<_> = rows.chain(ours..lead).chain((!column).then_some(lead + 1)).map(Some).collect();
-        Ok(Array::from_expr(view("dot", &product(left, right, at)?, &axes, at)?))
+        Ok(Array::from_expr(view("dot", &product("dot", left, right, at)?, &axes, at)?))
     }
 }
 
 /// The product of stacks of matrices, cut alike along the axes they share.
-fn product(left: ExprRef, right: ExprRef, at: At) -> Result<ExprRef> {
+fn product(operation: &str, left: ExprRef, right: ExprRef, at: At) -> Result<ExprRef> {
     let misfit = |left: &Expr, right: &Expr| {
         let (a, b) = (shape_text(&left.grid), shape_text(&right.grid));
-        Error::invalid_at("matmul", format!("shapes {a} and {b} do not match"), at)
+        Error::invalid_at(operation, format!("shapes {a} and {b} do not match"), at)
     };
     let ndim = left.ndim().max(right.ndim());
     let (left, right) = (padded(left, ndim, at)?, padded(right, ndim, at)?);

@@ -15,6 +15,14 @@ use super::kernels::Block;
 use crate::error::{Error, Result};
 
 /// Where a block is, as a user's function sees it.
+///
+/// ```
+/// use talatat::prelude::*;
+/// let x = talatat::array::ones::<f64>([5]).rechunk(2)?;
+/// let places = x.map_blocks(|info, block| block.mapv(|_| (info.place[0] * 100 + info.origin[0] * 10 + info.shape[0]) as i64))?;
+/// assert_eq!(places.compute()?.into_raw_vec_and_offset().0, [2, 2, 122, 122, 241]);
+/// # Ok::<(), talatat::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockInfo {
     /// Which chunk along each axis.

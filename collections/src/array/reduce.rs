@@ -36,12 +36,26 @@ pub struct Axes {
 }
 
 /// One axis, several or all (`axis(..)`), for [`Axes::keepdims`].
+///
+/// ```
+/// use talatat::array::{axis, ones};
+/// assert_eq!(ones::<f64>([2, 3]).sum(axis(..).keepdims())?.shape()?, [1, 1]);
+/// # Ok::<(), talatat::Error>(())
+/// ```
 pub fn axis(axes: impl Into<Axes>) -> Axes {
     axes.into()
 }
 
 impl Axes {
-    /// The reduced axes stay in the result, with length 1.
+    /// The reduced axes stay in the result, with length 1, so that it matches what was reduced.
+    ///
+    /// ```
+    /// use talatat::array::{arange, axis};
+    /// let x = arange::<f64>(0.0, 6.0, 1.0)?.reshape([2, 3])?;
+    /// let centred = &x - x.mean(axis(1).keepdims())?;
+    /// assert_eq!(centred.shape()?, [2, 3]);
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
     pub fn keepdims(mut self) -> Axes {
         self.keepdims = true;
         self
@@ -142,13 +156,21 @@ fn in_order(expr: &ExprRef, reduced: &[usize], at: &'static Location<'static>) -
 }
 
 macro_rules! reductions {
-    ($($name:ident, $op:expr, $output:ty, $doc:literal;)*) => {
+    ($($name:ident, $op:expr, $output:ty, $doc:literal, $input:literal => $check:literal;)*) => {
         /// Reductions along axes: `x.mean(0)?`, `x.sum([0, 1])?`, `x.max(..)?`.
         ///
         /// # Errors
         /// All of them: if an axis is out of range or named twice, or the array carries an error.
         impl<T: Element> Array<T> {$(
             #[doc = $doc]
+            ///
+            /// ```
+            /// use talatat::prelude::*;
+            #[doc = concat!("let x = talatat::array::from_ndarray(ndarray::array!", $input, ", 1)?;")]
+            #[doc = concat!("let y = x.", stringify!($name), "(..)?.item()?.compute()?;")]
+            #[doc = concat!("assert!(", $check, ");")]
+            /// # Ok::<(), talatat::Error>(())
+            /// ```
             ///
             /// # Errors
             /// If an axis is out of range or named twice, or the array carries an error.
@@ -161,34 +183,42 @@ macro_rules! reductions {
 }
 
 reductions! {
-    sum, ReduceOp::Sum, T::Sum, "The sum. Floats are added exactly and rounded once; integers are added modulo 2^64; `bool` is counted.";
-    prod, ReduceOp::Prod, T::Sum, "The product, multiplied in the order of the index; integers modulo 2^64.";
-    mean, ReduceOp::Mean, T::Float, "The mean: the exact sum divided by the count. NaN for no elements.";
-    var, ReduceOp::Var { ddof: 0 }, T::Float, "The variance, divided by the count ([`Array::var_ddof`] takes degrees of freedom off).";
-    std, ReduceOp::Std { ddof: 0 }, T::Float, "The standard deviation, divided by the count ([`Array::std_ddof`] takes degrees of freedom off).";
-    min, ReduceOp::Min, T, "The smallest element; NaN wins. An empty axis is an error.";
-    max, ReduceOp::Max, T, "The largest element; NaN wins. An empty axis is an error.";
-    any, ReduceOp::Any, bool, "Whether any element is not zero; false for no elements.";
-    all, ReduceOp::All, bool, "Whether all elements are not zero; true for no elements.";
-    argmin, ReduceOp::ArgMin, i64, "The index of the smallest element along the axis (in the flat array for all axes); the first of equal ones; NaN wins.";
-    argmax, ReduceOp::ArgMax, i64, "The index of the largest element along the axis (in the flat array for all axes); the first of equal ones; NaN wins.";
-    count_nonzero, ReduceOp::CountNonzero, i64, "How many elements are not zero.";
-    nansum, ReduceOp::NanSum, T::Sum, "[`Array::sum`] without NaN.";
-    nanprod, ReduceOp::NanProd, T::Sum, "[`Array::prod`] without NaN.";
-    nanmean, ReduceOp::NanMean, T::Float, "[`Array::mean`] without NaN; NaN where there is nothing else.";
-    nanvar, ReduceOp::NanVar { ddof: 0 }, T::Float, "[`Array::var`] without NaN.";
-    nanstd, ReduceOp::NanStd { ddof: 0 }, T::Float, "[`Array::std`] without NaN.";
-    nanmin, ReduceOp::NanMin, T, "[`Array::min`] without NaN; NaN where there is nothing else.";
-    nanmax, ReduceOp::NanMax, T, "[`Array::max`] without NaN; NaN where there is nothing else.";
-    nanargmin, ReduceOp::NanArgMin, i64, "[`Array::argmin`] without NaN; an error when computed where there is nothing else.";
-    nanargmax, ReduceOp::NanArgMax, i64, "[`Array::argmax`] without NaN; an error when computed where there is nothing else.";
+    sum, ReduceOp::Sum, T::Sum, "The sum. Floats are added exactly and rounded once; integers are added modulo 2^64; `bool` is counted.", "[[1.0_f64, 4.0], [3.0, 2.0]]" => "y == 10.0";
+    prod, ReduceOp::Prod, T::Sum, "The product, multiplied in the order of the index; integers modulo 2^64.", "[[1.0_f64, 4.0], [3.0, 2.0]]" => "y == 24.0";
+    mean, ReduceOp::Mean, T::Float, "The mean: the exact sum divided by the count. NaN for no elements.", "[[1.0_f64, 4.0], [3.0, 2.0]]" => "y == 2.5";
+    var, ReduceOp::Var { ddof: 0 }, T::Float, "The variance, divided by the count ([`Array::var_ddof`] takes degrees of freedom off).", "[[1.0_f64, 4.0], [3.0, 2.0]]" => "y == 1.25";
+    std, ReduceOp::Std { ddof: 0 }, T::Float, "The standard deviation, divided by the count ([`Array::std_ddof`] takes degrees of freedom off).", "[[1.0_f64, 4.0], [3.0, 2.0]]" => "y == 1.25_f64.sqrt()";
+    min, ReduceOp::Min, T, "The smallest element; NaN wins. An empty axis is an error.", "[[1.0_f64, 4.0], [3.0, 2.0]]" => "y == 1.0";
+    max, ReduceOp::Max, T, "The largest element; NaN wins. An empty axis is an error.", "[[1.0_f64, 4.0], [3.0, 2.0]]" => "y == 4.0";
+    any, ReduceOp::Any, bool, "Whether any element is not zero; false for no elements.", "[[false, true]]" => "y";
+    all, ReduceOp::All, bool, "Whether all elements are not zero; true for no elements.", "[[false, true]]" => "!y";
+    argmin, ReduceOp::ArgMin, i64, "The index of the smallest element along the axis (in the flat array for all axes); the first of equal ones; NaN wins.", "[[1.0_f64, 4.0], [3.0, 2.0]]" => "y == 0";
+    argmax, ReduceOp::ArgMax, i64, "The index of the largest element along the axis (in the flat array for all axes); the first of equal ones; NaN wins.", "[[1.0_f64, 4.0], [3.0, 2.0]]" => "y == 1";
+    count_nonzero, ReduceOp::CountNonzero, i64, "How many elements are not zero.", "[[0_i64, 5, 7]]" => "y == 2";
+    nansum, ReduceOp::NanSum, T::Sum, "[`Array::sum`] without NaN.", "[[1.0_f64, f64::NAN], [3.0, 2.0]]" => "y == 6.0";
+    nanprod, ReduceOp::NanProd, T::Sum, "[`Array::prod`] without NaN.", "[[1.0_f64, f64::NAN], [3.0, 2.0]]" => "y == 6.0";
+    nanmean, ReduceOp::NanMean, T::Float, "[`Array::mean`] without NaN; NaN where there is nothing else.", "[[1.0_f64, f64::NAN], [3.0, 2.0]]" => "y == 2.0";
+    nanvar, ReduceOp::NanVar { ddof: 0 }, T::Float, "[`Array::var`] without NaN.", "[[1.0_f64, f64::NAN], [3.0, 2.0]]" => "(y - 2.0 / 3.0_f64).abs() < 1e-12";
+    nanstd, ReduceOp::NanStd { ddof: 0 }, T::Float, "[`Array::std`] without NaN.", "[[1.0_f64, f64::NAN], [3.0, 2.0]]" => "(y - (2.0 / 3.0_f64).sqrt()).abs() < 1e-12";
+    nanmin, ReduceOp::NanMin, T, "[`Array::min`] without NaN; NaN where there is nothing else.", "[[1.0_f64, f64::NAN], [3.0, 2.0]]" => "y == 1.0";
+    nanmax, ReduceOp::NanMax, T, "[`Array::max`] without NaN; NaN where there is nothing else.", "[[1.0_f64, f64::NAN], [3.0, 2.0]]" => "y == 3.0";
+    nanargmin, ReduceOp::NanArgMin, i64, "[`Array::argmin`] without NaN; an error when computed where there is nothing else.", "[[1.0_f64, f64::NAN], [3.0, 2.0]]" => "y == 0";
+    nanargmax, ReduceOp::NanArgMax, i64, "[`Array::argmax`] without NaN; an error when computed where there is nothing else.", "[[1.0_f64, f64::NAN], [3.0, 2.0]]" => "y == 2";
 }
 
 macro_rules! ddof_reductions {
-    ($($name:ident, $op:ident, $doc:literal;)*) => {
+    ($($name:ident, $op:ident, $doc:literal, $input:literal => $check:literal;)*) => {
         /// Variances with degrees of freedom taken off.
         impl<T: Element> Array<T> {$(
             #[doc = $doc]
+            ///
+            /// ```
+            /// use talatat::prelude::*;
+            #[doc = concat!("let x = talatat::array::from_ndarray(ndarray::array!", $input, ", 1)?;")]
+            #[doc = concat!("let y = x.", stringify!($name), "(.., 1)?.item()?.compute()?;")]
+            #[doc = concat!("assert!(", $check, ");")]
+            /// # Ok::<(), talatat::Error>(())
+            /// ```
             ///
             /// # Errors
             /// If an axis is out of range or named twice, or the array carries an error.
@@ -201,8 +231,8 @@ macro_rules! ddof_reductions {
 }
 
 ddof_reductions! {
-    var_ddof, Var, "The variance, divided by the count less `ddof`; NaN if nothing is left.";
-    std_ddof, Std, "The standard deviation, divided by the count less `ddof`; NaN if nothing is left.";
-    nanvar_ddof, NanVar, "[`Array::var_ddof`] without NaN.";
-    nanstd_ddof, NanStd, "[`Array::std_ddof`] without NaN.";
+    var_ddof, Var, "The variance, divided by the count less `ddof`; NaN if nothing is left.", "[[1.0_f64, 4.0], [3.0, 2.0]]" => "(y - 5.0 / 3.0_f64).abs() < 1e-12";
+    std_ddof, Std, "The standard deviation, divided by the count less `ddof`; NaN if nothing is left.", "[[1.0_f64, 4.0], [3.0, 2.0]]" => "(y - (5.0 / 3.0_f64).sqrt()).abs() < 1e-12";
+    nanvar_ddof, NanVar, "[`Array::var_ddof`] without NaN.", "[[1.0_f64, f64::NAN], [3.0, 2.0]]" => "y == 1.0";
+    nanstd_ddof, NanStd, "[`Array::std_ddof`] without NaN.", "[[1.0_f64, f64::NAN], [3.0, 2.0]]" => "y == 1.0";
 }

@@ -15,6 +15,11 @@ type At = &'static Location<'static>;
 
 impl<T: Element> Array<T> {
     /// The array with its axes in reverse order, as NumPy's `.T`. Blocks are not copied: whoever reads them reads them transposed.
+    ///
+    /// ```
+    /// assert_eq!(talatat::array::ones::<f64>([2, 3, 4]).t().shape()?, [4, 3, 2]);
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
     #[track_caller]
     pub fn t(&self) -> Array<T> {
         let at = Location::caller();
@@ -54,6 +59,13 @@ impl<T: Element> Array<T> {
 
     /// The array repeated to a shape by NumPy's rules, without a copy.
     ///
+    /// ```
+    /// use talatat::prelude::*;
+    /// let x = talatat::array::arange::<i64>(0, 3, 1)?.broadcast_to([2, 3])?;
+    /// assert_eq!(x.compute()?, ndarray::array![[0, 1, 2], [0, 1, 2]].into_dyn());
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// If the shapes do not match.
     #[track_caller]
@@ -83,6 +95,13 @@ impl<T: Element> Array<T> {
     }
 
     /// The array with a new axis of length 1 before axis `axis` of the result.
+    ///
+    /// ```
+    /// let x = talatat::array::ones::<f64>([3]);
+    /// assert_eq!(x.expand_dims(0)?.shape()?, [1, 3]);
+    /// assert_eq!(x.expand_dims(-1)?.shape()?, [3, 1]);
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
     ///
     /// # Errors
     /// If the axis is out of range.
@@ -127,6 +146,11 @@ impl<T: Element> Array<T> {
 
     /// The array as one axis, in row-major order.
     ///
+    /// ```
+    /// assert_eq!(talatat::array::ones::<f64>([3, 4]).ravel()?.shape()?, [12]);
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// If a length is known only when computed.
     #[track_caller]
@@ -138,6 +162,12 @@ impl<T: Element> Array<T> {
     ///
     /// A block that goes to several others is cut once into parts, and each part dies when it has been read: P blocks to Q blocks
     /// are at most P + Q tasks.
+    ///
+    /// ```
+    /// let x = talatat::array::ones::<f64>([100, 100]).rechunk(("auto", 10))?;
+    /// assert_eq!(x.rechunk([10, -1])?.numblocks(), [10, 1]);
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
     ///
     /// # Errors
     /// If the chunks do not fit the shape, or a length is known only when computed.

@@ -85,6 +85,12 @@ impl<T: Element> Array<T> {
 
     /// A part of the array by start and length along each axis.
     ///
+    /// ```
+    /// let x = talatat::array::ones::<f64>([10, 10]);
+    /// assert_eq!(x.region(&[2..5, 0..10])?.shape()?, [3, 10]);
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// If there is not one range for each axis, or one reaches beyond the array.
     #[track_caller]
@@ -101,8 +107,11 @@ impl<T: Element> Array<T> {
                 at,
             ));
         }
-        let ranges =
-            ranges.iter().map(|range| StepRange { start: range.start, step: 1, length: range.len() }).collect();
+        let range = |range: &std::ops::Range<usize>| match range.len() {
+            0 => StepRange::all(0),
+            length => StepRange { start: range.start, step: 1, length },
+        };
+        let ranges = ranges.iter().map(range).collect();
         Ok(Array::from_expr(slice(expr, ranges, at)))
     }
 }
@@ -119,8 +128,9 @@ fn step_range(start: isize, end: Option<isize>, step: isize, length: usize) -> S
         bound.clamp(0, length as isize) as usize
     };
     let (low, high) = (clamp(start), end.map_or(length, clamp));
-    let width = high.saturating_sub(low);
-    let count = width.div_ceil(step.unsigned_abs());
-    let start = if step > 0 || width == 0 { low } else { high - 1 };
-    StepRange { start, step, length: count }
+    if low >= high {
+        return StepRange::all(0);
+    }
+    let start = if step > 0 { low } else { high - 1 };
+    StepRange { start, step, length: (high - low).div_ceil(step.unsigned_abs()) }
 }

@@ -19,6 +19,12 @@ pub struct Rule {
 }
 
 /// The rules, in the order they run.
+///
+/// ```
+/// let names: Vec<&str> = talatat::array::RULES.iter().map(|rule| rule.name).collect();
+/// assert_eq!(names, ["slice", "rechunk", "blockwise"]);
+/// # Ok::<(), talatat::Error>(())
+/// ```
 pub const RULES: &[Rule] = &[
     Rule {
         name: "slice",

@@ -124,12 +124,12 @@ fn part_of(array: &Block, ranges: &[StepRange]) -> Option<Block> {
         let shared = array.clone().into_shared_array::<T>().ok()?;
         let mut shared = shared;
         for (axis, range) in ranges.iter().enumerate() {
-            let last = if range.length == 0 { range.start } else { range.at(range.length - 1) };
-            let (low, high) = (range.start.min(last), range.start.max(last) + 1);
-            let slice = if range.length == 0 {
-                ndarray::Slice::from(0..0)
-            } else {
-                ndarray::Slice::new(low as isize, Some(high as isize), range.step)
+            let slice = match range.length.checked_sub(1).map(|last| range.at(last)) {
+                None => ndarray::Slice::from(0..0),
+                Some(last) => {
+                    let (low, high) = (range.start.min(last), range.start.max(last) + 1);
+                    ndarray::Slice::new(low as isize, Some(high as isize), range.step)
+                }
             };
             shared.slice_axis_inplace(ndarray::Axis(axis), slice);
         }

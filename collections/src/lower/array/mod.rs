@@ -9,14 +9,15 @@ mod source;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use talatat_graph::{Block as GraphBlock, Brief, Edge, Kernel, KernelError, KernelResult, Layer, Registry, Value};
+use hashbrown::HashMap;
+use talatat_graph::{Block as GraphBlock, Brief, Edge, Kernel, KernelError, KernelResult, Key, Layer, Registry, Value};
 
 use super::Lowering;
 use crate::array::dtype::DType;
 use crate::array::expr::{Expr, ExprRef, Op};
 use crate::array::kernels::Block;
 use crate::array::kernels::reduce::Accumulator;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Below this many bytes a task is over before another thread would have woken up.
 const TINY: u64 = 16 << 10;
@@ -93,9 +94,20 @@ fn encode<T: serde::Serialize>(kernel: &T) -> talatat_graph::Result<Vec<u8>> {
 /// recursion, so depth is no limit.
 pub(crate) fn lower(lowering: &mut Lowering, root: &ExprRef) -> Result<Rc<[Edge]>> {
     let mut order = Vec::new();
-    root.visit(&mut |expr| order.push(expr.clone()));
+    // The readers of each expression, and whether the last one found is a reduction.
+    let mut readers: HashMap<Key, (usize, bool)> = HashMap::new();
+    root.visit(&mut |expr| {
+        for input in expr.op.inputs() {
+            let entry = readers.entry(input.key).or_default();
+            *entry = (entry.0 + 1, matches!(expr.op, Op::Reduce { .. }));
+        }
+        order.push(expr.clone());
+    });
+    // A chain that only a reduction reads is computed by its tasks and never written.
+    let ends_in_reduction =
+        |expr: &Expr| matches!(expr.op, Op::Blockwise { .. }) && readers.get(&expr.key) == Some(&(1, true));
     for expr in &order {
-        if lowering.seen(expr.key).is_none() {
+        if lowering.seen(expr.key).is_none() && !ends_in_reduction(expr) {
             let edges = lower_one(lowering, expr)?;
             lowering.note(expr.key, edges);
         }
@@ -110,6 +122,9 @@ fn blocks(lowering: &Lowering, expr: &Expr) -> Result<Rc<[Edge]>> {
 }
 
 fn lower_one(lowering: &mut Lowering, expr: &Expr) -> Result<Vec<Edge>> {
+    if let Some(reason) = expr.grid.excess() {
+        return Err(Error::invalid_at(expr.op.name(), reason, expr.location));
+    }
     match &expr.op {
         Op::Blockwise { program, inputs } => blockwise::lower(lowering, expr, program, inputs),
         Op::MapBlocks { function, inputs } => blockwise::lower_map(lowering, expr, function, inputs),

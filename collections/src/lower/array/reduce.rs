@@ -255,7 +255,7 @@ pub(super) fn lower(
     keepdims: bool,
     input: &ExprRef,
 ) -> Result<Vec<Edge>> {
-    // A blockwise input that is not needed by itself is computed on the way.
+    // A blockwise input that has not been lowered is computed on the way.
     let fused = match &input.op {
         Op::Blockwise { program, inputs } if lowering.seen(input.key).is_none() => {
             Some((program.clone(), inputs.as_slice()))

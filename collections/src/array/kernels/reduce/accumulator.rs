@@ -72,34 +72,16 @@ impl Accumulator {
             Family::Sum if input.is_float() => State::Sum(Box::new(Bins::new(lanes))),
             Family::Mean => State::Sum(Box::new(Bins::new(lanes))),
             Family::Spread { .. } => State::Moments(Box::new(Moments::new(lanes))),
-            Family::Product if input == DType::F32 => {
-                State::Plain(LaneValues::F32(vec![1.0; lanes]))
-            }
-            Family::Product if input == DType::F64 => {
-                State::Plain(LaneValues::F64(vec![1.0; lanes]))
-            }
+            Family::Product if input == DType::F32 => State::Plain(LaneValues::F32(vec![1.0; lanes])),
+            Family::Product if input == DType::F64 => State::Plain(LaneValues::F64(vec![1.0; lanes])),
             Family::Product => State::Plain(LaneValues::U64(vec![1; lanes])),
             Family::Sum | Family::Count => State::Plain(LaneValues::U64(vec![0; lanes])),
-            Family::Any | Family::All => {
-                State::Plain(LaneValues::Bool(vec![op == ReduceOp::All; lanes]))
-            }
+            Family::Any | Family::All => State::Plain(LaneValues::Bool(vec![op == ReduceOp::All; lanes])),
             Family::Extreme { max } => State::Plain(start(max)),
-            Family::Position { max } => State::Position {
-                values: start(max),
-                indices: vec![NOWHERE; lanes],
-            },
+            Family::Position { max } => State::Position { values: start(max), indices: vec![NOWHERE; lanes] },
         };
-        let counted = matches!(
-            op.family(),
-            Family::Mean | Family::Spread { .. } | Family::Extreme { .. }
-        );
-        Ok(Accumulator {
-            op,
-            input,
-            lanes,
-            counts: Counts::new(if counted { lanes } else { 0 }),
-            state,
-        })
+        let counted = matches!(op.family(), Family::Mean | Family::Spread { .. } | Family::Extreme { .. });
+        Ok(Accumulator { op, input, lanes, counts: Counts::new(if counted { lanes } else { 0 }), state })
     }
 
     /// The reduction.
@@ -125,12 +107,7 @@ impl Accumulator {
     /// # Errors
     /// [`ReduceError::Dtype`] if the rows are of another type than the accumulator,
     /// [`ReduceError::Lane`] if it has no such lane. Nothing is taken then.
-    pub fn row_to_lane<T: Reducible>(
-        &mut self,
-        lane: usize,
-        values: &[T],
-        first_index: u64,
-    ) -> Result<()> {
+    pub fn row_to_lane<T: Reducible>(&mut self, lane: usize, values: &[T], first_index: u64) -> Result<()> {
         self.check::<T>(lane, 1)?;
         if !values.is_empty() {
             self.take(Target::Lane(lane), values, first_index);
@@ -144,12 +121,7 @@ impl Accumulator {
     ///
     /// # Errors
     /// As [`Accumulator::row_to_lane`].
-    pub fn row_to_lanes<T: Reducible>(
-        &mut self,
-        first_lane: usize,
-        values: &[T],
-        index: u64,
-    ) -> Result<()> {
+    pub fn row_to_lanes<T: Reducible>(&mut self, first_lane: usize, values: &[T], index: u64) -> Result<()> {
         self.check::<T>(first_lane, values.len())?;
         if !values.is_empty() {
             self.take(Target::From(first_lane), values, index);
@@ -159,20 +131,11 @@ impl Accumulator {
 
     fn check<T: Reducible>(&self, first: usize, count: usize) -> Result<()> {
         if T::KIND != self.input {
-            return Err(ReduceError::Dtype {
-                op: self.op,
-                expected: self.input,
-                found: T::KIND,
-            });
+            return Err(ReduceError::Dtype { op: self.op, expected: self.input, found: T::KIND });
         }
         match first.checked_add(count) {
             Some(end) if end <= self.lanes => Ok(()),
-            _ => Err(ReduceError::Lane {
-                op: self.op,
-                lane: first,
-                count,
-                lanes: self.lanes,
-            }),
+            _ => Err(ReduceError::Lane { op: self.op, lane: first, count, lanes: self.lanes }),
         }
     }
 
@@ -185,26 +148,20 @@ impl Accumulator {
                 }
                 take_plain(family, skip, lanes, target, values);
             }
-            State::Position {
-                values: bests,
-                indices,
-            } => {
+            State::Position { values: bests, indices } => {
                 let max = family == Family::Position { max: true };
                 let Some(bests) = T::lanes_mut(bests) else {
                     return;
                 };
                 match target {
                     Target::Lane(lane) => {
-                        if let (Some(best), Some(at)) = (bests.get_mut(lane), indices.get_mut(lane))
-                        {
+                        if let (Some(best), Some(at)) = (bests.get_mut(lane), indices.get_mut(lane)) {
                             with_kind!(max, skip, locate::<T>(best, at, values, index));
                         }
                     }
                     Target::From(first) => {
                         let range = first..first + values.len();
-                        if let (Some(bests), Some(ats)) =
-                            (bests.get_mut(range.clone()), indices.get_mut(range))
-                        {
+                        if let (Some(bests), Some(ats)) = (bests.get_mut(range.clone()), indices.get_mut(range)) {
                             with_kind!(max, skip, locate_each::<T>(bests, ats, values, index));
                         }
                     }
@@ -215,15 +172,9 @@ impl Accumulator {
                 T::as_floats(values, &mut |offset, row| {
                     let target = target.after(offset);
                     match row {
-                        FloatRow::F64(row) => {
-                            take_floats(state, counts, skip, target, row, Grain::F64)
-                        }
-                        FloatRow::F32(row) => {
-                            take_floats(state, counts, skip, target, row, Grain::F32)
-                        }
-                        FloatRow::Whole(row) => {
-                            take_floats(state, counts, false, target, row, Grain::INTEGER)
-                        }
+                        FloatRow::F64(row) => take_floats(state, counts, skip, target, row, Grain::F64),
+                        FloatRow::F32(row) => take_floats(state, counts, skip, target, row, Grain::F32),
+                        FloatRow::Whole(row) => take_floats(state, counts, false, target, row, Grain::INTEGER),
                     }
                 });
             }
@@ -238,18 +189,11 @@ impl Accumulator {
     /// one after the other.
     pub fn merge(&mut self, other: &Accumulator) -> Result<()> {
         if (self.op, self.input, self.lanes) != (other.op, other.input, other.lanes) {
-            let describe =
-                |a: &Accumulator| format!("{} of {} over {} lanes", a.op, a.input, a.lanes);
-            return Err(ReduceError::Merge {
-                left: describe(self),
-                right: describe(other),
-            });
+            let describe = |a: &Accumulator| format!("{} of {} over {} lanes", a.op, a.input, a.lanes);
+            return Err(ReduceError::Merge { left: describe(self), right: describe(other) });
         }
         if self.op.is_ordered(self.input) {
-            return Err(ReduceError::Ordered {
-                op: self.op,
-                input: self.input,
-            });
+            return Err(ReduceError::Ordered { op: self.op, input: self.input });
         }
         let (family, skip) = (self.op.family(), self.op.skips_nan());
         self.counts.merge(&other.counts);
@@ -258,22 +202,12 @@ impl Accumulator {
             (State::Moments(a), State::Moments(b)) => a.merge(b),
             (State::Plain(a), State::Plain(b)) => {
                 // The states are rows of values themselves; counts add up.
-                let family = if family == Family::Count {
-                    Family::Sum
-                } else {
-                    family
-                };
+                let family = if family == Family::Count { Family::Sum } else { family };
                 with_dtype!(b.dtype(), T => if let Some(values) = <T as Reducible>::lanes(b) {
                     take_plain(family, skip, a, Target::From(0), values);
                 });
             }
-            (
-                State::Position { values, indices },
-                State::Position {
-                    values: theirs,
-                    indices: at,
-                },
-            ) => {
+            (State::Position { values, indices }, State::Position { values: theirs, indices: at }) => {
                 let max = family == Family::Position { max: true };
                 with_dtype!(self.input, T => {
                     if let (Some(a), Some(b)) = (<T as Reducible>::lanes_mut(values), <T as Reducible>::lanes(theirs)) {
@@ -307,23 +241,15 @@ impl Accumulator {
                 };
                 Ok(floats(single, self.lanes, rounded))
             }
-            (State::Moments(moments), Family::Spread { ddof, root }) => {
-                Ok(floats(single, self.lanes, |lane| {
-                    let variance = moments.variance(lane, self.counts.get(lane), ddof);
-                    Rounded::Done(if root { variance.sqrt() } else { variance })
-                }))
-            }
-            (State::Position { indices, .. }, _) => {
-                match indices.iter().position(|&at| at == NOWHERE) {
-                    None => Ok(LaneValues::I64(
-                        indices.into_iter().map(|at| at as i64).collect(),
-                    )),
-                    Some(lane) if op.skips_nan() && self.input.is_float() => {
-                        Err(ReduceError::AllNan { op, lane })
-                    }
-                    Some(lane) => Err(ReduceError::Empty { op, lane }),
-                }
-            }
+            (State::Moments(moments), Family::Spread { ddof, root }) => Ok(floats(single, self.lanes, |lane| {
+                let variance = moments.variance(lane, self.counts.get(lane), ddof);
+                Rounded::Done(if root { variance.sqrt() } else { variance })
+            })),
+            (State::Position { indices, .. }, _) => match indices.iter().position(|&at| at == NOWHERE) {
+                None => Ok(LaneValues::I64(indices.into_iter().map(|at| at as i64).collect())),
+                Some(lane) if op.skips_nan() && self.input.is_float() => Err(ReduceError::AllNan { op, lane }),
+                Some(lane) => Err(ReduceError::Empty { op, lane }),
+            },
             (State::Plain(values), family) => {
                 if let Some(lane) = self.counts.first_empty() {
                     return Err(ReduceError::Empty { op, lane });
@@ -337,9 +263,7 @@ impl Accumulator {
                     values => values,
                 })
             }
-            (State::Moments(_), _) => Err(ReduceError::Decode {
-                reason: "a state of another operation",
-            }),
+            (State::Moments(_), _) => Err(ReduceError::Decode { reason: "a state of another operation" }),
         }
     }
 
@@ -349,9 +273,7 @@ impl Accumulator {
             State::Plain(values) => values.len() * values.dtype().size(),
             State::Sum(bins) => bins.nbytes(),
             State::Moments(moments) => moments.nbytes(),
-            State::Position { values, indices } => {
-                values.len() * values.dtype().size() + indices.len() * 8
-            }
+            State::Position { values, indices } => values.len() * values.dtype().size() + indices.len() * 8,
         };
         size_of::<Accumulator>() + state + self.counts.len() * 8
     }
@@ -361,8 +283,7 @@ impl Accumulator {
     /// # Errors
     /// [`ReduceError::Encode`] does not happen for states that fit in memory.
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<()> {
-        let written =
-            postcard::to_extend(self, std::mem::take(out)).map_err(|_| ReduceError::Encode)?;
+        let written = postcard::to_extend(self, std::mem::take(out)).map_err(|_| ReduceError::Encode)?;
         *out = written;
         Ok(())
     }
@@ -373,19 +294,13 @@ impl Accumulator {
     /// # Errors
     /// [`ReduceError::Decode`] for anything else.
     pub fn decode(bytes: &[u8]) -> Result<Accumulator> {
-        let (state, rest) =
-            postcard::take_from_bytes::<Accumulator>(bytes).map_err(|_| ReduceError::Decode {
-                reason: "the bytes are cut short or damaged",
-            })?;
+        let (state, rest) = postcard::take_from_bytes::<Accumulator>(bytes)
+            .map_err(|_| ReduceError::Decode { reason: "the bytes are cut short or damaged" })?;
         if !rest.is_empty() {
-            return Err(ReduceError::Decode {
-                reason: "bytes are left over",
-            });
+            return Err(ReduceError::Decode { reason: "bytes are left over" });
         }
         if !state.is_sound() {
-            return Err(ReduceError::Decode {
-                reason: "the state contradicts itself",
-            });
+            return Err(ReduceError::Decode { reason: "the state contradicts itself" });
         }
         Ok(state)
     }
@@ -395,13 +310,8 @@ impl Accumulator {
         let Ok(fresh) = Accumulator::new(op, input, 0) else {
             return false;
         };
-        let counted = matches!(
-            op.family(),
-            Family::Mean | Family::Spread { .. } | Family::Extreme { .. }
-        );
-        let fits = |values: &LaneValues, model: &LaneValues| {
-            values.len() == lanes && values.dtype() == model.dtype()
-        };
+        let counted = matches!(op.family(), Family::Mean | Family::Spread { .. } | Family::Extreme { .. });
+        let fits = |values: &LaneValues, model: &LaneValues| values.len() == lanes && values.dtype() == model.dtype();
         lanes <= MOST_LANES
             && self.counts.len() == if counted { lanes } else { 0 }
             && match (&self.state, &fresh.state) {

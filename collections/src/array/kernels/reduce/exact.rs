@@ -53,13 +53,7 @@ impl Bins {
     }
 
     /// Adds a row of at most [`ROW`] values of known extent.
-    pub(super) fn add_row<F: Float>(
-        &mut self,
-        target: Target,
-        row: &[F],
-        extent: Extent,
-        grain: Grain,
-    ) {
+    pub(super) fn add_row<F: Float>(&mut self, target: Target, row: &[F], extent: Extent, grain: Grain) {
         if extent.largest >= HUGE || extent.largest.is_nan() {
             self.add_usual(target, row, grain);
         } else if extent.largest != 0.0 {
@@ -82,8 +76,7 @@ impl Bins {
             if x.abs() < HUGE {
                 *slot = x;
             } else if x.is_finite() {
-                rare.huge
-                    .add_value(target.lane(j), x * power_of_two(-SHIFT));
+                rare.huge.add_value(target.lane(j), x * power_of_two(-SHIFT));
             } else if let Some(special) = rare.special.get_mut(target.lane(j)) {
                 *special += x;
             }

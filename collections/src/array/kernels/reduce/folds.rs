@@ -44,13 +44,7 @@ pub(super) fn extreme<T: Reducible, const MAX: bool, const SKIP: bool>(values: &
     let mut best = extreme_start::<T, MAX, SKIP>();
     if T::NAN.is_none() {
         // Integers: the compiler knows how.
-        return values.iter().fold(best, |best, &x| {
-            if wins::<T, MAX, SKIP>(x, best) {
-                x
-            } else {
-                best
-            }
-        });
+        return values.iter().fold(best, |best, &x| if wins::<T, MAX, SKIP>(x, best) { x } else { best });
     }
     let (groups, rest) = values.as_chunks::<GROUP>();
     if !groups.is_empty() {
@@ -177,25 +171,15 @@ pub(super) fn some<T: Reducible>(values: &[T], truth: bool) -> bool {
 }
 
 /// Takes the truth of values into flags: all of them, or any.
-#[multiversion(targets(
-    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2",
-    "x86_64+avx2+fma+bmi2"
-))]
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
 pub(super) fn flag<T: Reducible, const ALL: bool>(flags: &mut [bool], values: &[T]) {
     for (flag, x) in flags.iter_mut().zip(values) {
-        *flag = if ALL {
-            *flag & x.truth()
-        } else {
-            *flag | x.truth()
-        };
+        *flag = if ALL { *flag & x.truth() } else { *flag | x.truth() };
     }
 }
 
 /// Counts the true values, lane by lane.
-#[multiversion(targets(
-    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2",
-    "x86_64+avx2+fma+bmi2"
-))]
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
 pub(super) fn count_each<T: Reducible>(counts: &mut [u64], values: &[T]) {
     for (count, x) in counts.iter_mut().zip(values) {
         *count = count.wrapping_add(u64::from(x.truth()));
@@ -203,10 +187,7 @@ pub(super) fn count_each<T: Reducible>(counts: &mut [u64], values: &[T]) {
 }
 
 /// Multiplies modulo 2^64, lane by lane.
-#[multiversion(targets(
-    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2",
-    "x86_64+avx2+fma+bmi2"
-))]
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
 pub(super) fn whole_multiply<T: Reducible>(products: &mut [u64], values: &[T]) {
     for (product, x) in products.iter_mut().zip(values) {
         *product = product.wrapping_mul(x.wrap());

@@ -145,10 +145,7 @@ macro_rules! float {
 float!(F32 f32, F64 f64);
 
 /// Conversion to floats in pieces of `N` values, which stay in the nearest cache.
-fn whole_floats<T: Reducible, const N: usize>(
-    values: &[T],
-    take: &mut dyn FnMut(usize, FloatRow<'_>),
-) {
+fn whole_floats<T: Reducible, const N: usize>(values: &[T], take: &mut dyn FnMut(usize, FloatRow<'_>)) {
     let mut floats = [0.0; N];
     for (piece, offset) in values.chunks(N).zip((0..).step_by(N)) {
         for (float, x) in floats.iter_mut().zip(piece) {

@@ -31,11 +31,7 @@ pub(super) struct Moments {
 
 impl Moments {
     pub(super) fn new(lanes: usize) -> Moments {
-        Moments {
-            sum: Bins::new(lanes),
-            squares: Bins::new(lanes),
-            scaled: None,
-        }
+        Moments { sum: Bins::new(lanes), squares: Bins::new(lanes), scaled: None }
     }
 
     /// Adds a row and its squares.
@@ -69,13 +65,7 @@ impl Moments {
     /// Takes the values that cannot be squared as they are out of the row and adds their scaled squares.
     /// What is not finite is dropped: the sum has it.
     #[cold]
-    fn set_apart<const N: usize>(
-        &mut self,
-        target: Target,
-        row: &mut [f64],
-        space: &mut [[f64; N]; 2],
-        grain: Grain,
-    ) {
+    fn set_apart<const N: usize>(&mut self, target: Target, row: &mut [f64], space: &mut [[f64; N]; 2], grain: Grain) {
         let scaled = self.scaled.get_or_insert_with(|| {
             let empty = Bins::new(self.squares.lanes());
             Box::new([empty.clone(), empty])
@@ -95,23 +85,9 @@ impl Moments {
         }
         for (bins, values) in scaled.iter_mut().zip(&apart) {
             let values = &values[..row.len()];
-            add_squares(
-                bins,
-                target,
-                values,
-                space,
-                simd::extent(values),
-                Grain::F64,
-            );
+            add_squares(bins, target, values, space, simd::extent(values), Grain::F64);
         }
-        add_squares(
-            &mut self.squares,
-            target,
-            row,
-            space,
-            simd::extent(row),
-            grain,
-        );
+        add_squares(&mut self.squares, target, row, space, simd::extent(row), grain);
     }
 
     pub(super) fn merge(&mut self, other: &Moments) {
@@ -119,10 +95,7 @@ impl Moments {
         self.squares.merge(&other.squares);
         if let Some(theirs) = &other.scaled {
             match &mut self.scaled {
-                Some(mine) => mine
-                    .iter_mut()
-                    .zip(theirs.iter())
-                    .for_each(|(a, b)| a.merge(b)),
+                Some(mine) => mine.iter_mut().zip(theirs.iter()).for_each(|(a, b)| a.merge(b)),
                 None => self.scaled = Some(theirs.clone()),
             }
         }
@@ -138,10 +111,7 @@ impl Moments {
         if freedom == 0 {
             return f64::NAN;
         }
-        let scaled = self
-            .scaled
-            .iter()
-            .flat_map(|scaled| scaled.iter().zip([-2 * SHIFT, 2 * SHIFT]));
+        let scaled = self.scaled.iter().flat_map(|scaled| scaled.iter().zip([-2 * SHIFT, 2 * SHIFT]));
         let squares = Bins::combined(std::iter::once((&self.squares, 0)).chain(scaled), lane);
         let spread = Fixed::spread(count, &sum, &squares);
         match count.checked_mul(freedom) {
@@ -151,12 +121,7 @@ impl Moments {
     }
 
     pub(super) fn nbytes(&self) -> usize {
-        let scaled = self
-            .scaled
-            .iter()
-            .flat_map(|scaled| scaled.iter())
-            .map(Bins::nbytes)
-            .sum::<usize>();
+        let scaled = self.scaled.iter().flat_map(|scaled| scaled.iter()).map(Bins::nbytes).sum::<usize>();
         self.sum.nbytes() + self.squares.nbytes() + scaled
     }
 
@@ -164,11 +129,7 @@ impl Moments {
     pub(super) fn is_sound(&self, lanes: usize) -> bool {
         self.sum.is_sound(lanes)
             && self.squares.is_sound(lanes)
-            && self
-                .scaled
-                .iter()
-                .flat_map(|scaled| scaled.iter())
-                .all(|bins| bins.is_sound(lanes))
+            && self.scaled.iter().flat_map(|scaled| scaled.iter()).all(|bins| bins.is_sound(lanes))
     }
 }
 

@@ -20,20 +20,12 @@ fn decode(x: f64) -> Option<(bool, u64, i32)> {
     let bits = x.to_bits();
     let field = ((bits >> 52) & 0x7ff) as i32;
     let fraction = bits & ((1 << 52) - 1);
-    let mantissa = if field == 0 {
-        fraction
-    } else {
-        fraction | 1 << 52
-    };
+    let mantissa = if field == 0 { fraction } else { fraction | 1 << 52 };
     if mantissa == 0 {
         return None;
     }
     let zeros = mantissa.trailing_zeros();
-    Some((
-        bits >> 63 == 1,
-        mantissa >> zeros,
-        field.max(1) - 1075 + zeros as i32,
-    ))
+    Some((bits >> 63 == 1, mantissa >> zeros, field.max(1) - 1075 + zeros as i32))
 }
 
 /// `2^exponent`, for exponents from -1074 to 1023.
@@ -59,39 +51,23 @@ impl Fixed {
             }
         }
         if parts.is_empty() {
-            return Fixed {
-                negative: false,
-                limbs: Limbs::new(),
-                exponent: 0,
-            };
+            return Fixed { negative: false, limbs: Limbs::new(), exponent: 0 };
         }
         // Room for carries and the sign, in two's complement while adding.
         let bits = (high - low) as usize + parts.len().ilog2() as usize + 2;
         if bits <= 128 {
-            let sum = parts
-                .iter()
-                .fold(0i128, |sum, &(negative, mantissa, exponent)| {
-                    let part = i128::from(mantissa) << (exponent - low);
-                    sum.wrapping_add(if negative { -part } else { part })
-                });
+            let sum = parts.iter().fold(0i128, |sum, &(negative, mantissa, exponent)| {
+                let part = i128::from(mantissa) << (exponent - low);
+                sum.wrapping_add(if negative { -part } else { part })
+            });
             let size = sum.unsigned_abs();
             let limbs = Limbs::from_slice(&[size as u64, (size >> 64) as u64]);
-            return Fixed {
-                negative: sum < 0,
-                limbs,
-                exponent: low,
-            }
-            .trimmed();
+            return Fixed { negative: sum < 0, limbs, exponent: low }.trimmed();
         }
         let mut limbs = Limbs::from_elem(0, bits.div_ceil(64));
         for (negative, mantissa, exponent) in parts {
             let shift = (exponent - low) as usize;
-            add_at(
-                &mut limbs,
-                shift / 64,
-                u128::from(mantissa) << (shift % 64),
-                negative,
-            );
+            add_at(&mut limbs, shift / 64, u128::from(mantissa) << (shift % 64), negative);
         }
         let negative = limbs.last().is_some_and(|limb| limb >> 63 == 1);
         if negative {
@@ -100,12 +76,7 @@ impl Fixed {
                 (*limb, carry) = (!*limb).overflowing_add(u64::from(carry));
             }
         }
-        Fixed {
-            negative,
-            limbs,
-            exponent: low,
-        }
-        .trimmed()
+        Fixed { negative, limbs, exponent: low }.trimmed()
     }
 
     fn trimmed(mut self) -> Fixed {
@@ -121,16 +92,8 @@ impl Fixed {
         let mut left = squares.clone();
         left.limbs = multiply(&squares.limbs, &[count]);
         let mut right = multiply(&sum.limbs, &sum.limbs);
-        let exponent = if right.is_empty() {
-            left.exponent
-        } else {
-            2 * sum.exponent
-        };
-        let common = if left.limbs.is_empty() {
-            exponent
-        } else {
-            exponent.min(left.exponent)
-        };
+        let exponent = if right.is_empty() { left.exponent } else { 2 * sum.exponent };
+        let common = if left.limbs.is_empty() { exponent } else { exponent.min(left.exponent) };
         left.limbs = shifted(&left.limbs, left.exponent - common);
         right = shifted(&right, exponent - common);
         left.exponent = common;
@@ -152,29 +115,16 @@ impl Fixed {
     /// The leading 128 bits.
     pub(super) fn leading(&self) -> Leading {
         let n = self.limbs.len();
-        let limb = |back: usize| {
-            n.checked_sub(back)
-                .and_then(|j| self.limbs.get(j))
-                .copied()
-                .unwrap_or(0)
-        };
+        let limb = |back: usize| n.checked_sub(back).and_then(|j| self.limbs.get(j)).copied().unwrap_or(0);
         let zeros = limb(1).leading_zeros();
         let top = u128::from(limb(1)) << 64 | u128::from(limb(2));
         if n == 0 {
-            return Leading {
-                negative: false,
-                mantissa: 0,
-                exponent: 0,
-                sticky: false,
-            };
+            return Leading { negative: false, mantissa: 0, exponent: 0, sticky: false };
         }
         let (mantissa, dropped) = if zeros == 0 {
             (top, limb(3) != 0)
         } else {
-            (
-                top << zeros | u128::from(limb(3) >> (64 - zeros)),
-                limb(3) << zeros != 0,
-            )
+            (top << zeros | u128::from(limb(3) >> (64 - zeros)), limb(3) << zeros != 0)
         };
         let below = self.limbs.get(..n.saturating_sub(3)).unwrap_or(&[]);
         Leading {
@@ -206,13 +156,7 @@ impl Fixed {
             }
             sticky |= remainder != 0;
         }
-        let mut quotient = Fixed {
-            negative: self.negative,
-            limbs,
-            exponent,
-        }
-        .trimmed()
-        .leading();
+        let mut quotient = Fixed { negative: self.negative, limbs, exponent }.trimmed().leading();
         quotient.sticky |= sticky;
         quotient
     }
@@ -241,14 +185,7 @@ fn add_at(limbs: &mut Limbs, index: usize, part: u128, negative: bool) {
 }
 
 fn multiply(a: &[u64], b: &[u64]) -> Limbs {
-    let mut product = Limbs::from_elem(
-        0,
-        if a.is_empty() || b.is_empty() {
-            0
-        } else {
-            a.len() + b.len()
-        },
-    );
+    let mut product = Limbs::from_elem(0, if a.is_empty() || b.is_empty() { 0 } else { a.len() + b.len() });
     for (i, &x) in a.iter().enumerate() {
         let mut carry = 0u128;
         for (slot, y) in product.iter_mut().skip(i).zip(b.iter().copied().chain([0])) {
@@ -320,20 +257,12 @@ impl Leading {
         if shift > 128 {
             return if self.negative { -0.0 } else { 0.0 };
         }
-        let kept = if shift == 128 {
-            0
-        } else {
-            self.mantissa >> shift
-        };
+        let kept = if shift == 128 { 0 } else { self.mantissa >> shift };
         let half = 1u128 << (shift - 1);
         let below = self.mantissa & (half | (half - 1));
         let up = below > half || below == half && (self.sticky || kept & 1 == 1);
         let kept = kept as u64 + u64::from(up);
-        let size = if unit > 971 {
-            f64::INFINITY
-        } else {
-            kept as f64 * power_of_two(unit)
-        };
+        let size = if unit > 971 { f64::INFINITY } else { kept as f64 * power_of_two(unit) };
         if self.negative { -size } else { size }
     }
 }
@@ -346,62 +275,29 @@ mod tests {
     fn one_rounding_at_the_edges_of_the_range() {
         let f = |terms: &[(f64, i32)]| Fixed::sum(terms.iter().copied()).leading();
         assert_eq!(f(&[(1.0, 0), (f64::EPSILON / 2.0, 0)]).to_f64(), 1.0);
-        assert_eq!(
-            f(&[(1.0, 0), (f64::EPSILON / 2.0, 0), (1e-300, 0)]).to_f64(),
-            1.0 + f64::EPSILON
-        );
+        assert_eq!(f(&[(1.0, 0), (f64::EPSILON / 2.0, 0), (1e-300, 0)]).to_f64(), 1.0 + f64::EPSILON);
         assert_eq!(f(&[(f64::MAX, 0), (f64::MAX, 0)]).to_f64(), f64::INFINITY);
-        assert_eq!(
-            f(&[(f64::MAX, 0), (f64::MAX, 0), (-f64::MAX, 0)]).to_f64(),
-            f64::MAX
-        );
-        assert_eq!(
-            f(&[(f64::MAX, 0), (power_of_two(969), 0)]).to_f64(),
-            f64::MAX
-        );
-        assert_eq!(
-            f(&[(f64::MAX, 0), (power_of_two(970), 0)]).to_f64(),
-            f64::INFINITY
-        );
+        assert_eq!(f(&[(f64::MAX, 0), (f64::MAX, 0), (-f64::MAX, 0)]).to_f64(), f64::MAX);
+        assert_eq!(f(&[(f64::MAX, 0), (power_of_two(969), 0)]).to_f64(), f64::MAX);
+        assert_eq!(f(&[(f64::MAX, 0), (power_of_two(970), 0)]).to_f64(), f64::INFINITY);
         assert_eq!(f(&[(5e-324, 0), (-1.0, 0), (1.0, 0)]).to_f64(), 5e-324);
         assert_eq!(f(&[(1.0, -1075)]).to_f64(), 0.0);
         assert_eq!(f(&[(1.0, -1075), (1.0, -2000)]).to_f64(), 5e-324);
         assert_eq!(f(&[(-3.0, 0), (1.0, 0)]).to_f64(), -2.0);
         assert_eq!(f(&[]).to_f64().to_bits(), 0);
-        assert_eq!(
-            f(&[(f64::from(f32::MAX), 0), (power_of_two(103), 0)]).to_f32(),
-            f32::INFINITY
-        );
+        assert_eq!(f(&[(f64::from(f32::MAX), 0), (power_of_two(103), 0)]).to_f32(), f32::INFINITY);
         // Rounding to f64 first would make a tie of this.
-        assert_eq!(
-            f(&[(1.0, 0), (power_of_two(-24), 0), (power_of_two(-80), 0)]).to_f32(),
-            1.0 + f32::EPSILON
-        );
+        assert_eq!(f(&[(1.0, 0), (power_of_two(-24), 0), (power_of_two(-80), 0)]).to_f32(), 1.0 + f32::EPSILON);
     }
 
     #[test]
     fn division_rounds_the_true_quotient() {
-        for (x, n) in [
-            (1.0, 3u64),
-            (2.0, 3),
-            (1e300, 7),
-            (10.0, u64::MAX),
-            (5e-324, 2),
-            (5e-324, 3),
-        ] {
+        for (x, n) in [(1.0, 3u64), (2.0, 3), (1e300, 7), (10.0, u64::MAX), (5e-324, 2), (5e-324, 3)] {
             let exact = Fixed::sum([(x, 0)].into_iter());
             // A 53-bit number by a small integer: the hardware division rounds the same true value.
-            let expected = if n == u64::MAX {
-                10.0 / power_of_two(64)
-            } else {
-                x / n as f64
-            };
+            let expected = if n == u64::MAX { 10.0 / power_of_two(64) } else { x / n as f64 };
             assert_eq!(exact.divided(&[n]).to_f64(), expected, "{x} / {n}");
-            assert_eq!(
-                exact.divided(&[n, 1]).to_f64(),
-                expected,
-                "{x} / {n} by long division"
-            );
+            assert_eq!(exact.divided(&[n, 1]).to_f64(), expected, "{x} / {n} by long division");
         }
     }
 
@@ -409,14 +305,8 @@ mod tests {
     fn spread_is_exact() {
         let x = [1.0, 1.0 + f64::EPSILON];
         let sum = Fixed::sum(x.iter().map(|&x| (x, 0)));
-        let squares = Fixed::sum(
-            x.iter()
-                .flat_map(|&x| [(x * x, 0), (x.mul_add(x, -(x * x)), 0)]),
-        );
+        let squares = Fixed::sum(x.iter().flat_map(|&x| [(x * x, 0), (x.mul_add(x, -(x * x)), 0)]));
         let spread = Fixed::spread(2, &sum, &squares);
-        assert_eq!(
-            spread.divided(&[2, 2]).to_f64(),
-            f64::EPSILON * f64::EPSILON / 4.0
-        );
+        assert_eq!(spread.divided(&[2, 2]).to_f64(), f64::EPSILON * f64::EPSILON / 4.0);
     }
 }

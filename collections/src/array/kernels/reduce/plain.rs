@@ -20,9 +20,7 @@ fn apply<S, T>(
 ) {
     match target {
         Target::Lane(lane) => lanes.get_mut(lane).map(|state| one(state, row)),
-        Target::From(first) => lanes
-            .get_mut(first..first + row.len())
-            .map(|states| many(states, row)),
+        Target::From(first) => lanes.get_mut(first..first + row.len()).map(|states| many(states, row)),
     };
 }
 
@@ -50,13 +48,9 @@ pub(super) fn take_plain<T: Reducible>(
                 );
             }
         }
-        (Family::Sum, LaneValues::U64(lanes)) => apply(
-            lanes,
-            target,
-            values,
-            |sum, row| *sum = sum.wrapping_add(folds::whole_total(row)),
-            folds::whole_add,
-        ),
+        (Family::Sum, LaneValues::U64(lanes)) => {
+            apply(lanes, target, values, |sum, row| *sum = sum.wrapping_add(folds::whole_total(row)), folds::whole_add)
+        }
         (Family::Product, LaneValues::U64(lanes)) => apply(
             lanes,
             target,
@@ -82,20 +76,12 @@ pub(super) fn take_plain<T: Reducible>(
             |count, row| *count = count.wrapping_add(folds::count_true(row)),
             folds::count_each,
         ),
-        (Family::Any, LaneValues::Bool(lanes)) => apply(
-            lanes,
-            target,
-            values,
-            |any, row| *any = *any || folds::some(row, true),
-            folds::flag::<T, false>,
-        ),
-        (Family::All, LaneValues::Bool(lanes)) => apply(
-            lanes,
-            target,
-            values,
-            |all, row| *all = *all && !folds::some(row, false),
-            folds::flag::<T, true>,
-        ),
+        (Family::Any, LaneValues::Bool(lanes)) => {
+            apply(lanes, target, values, |any, row| *any = *any || folds::some(row, true), folds::flag::<T, false>)
+        }
+        (Family::All, LaneValues::Bool(lanes)) => {
+            apply(lanes, target, values, |all, row| *all = *all && !folds::some(row, false), folds::flag::<T, true>)
+        }
         _ => {}
     }
 }

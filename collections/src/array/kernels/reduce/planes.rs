@@ -85,25 +85,16 @@ pub(super) struct Bound {
 impl Bound {
     /// The bound of a row of finite values with the given extent, not all zero.
     pub(super) fn new(extent: Extent, grain: Grain) -> Bound {
-        Bound {
-            top: exponent(extent.largest) + 1,
-            grain: (exponent(extent.smallest) - grain.digits).max(grain.floor),
-        }
+        Bound { top: exponent(extent.largest) + 1, grain: (exponent(extent.smallest) - grain.digits).max(grain.floor) }
     }
 
     /// The bounds of the squares rounded to `f64` and of the errors of this rounding; no bound for
     /// errors that are all zero. `digits` are those of the [`Grain`]. Neither overflow nor underflow may occur.
     pub(super) fn of_squares(self, extent: Extent, digits: i32) -> (Bound, Option<Bound>) {
         let (top, grain) = (2 * self.top, 2 * self.grain);
-        let squares = Bound {
-            top,
-            grain: grain.max(2 * exponent(extent.smallest) - 52),
-        };
+        let squares = Bound { top, grain: grain.max(2 * exponent(extent.smallest) - 52) };
         let exact = top - grain <= 53 || 2 * (digits + 1) <= 53;
-        let errors = (!exact).then_some(Bound {
-            top: top - 53,
-            grain,
-        });
+        let errors = (!exact).then_some(Bound { top: top - 53, grain });
         (squares, errors)
     }
 }
@@ -138,12 +129,7 @@ impl Target {
 impl Planes {
     /// Nothing added yet.
     pub(super) fn new(lanes: usize) -> Planes {
-        Planes {
-            lanes,
-            anchor: None,
-            planes: SmallVec::new(),
-            adds: SmallVec::from_elem(0, lanes.div_ceil(SEGMENT)),
-        }
+        Planes { lanes, anchor: None, planes: SmallVec::new(), adds: SmallVec::from_elem(0, lanes.div_ceil(SEGMENT)) }
     }
 
     /// The level whose unit suits values below `2^top`, and that unit.
@@ -162,19 +148,9 @@ impl Planes {
 
     /// Position of the plane of a level, made if missing.
     fn plane(&mut self, level: i32) -> usize {
-        let found = self
-            .planes
-            .iter()
-            .position(|p| p.level <= level)
-            .unwrap_or(self.planes.len());
+        let found = self.planes.iter().position(|p| p.level <= level).unwrap_or(self.planes.len());
         if self.planes.get(found).is_none_or(|p| p.level != level) {
-            self.planes.insert(
-                found,
-                Plane {
-                    level,
-                    sums: SmallVec::from_elem(0.0, self.lanes),
-                },
-            );
+            self.planes.insert(found, Plane { level, sums: SmallVec::from_elem(0.0, self.lanes) });
         }
         found
     }
@@ -203,11 +179,7 @@ impl Planes {
                 break;
             };
             let unit = self.unit(level + 1);
-            let Some(sums) = self
-                .planes
-                .get(index)
-                .and_then(|p| p.sums.get(range.clone()))
-            else {
+            let Some(sums) = self.planes.get(index).and_then(|p| p.sums.get(range.clone())) else {
                 break;
             };
             if simd::extent(sums).largest <= power_of_two(unit - 1) {
@@ -218,10 +190,8 @@ impl Planes {
             index = above + 1;
             let (higher, lower) = self.planes.split_at_mut(index);
             if let (Some(higher), Some(lower)) = (higher.last_mut(), lower.first_mut())
-                && let (Some(higher), Some(lower)) = (
-                    higher.sums.get_mut(range.clone()),
-                    lower.sums.get_mut(range.clone()),
-                )
+                && let (Some(higher), Some(lower)) =
+                    (higher.sums.get_mut(range.clone()), lower.sums.get_mut(range.clone()))
             {
                 simd::peel(higher, lower, magic(unit));
             }
@@ -240,11 +210,7 @@ impl Planes {
             let magic = magic(unit);
             let part = (left + magic) - magic;
             let plane = self.plane(level);
-            if let Some(sum) = self
-                .planes
-                .get_mut(plane)
-                .and_then(|p| p.sums.get_mut(lane))
-            {
+            if let Some(sum) = self.planes.get_mut(plane).and_then(|p| p.sums.get_mut(lane)) {
                 *sum += part;
             }
             left -= part;
@@ -310,11 +276,7 @@ impl Planes {
         let (level, unit) = self.level(bound.top);
         if bound.grain >= unit {
             let plane = self.plane(level);
-            if let Some(sums) = self
-                .planes
-                .get_mut(plane)
-                .and_then(|p| p.sums.get_mut(range))
-            {
+            if let Some(sums) = self.planes.get_mut(plane).and_then(|p| p.sums.get_mut(range)) {
                 simd::add(sums, row);
             }
         } else if bound.grain >= self.unit(level - 1) {
@@ -322,8 +284,7 @@ impl Planes {
             let low = self.plane(level - 1);
             let (above, below) = self.planes.split_at_mut(low);
             if let (Some(high), Some(low)) = (above.last_mut(), below.first_mut())
-                && let (Some(high), Some(low)) =
-                    (high.sums.get_mut(range.clone()), low.sums.get_mut(range))
+                && let (Some(high), Some(low)) = (high.sums.get_mut(range.clone()), low.sums.get_mut(range))
             {
                 simd::split(high, low, row, magic(unit));
             }
@@ -332,13 +293,9 @@ impl Planes {
             self.plane(level);
             self.plane(level - 1);
             let low = self.plane(level - 2);
-            if let Some([high, middle, low]) =
-                self.planes.get_mut(..=low).and_then(|p| p.last_chunk_mut())
-                && let (Some(high), Some(middle), Some(low)) = (
-                    high.sums.get_mut(range.clone()),
-                    middle.sums.get_mut(range.clone()),
-                    low.sums.get_mut(range),
-                )
+            if let Some([high, middle, low]) = self.planes.get_mut(..=low).and_then(|p| p.last_chunk_mut())
+                && let (Some(high), Some(middle), Some(low)) =
+                    (high.sums.get_mut(range.clone()), middle.sums.get_mut(range.clone()), low.sums.get_mut(range))
             {
                 simd::split_in_three(high, middle, low, row, magics);
             }
@@ -362,11 +319,7 @@ impl Planes {
             let (level, unit) = self.level(exponent(largest) + 1);
             let plane = self.plane(level);
             let range = first..first + rest.len();
-            if let Some(sums) = self
-                .planes
-                .get_mut(plane)
-                .and_then(|p| p.sums.get_mut(range))
-            {
+            if let Some(sums) = self.planes.get_mut(plane).and_then(|p| p.sums.get_mut(range)) {
                 simd::peel(sums, rest, magic(unit));
             }
         }
@@ -374,18 +327,12 @@ impl Planes {
 
     /// The planes' values of one lane; their sum is the lane's sum. Each is below `2^53` units.
     pub(super) fn terms(&self, lane: usize) -> impl Iterator<Item = f64> + Clone {
-        self.planes
-            .iter()
-            .filter_map(move |p| p.sums.get(lane).copied())
+        self.planes.iter().filter_map(move |p| p.sums.get(lane).copied())
     }
 
     /// Adds the other's sums, lane by lane.
     pub(super) fn merge(&mut self, other: &Planes) {
-        let room = self
-            .adds
-            .iter()
-            .zip(&other.adds)
-            .all(|(a, b)| a.saturating_add(*b) <= LIMIT);
+        let room = self.adds.iter().zip(&other.adds).all(|(a, b)| a.saturating_add(*b) <= LIMIT);
         if self.planes.is_empty() {
             self.clone_from(other);
         } else if room && self.anchor == other.anchor {
@@ -410,11 +357,7 @@ impl Planes {
     }
 
     pub(super) fn nbytes(&self) -> usize {
-        self.planes
-            .iter()
-            .map(|p| p.sums.len() * 8 + size_of::<Plane>())
-            .sum::<usize>()
-            + self.adds.len() * 4
+        self.planes.iter().map(|p| p.sums.len() * 8 + size_of::<Plane>()).sum::<usize>() + self.adds.len() * 4
     }
 
     /// Whether the fields can have come from this code (after decoding).
@@ -425,22 +368,15 @@ impl Planes {
             && self.adds.iter().all(|&adds| adds <= LIMIT)
             && (LOWEST..=700).contains(&anchor)
             && (self.anchor.is_some() || self.planes.is_empty())
-            && self
-                .planes
-                .windows(2)
-                .all(|pair| matches!(pair, [a, b] if a.level > b.level))
+            && self.planes.windows(2).all(|pair| matches!(pair, [a, b] if a.level > b.level))
             && self.planes.iter().all(|plane| {
                 let levels = (LOWEST - anchor).div_euclid(STEP)..=(800 - anchor).div_euclid(STEP);
                 levels.contains(&plane.level) && plane.sums.len() == lanes && {
                     // Multiples of the unit, below 53 bits of it and in range.
                     let unit = self.unit(plane.level);
                     let (magic, limit) = (magic(unit), power_of_two((unit + 53).min(800)));
-                    let whole =
-                        |x: f64| (x + magic) - magic == x || (x / 2.0 + magic) - magic == x / 2.0;
-                    plane
-                        .sums
-                        .iter()
-                        .all(|&sum| sum.abs() < limit && (sum.abs() >= limit / 4.0 || whole(sum)))
+                    let whole = |x: f64| (x + magic) - magic == x || (x / 2.0 + magic) - magic == x / 2.0;
+                    plane.sums.iter().all(|&sum| sum.abs() < limit && (sum.abs() >= limit / 4.0 || whole(sum)))
                 }
             })
     }

@@ -30,20 +30,11 @@ pub(super) struct Grain {
 
 impl Grain {
     /// Any `f64`.
-    pub(super) const F64: Grain = Grain {
-        digits: 52,
-        floor: -1074,
-    };
+    pub(super) const F64: Grain = Grain { digits: 52, floor: -1074 };
     /// An `f32` widened to `f64`.
-    pub(super) const F32: Grain = Grain {
-        digits: 23,
-        floor: -149,
-    };
+    pub(super) const F32: Grain = Grain { digits: 23, floor: -149 };
     /// An integer converted to `f64`.
-    pub(super) const INTEGER: Grain = Grain {
-        digits: 52,
-        floor: 0,
-    };
+    pub(super) const INTEGER: Grain = Grain { digits: 52, floor: 0 };
 }
 
 /// `f32` or `f64` as the loops need them.
@@ -103,10 +94,7 @@ pub(super) struct Extent {
     pub(super) smallest: f64,
 }
 
-#[multiversion(targets(
-    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2",
-    "x86_64+avx2+fma+bmi2"
-))]
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
 pub(super) fn extent<F: Float>(values: &[F]) -> Extent {
     let (mut high, mut low) = (F::ZERO, F::LAST);
     let (groups, rest) = values.as_chunks::<GROUP>();
@@ -128,17 +116,11 @@ pub(super) fn extent<F: Float>(values: &[F]) -> Extent {
         high = high.max(bits);
         low = low.min(F::below(bits));
     }
-    Extent {
-        largest: F::value(high),
-        smallest: F::value(F::above(low)),
-    }
+    Extent { largest: F::value(high), smallest: F::value(F::above(low)) }
 }
 
 /// The sum, in any order (exact by the caller's choice of the row).
-#[multiversion(targets(
-    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2",
-    "x86_64+avx2+fma+bmi2"
-))]
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
 pub(super) fn total<F: Float>(values: &[F]) -> f64 {
     let mut sum = 0.0;
     let (groups, rest) = values.as_chunks::<GROUP>();
@@ -158,10 +140,7 @@ pub(super) fn total<F: Float>(values: &[F]) -> f64 {
 }
 
 /// Splits every value, below `magic / 3`, at the unit of `magic` and sums high parts and low parts.
-#[multiversion(targets(
-    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2",
-    "x86_64+avx2+fma+bmi2"
-))]
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
 pub(super) fn split_total<F: Float>(values: &[F], magic: f64) -> (f64, f64) {
     // All `x + magic` are of one exponent, so their bits are counts of units and add up as integers:
     // a vector unit has other places for these than for the floats.
@@ -192,10 +171,7 @@ pub(super) fn split_total<F: Float>(values: &[F], magic: f64) -> (f64, f64) {
 }
 
 /// Takes the part above the unit of `magic` from every value and returns the sum of these parts.
-#[multiversion(targets(
-    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2",
-    "x86_64+avx2+fma+bmi2"
-))]
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
 pub(super) fn peel_total(values: &mut [f64], magic: f64) -> f64 {
     let mut sums = [0.0; 8];
     let mut sum = 0.0;
@@ -216,10 +192,7 @@ pub(super) fn peel_total(values: &mut [f64], magic: f64) -> f64 {
 }
 
 /// `plane[j] += values[j]`.
-#[multiversion(targets(
-    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2",
-    "x86_64+avx2+fma+bmi2"
-))]
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
 pub(super) fn add<F: Float>(plane: &mut [f64], values: &[F]) {
     for (sum, x) in plane.iter_mut().zip(values) {
         *sum += x.wide();
@@ -227,10 +200,7 @@ pub(super) fn add<F: Float>(plane: &mut [f64], values: &[F]) {
 }
 
 /// Splits every value at the unit of `magic`: the high part to one plane, the low part to the other.
-#[multiversion(targets(
-    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2",
-    "x86_64+avx2+fma+bmi2"
-))]
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
 pub(super) fn split<F: Float>(high: &mut [f64], low: &mut [f64], values: &[F], magic: f64) {
     for ((h, l), x) in high.iter_mut().zip(low).zip(values) {
         let x = x.wide();
@@ -241,10 +211,7 @@ pub(super) fn split<F: Float>(high: &mut [f64], low: &mut [f64], values: &[F], m
 }
 
 /// Splits every value at the units of both magics, to three planes.
-#[multiversion(targets(
-    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2",
-    "x86_64+avx2+fma+bmi2"
-))]
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
 pub(super) fn split_in_three<F: Float>(
     high: &mut [f64],
     middle: &mut [f64],
@@ -265,10 +232,7 @@ pub(super) fn split_in_three<F: Float>(
 }
 
 /// Moves the part above the unit of `magic` from every value to the plane.
-#[multiversion(targets(
-    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2",
-    "x86_64+avx2+fma+bmi2"
-))]
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
 pub(super) fn peel(plane: &mut [f64], values: &mut [f64], magic: f64) {
     for (sum, x) in plane.iter_mut().zip(values) {
         let q = (*x + magic) - magic;
@@ -278,10 +242,7 @@ pub(super) fn peel(plane: &mut [f64], values: &mut [f64], magic: f64) {
 }
 
 /// `squares[j] + errors[j]` is the exact square of `values[j]` (the error by fused multiply-add).
-#[multiversion(targets(
-    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2",
-    "x86_64+avx2+fma+bmi2"
-))]
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
 pub(super) fn square(values: &[f64], squares: &mut [f64], errors: &mut [f64]) {
     for ((x, s), e) in values.iter().zip(squares).zip(errors) {
         let p = x * x;

@@ -54,14 +54,12 @@ fn index_of(op: ReduceOp, values: &[f64]) -> i64 {
 /// The same results, bit by bit.
 fn same(a: &Result<LaneValues>, b: &Result<LaneValues>) -> bool {
     match (a, b) {
-        (Ok(LaneValues::F64(a)), Ok(LaneValues::F64(b))) => a
-            .iter()
-            .map(|x| x.to_bits())
-            .eq(b.iter().map(|x| x.to_bits())),
-        (Ok(LaneValues::F32(a)), Ok(LaneValues::F32(b))) => a
-            .iter()
-            .map(|x| x.to_bits())
-            .eq(b.iter().map(|x| x.to_bits())),
+        (Ok(LaneValues::F64(a)), Ok(LaneValues::F64(b))) => {
+            a.iter().map(|x| x.to_bits()).eq(b.iter().map(|x| x.to_bits()))
+        }
+        (Ok(LaneValues::F32(a)), Ok(LaneValues::F32(b))) => {
+            a.iter().map(|x| x.to_bits()).eq(b.iter().map(|x| x.to_bits()))
+        }
         (a, b) => a == b,
     }
 }
@@ -71,14 +69,9 @@ fn many_additions_carry_in_time() {
     // The first row, a quarter of the others, puts these at the top of what a plane takes; as many
     // rows would overflow it without carries.
     let rows = 30_000;
-    let row: Vec<f64> = (0..1100)
-        .map(|j| if j % 2 == 0 { 3.9 } else { -3.7 } + f64::from(j) * 1e-9)
-        .collect();
+    let row: Vec<f64> = (0..1100).map(|j| if j % 2 == 0 { 3.9 } else { -3.7 } + f64::from(j) * 1e-9).collect();
     let quarter: Vec<f64> = row.iter().map(|x| x / 4.0).collect();
-    let expected: Vec<f64> = row
-        .iter()
-        .map(|&x| x.mul_add(f64::from(rows), x / 4.0))
-        .collect();
+    let expected: Vec<f64> = row.iter().map(|&x| x.mul_add(f64::from(rows), x / 4.0)).collect();
     let mut lanes = Accumulator::new(ReduceOp::Sum, DType::F64, row.len()).unwrap();
     let mut ones = Accumulator::new(ReduceOp::Sum, DType::F64, 2).unwrap();
     lanes.row_to_lanes(0, &quarter, 0).unwrap();
@@ -102,10 +95,7 @@ fn merging_twice_itself_over_and_over_stays_exact() {
         state.merge(&copy).unwrap();
         factor *= 2.0;
     }
-    assert_eq!(
-        state.finish(),
-        Ok(LaneValues::F64(vec![0.1 * factor, -factor / 3.0]))
-    );
+    assert_eq!(state.finish(), Ok(LaneValues::F64(vec![0.1 * factor, -factor / 3.0])));
 }
 
 #[test]
@@ -118,10 +108,7 @@ fn specials() {
     assert_eq!(f64_of(ReduceOp::NanSum, &[nan, nan]).to_bits(), 0);
     assert_eq!(f64_of(ReduceOp::Sum, &[-0.0, -0.0]).to_bits(), 0);
     assert_eq!(f64_of(ReduceOp::Sum, &[f64::MAX, f64::MAX]), inf);
-    assert_eq!(
-        f64_of(ReduceOp::Sum, &[f64::MAX, f64::MAX, -f64::MAX]),
-        f64::MAX
-    );
+    assert_eq!(f64_of(ReduceOp::Sum, &[f64::MAX, f64::MAX, -f64::MAX]), f64::MAX);
     assert_eq!(f64_of(ReduceOp::Mean, &[f64::MAX, f64::MAX]), f64::MAX);
     assert_eq!(f64_of(ReduceOp::Mean, &[inf, 1.0]), inf);
     assert!(f64_of(ReduceOp::NanMean, &[nan]).is_nan());
@@ -140,26 +127,11 @@ fn specials() {
     assert_eq!(f64_of(ReduceOp::Max, &[-0.0, -0.0]).to_bits(), 0);
     assert_eq!(f64_of(ReduceOp::NanProd, &[nan, 3.0, -0.5]), -1.5);
     assert!(f64_of(ReduceOp::Prod, &[nan, 3.0]).is_nan());
-    assert_eq!(
-        whole(ReduceOp::Any, &[0.0, nan]),
-        Ok(LaneValues::Bool(vec![true]))
-    );
-    assert_eq!(
-        whole(ReduceOp::All, &[1.0, -0.0]),
-        Ok(LaneValues::Bool(vec![false]))
-    );
-    assert_eq!(
-        whole(ReduceOp::CountNonzero, &[1.0, -0.0, nan]),
-        Ok(LaneValues::I64(vec![2]))
-    );
-    assert_eq!(
-        whole(ReduceOp::Sum, &[true, true, false]),
-        Ok(LaneValues::I64(vec![2]))
-    );
-    assert_eq!(
-        whole(ReduceOp::Mean, &[true, true, false, false]),
-        Ok(LaneValues::F64(vec![0.5]))
-    );
+    assert_eq!(whole(ReduceOp::Any, &[0.0, nan]), Ok(LaneValues::Bool(vec![true])));
+    assert_eq!(whole(ReduceOp::All, &[1.0, -0.0]), Ok(LaneValues::Bool(vec![false])));
+    assert_eq!(whole(ReduceOp::CountNonzero, &[1.0, -0.0, nan]), Ok(LaneValues::I64(vec![2])));
+    assert_eq!(whole(ReduceOp::Sum, &[true, true, false]), Ok(LaneValues::I64(vec![2])));
+    assert_eq!(whole(ReduceOp::Mean, &[true, true, false, false]), Ok(LaneValues::F64(vec![0.5])));
 }
 
 #[test]
@@ -167,23 +139,14 @@ fn positions() {
     let nan = f64::NAN;
     let long: Vec<f64> = (0..1000).map(|j| f64::from((j * 7919) % 500)).collect();
     assert_eq!(index_of(ReduceOp::ArgMin, &long), 0);
-    assert_eq!(
-        index_of(ReduceOp::ArgMax, &long),
-        long.iter().position(|&x| x == 499.0).unwrap() as i64
-    );
+    assert_eq!(index_of(ReduceOp::ArgMax, &long), long.iter().position(|&x| x == 499.0).unwrap() as i64);
     assert_eq!(index_of(ReduceOp::ArgMin, &[2.0, 1.0, 1.0]), 1);
     assert_eq!(index_of(ReduceOp::ArgMin, &[2.0, nan, -9.0, nan]), 1);
     assert_eq!(index_of(ReduceOp::NanArgMin, &[2.0, nan, -9.0, nan]), 2);
     assert_eq!(index_of(ReduceOp::NanArgMax, &[nan, f64::NEG_INFINITY]), 1);
     assert_eq!(index_of(ReduceOp::ArgMin, &[0.0, -0.0]), 0);
     assert_eq!(index_of(ReduceOp::ArgMax, &[f64::NEG_INFINITY]), 0);
-    assert_eq!(
-        whole(ReduceOp::NanArgMax, &[nan, nan]),
-        Err(ReduceError::AllNan {
-            op: ReduceOp::NanArgMax,
-            lane: 0
-        })
-    );
+    assert_eq!(whole(ReduceOp::NanArgMax, &[nan, nan]), Err(ReduceError::AllNan { op: ReduceOp::NanArgMax, lane: 0 }));
 }
 
 #[test]
@@ -235,43 +198,19 @@ fn products_go_in_order() {
     state.row_to_lane(0, &values[..2], 0).unwrap();
     state.row_to_lane(0, &values[2..], 2).unwrap();
     let other = state.clone();
-    assert!(matches!(
-        state.merge(&other),
-        Err(ReduceError::Ordered { .. })
-    ));
-    assert_eq!(
-        state.finish(),
-        Ok(LaneValues::F64(vec![values.iter().product()]))
-    );
+    assert!(matches!(state.merge(&other), Err(ReduceError::Ordered { .. })));
+    assert_eq!(state.finish(), Ok(LaneValues::F64(vec![values.iter().product()])));
 }
 
 #[test]
 fn misuse_is_refused() {
     let mut state = Accumulator::new(ReduceOp::Sum, DType::F64, 4).unwrap();
-    assert!(matches!(
-        state.row_to_lane(0, &[1i32], 0),
-        Err(ReduceError::Dtype { .. })
-    ));
-    assert!(matches!(
-        state.row_to_lane(4, &[1.0], 0),
-        Err(ReduceError::Lane { .. })
-    ));
-    assert!(matches!(
-        state.row_to_lanes(3, &[1.0, 2.0], 0),
-        Err(ReduceError::Lane { .. })
-    ));
-    assert!(matches!(
-        state.row_to_lanes(usize::MAX, &[1.0], 0),
-        Err(ReduceError::Lane { .. })
-    ));
+    assert!(matches!(state.row_to_lane(0, &[1i32], 0), Err(ReduceError::Dtype { .. })));
+    assert!(matches!(state.row_to_lane(4, &[1.0], 0), Err(ReduceError::Lane { .. })));
+    assert!(matches!(state.row_to_lanes(3, &[1.0, 2.0], 0), Err(ReduceError::Lane { .. })));
+    assert!(matches!(state.row_to_lanes(usize::MAX, &[1.0], 0), Err(ReduceError::Lane { .. })));
     let other = Accumulator::new(ReduceOp::Sum, DType::F64, 3).unwrap();
-    assert!(matches!(
-        state.merge(&other),
-        Err(ReduceError::Merge { .. })
-    ));
-    assert!(matches!(
-        Accumulator::new(ReduceOp::Min, DType::I8, usize::MAX),
-        Err(ReduceError::TooManyLanes { .. })
-    ));
+    assert!(matches!(state.merge(&other), Err(ReduceError::Merge { .. })));
+    assert!(matches!(Accumulator::new(ReduceOp::Min, DType::I8, usize::MAX), Err(ReduceError::TooManyLanes { .. })));
     assert_eq!(state.finish(), Ok(LaneValues::F64(vec![0.0; 4])));
 }

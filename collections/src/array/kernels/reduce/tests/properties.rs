@@ -209,10 +209,8 @@ fn check_cut<T: Reducible>(
     pairs: &[(prop::sample::Index, prop::sample::Index)],
 ) {
     let expected = whole(op, values);
-    let mut bounds: Vec<(usize, bool, bool)> = cuts
-        .iter()
-        .map(|(at, one_by_one, coded)| (at.index(values.len()), *one_by_one, *coded))
-        .collect();
+    let mut bounds: Vec<(usize, bool, bool)> =
+        cuts.iter().map(|(at, one_by_one, coded)| (at.index(values.len()), *one_by_one, *coded)).collect();
     bounds.push((0, false, true));
     bounds.sort_unstable();
     let mut parts = Vec::new();
@@ -221,12 +219,10 @@ fn check_cut<T: Reducible>(
         let mut part = Accumulator::new(op, T::KIND, 1).unwrap();
         if one_by_one {
             for (j, x) in (start..).zip(&values[start..end]) {
-                part.row_to_lanes(0, std::slice::from_ref(x), j as u64)
-                    .unwrap();
+                part.row_to_lanes(0, std::slice::from_ref(x), j as u64).unwrap();
             }
         } else {
-            part.row_to_lane(0, &values[start..end], start as u64)
-                .unwrap();
+            part.row_to_lane(0, &values[start..end], start as u64).unwrap();
         }
         if coded {
             let mut bytes = vec![7];

@@ -1,0 +1,243 @@
+//! What cannot work says so: when it is called if that can be known, with the operation and the user's line.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ndarray::{ArrayD, IxDyn, s};
+use talatat::array::{
+    self, Array, arange, axis, concatenate, from_ndarray, map_blocks, ones, open_npy, stack, where_, zeros,
+};
+use talatat::graph::Error as GraphError;
+use talatat::prelude::*;
+use talatat::{Error, ExecutorChoice, Result};
+
+use crate::common::builder;
+
+/// The error of a call, which must name the operation, say these words and point to this file.
+#[track_caller]
+fn refused<T>(result: Result<T>, operation: &str, words: &str) {
+    let Err(error) = result else { panic!("{operation} was not refused") };
+    let text = error.to_string();
+    assert!(matches!(error, Error::Invalid(_)), "{text}");
+    assert!(text.starts_with(&format!("{operation}: ")), "{operation} is not named: {text}");
+    assert!(text.contains(words), "{words} is not said: {text}");
+    assert!(text.contains("bad_input.rs"), "the user's line is not named: {text}");
+}
+
+fn floats(shape: &[usize]) -> Array<f64> {
+    ones(shape)
+}
+
+#[test]
+fn shapes_that_do_not_match() {
+    refused((floats(&[3]) + floats(&[4])).check(), "add", "(3,) and (4,)");
+    refused((floats(&[2, 3]) * floats(&[2])).compute(), "multiply", "(2, 3) and (2,)");
+    refused(floats(&[3]).minimum(floats(&[2])).sum(..), "minimum", "(3,) and (2,)");
+    refused(where_(&ones::<bool>([3]), floats(&[2]), 0.0).check(), "where", "(3,) and (2,)");
+    refused(floats(&[3]).clip(floats(&[2]), 1.0).check(), "maximum", "do not match");
+    refused(floats(&[2, 3]).broadcast_to([2, 2]), "broadcast_to", "[2, 3]");
+    refused(floats(&[2, 3]).matmul(&floats(&[2, 3])), "matmul", "(2, 3) and (2, 3)");
+    refused(floats(&[2, 2, 3]).matmul(&floats(&[3, 3, 2])), "matmul", "do not match");
+    refused(floats(&[3]).matmul(&floats(&[])), "matmul", "scalar");
+    refused(floats(&[2, 3]).dot(&floats(&[2])), "dot", "do not match");
+}
+
+#[test]
+fn axes_and_indices_out_of_range() {
+    let x = floats(&[2, 3]);
+    refused(x.sum(2), "sum", "axis 2");
+    refused(x.sum(-3), "sum", "axis -3");
+    refused(x.mean([0, -2]), "mean", "twice");
+    refused(x.argmax(axis(5).keepdims()), "argmax", "axis 5");
+    refused(x.transpose([0, 0]), "transpose", "each of the 2 axes once");
+    refused(x.transpose([0]), "transpose", "each of the 2 axes once");
+    refused(x.expand_dims(4), "expand_dims", "axis 4");
+    refused(x.slice(s![2, ..]), "slice", "index 2");
+    refused(x.slice(s![.., -4]), "slice", "index -4");
+    refused(x.slice(s![.., .., ..]), "slice", "more indices");
+    refused(x.region(&[0..3, 0..3]), "region", "[0..3, 0..3]");
+    refused(x.reshape([4, 2]), "reshape", "6 elements");
+    refused(x.reshape([-1, -1]), "reshape", "6 elements");
+    refused(x.reshape([4, -1]), "reshape", "6 elements");
+    refused(concatenate(&[x.clone(), x.clone()], 2), "concatenate", "axis 2");
+    refused(concatenate(&[x.clone(), floats(&[2, 2])], 0), "concatenate", "(2, 2)");
+    refused(concatenate::<f64>(&[], 0), "concatenate", "no arrays");
+    refused(stack(&[x.clone(), floats(&[2])], 0), "stack", "(2,)");
+    refused(floats(&[0, 3]).min(0), "min", "zero-size");
+    refused(x.item(), "item", "one element");
+}
+
+#[test]
+fn chunks_that_do_not_fit() {
+    let x = floats(&[4, 6]);
+    refused(x.rechunk(vec![vec![2, 3], vec![6]]), "rechunk", "add up to 5");
+    refused(x.rechunk([1, 1, 1]), "rechunk", "3 axes");
+    refused(x.rechunk(0), "rechunk", "at least 1");
+    refused(x.rechunk("a lot"), "rechunk", "a lot");
+    refused(x.rechunk(("auto", "1 furlong")), "rechunk", "furlong");
+    refused(from_ndarray(ArrayD::<f64>::zeros(IxDyn(&[3])), vec![vec![1]]), "from_ndarray", "add up to 1");
+    refused(
+        map_blocks(&[&x.rechunk(2).unwrap()], vec![vec![4], vec![6]], |_, blocks| blocks[0].to_owned()),
+        "map_blocks",
+        "rechunk",
+    );
+}
+
+#[test]
+fn creations() {
+    refused(arange::<i64>(0, 5, 0), "arange", "step");
+    refused(arange::<f64>(0.0, f64::INFINITY, 1.0), "arange", "inf");
+    refused(array::linspace(0.0, f64::NAN, 3), "linspace", "NaN");
+    refused(array::uniform(1.0, 0.0, [3], 0), "uniform", "");
+    refused(array::normal(0.0, -1.0, [3], 0), "normal", "");
+    refused(array::integers(3, 3, [3], 0), "integers", "");
+}
+
+#[test]
+fn sizes_beyond_the_machine() {
+    // More elements than an usize counts, more blocks than a graph can hold: an error, no panic and no attempt.
+    let huge = zeros::<f64>([usize::MAX, 3]);
+    assert!(huge.compute().is_err());
+    assert!(zeros::<f64>([1 << 40]).rechunk(1).and_then(|x| x.compute()).is_err());
+}
+
+/// The error of a file, which must name the file.
+#[track_caller]
+fn unreadable(path: &std::path::Path, words: &str) {
+    let error = open_npy::<f64>(path.to_str().unwrap(), "auto").and_then(|x| x.compute()).expect_err("a broken file");
+    let text = error.to_string();
+    assert!(text.contains(words), "{words} is not said: {text}");
+    assert!(text.contains(path.file_name().unwrap().to_str().unwrap()), "the file is not named: {text}");
+}
+
+#[test]
+fn broken_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    unreadable(&path("missing.npy"), "missing.npy");
+
+    floats(&[10, 10]).to_npy(path("good.npy").to_str().unwrap()).unwrap();
+    let bytes = std::fs::read(path("good.npy")).unwrap();
+    for (name, length) in [("half.npy", 500), ("header.npy", 60), ("magic.npy", 4), ("empty.npy", 0)] {
+        std::fs::write(path(name), &bytes[..length]).unwrap();
+        unreadable(&path(name), "");
+    }
+    std::fs::write(path("text.npy"), "a,b\n1,2\n").unwrap();
+    unreadable(&path("text.npy"), "");
+
+    // Cut short between opening and reading.
+    std::fs::write(path("shrinks.npy"), &bytes).unwrap();
+    let x = open_npy::<f64>(path("shrinks.npy").to_str().unwrap(), 5).unwrap();
+    std::fs::write(path("shrinks.npy"), &bytes[..300]).unwrap();
+    let text = x.compute().unwrap_err().to_string();
+    assert!(text.contains("shrinks.npy"), "{text}");
+
+    ones::<f32>([3]).to_npy(path("small.npy").to_str().unwrap()).unwrap();
+    refused(open_npy::<f64>(path("small.npy").to_str().unwrap(), "auto"), "open_npy", "float32");
+}
+
+#[test]
+fn nothing_partial_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    // Folders that are missing are made, but not below a file.
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    let missing = folder.path().join("file/x.npy");
+    let counted = Arc::new(AtomicUsize::new(0));
+    let counter = counted.clone();
+    let x = floats(&[4])
+        .map_blocks(move |_, block| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            block.to_owned()
+        })
+        .unwrap();
+    assert!(x.to_npy(missing.to_str().unwrap()).is_err());
+    assert_eq!(counted.load(Ordering::SeqCst), 0, "the target is looked at before anything is computed");
+
+    // A task that fails leaves neither the file nor a part of it.
+    let fails = floats(&[4]).map_blocks(|_, _| -> ArrayD<f64> { panic!("in between") }).unwrap();
+    assert!(fails.to_npy(folder.path().join("x.npy").to_str().unwrap()).is_err());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "only the file from before");
+
+    // An older file stays as it was.
+    let old = folder.path().join("old.npy");
+    floats(&[2]).to_npy(old.to_str().unwrap()).unwrap();
+    assert!(fails.to_npy(old.to_str().unwrap()).is_err());
+    assert_eq!(open_npy::<f64>(old.to_str().unwrap(), "auto").unwrap().compute().unwrap().len(), 2);
+}
+
+#[test]
+fn a_limit_below_a_block() {
+    let session = builder().memory_limit(1000).build().unwrap();
+    let x = floats(&[100, 100]).rechunk(50).unwrap() + 1.0;
+    match x.compute_on(&session) {
+        Err(Error::Graph(GraphError::Memory { operation, needed, limit })) => {
+            assert_eq!(limit, 1000);
+            assert!(needed >= 50 * 50 * 8, "{needed}");
+            assert!(!operation.is_empty(), "{operation}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_function_that_panics() {
+    let session = builder().executor(ExecutorChoice::Threads).threads(2).build().unwrap();
+    let x = ones::<f32>([4, 6]).rechunk([2, 3]).unwrap();
+    let line = line!() + 1;
+    let y = x.map_blocks(|info, block| {
+        assert!(info.place[..] != [1, 1], "block {:?} is not to my liking", info.place);
+        block.to_owned()
+    });
+    let text = y.unwrap().compute_on(&session).unwrap_err().to_string();
+    let place = format!("bad_input.rs:{line}");
+    for words in ["map_blocks", "block 3", "float32[2, 3]", "not to my liking", &place] {
+        assert!(text.contains(words), "{words} is not said: {text}");
+    }
+    // The pool lives on.
+    assert_eq!((x + 1.0).sum(..).unwrap().item().unwrap().compute_on(&session).unwrap(), 48.0);
+}
+
+#[test]
+fn a_function_that_gives_another_shape() {
+    let x = floats(&[4]).rechunk(2).unwrap();
+    let y = x.map_blocks(|_, block| block.slice(s![..1]).to_owned().into_dyn());
+    let text = y.unwrap().compute().unwrap_err().to_string();
+    assert!(text.contains("[1]") && text.contains("[2]") && text.contains("bad_input.rs"), "{text}");
+}
+
+#[test]
+fn a_closure_cannot_travel() {
+    let session = builder().executor(ExecutorChoice::Serialize).build().unwrap();
+    let y = floats(&[4]).map_blocks(|_, block| block.to_owned()).unwrap();
+    match y.compute_on(&session) {
+        Err(Error::Graph(GraphError::NotPortable { operation, reason })) => {
+            assert!(operation.contains("map_blocks"), "{operation}: {reason}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn cancelled() {
+    for choice in [ExecutorChoice::Synchronous, ExecutorChoice::Threads] {
+        let cancel = Cancel::new();
+        let session = builder().executor(choice).threads(2).cancel(cancel.clone()).build().unwrap();
+        let y = floats(&[100])
+            .rechunk(1)
+            .unwrap()
+            .map_blocks(move |_, block| {
+                cancel.cancel();
+                block.to_owned()
+            })
+            .unwrap();
+        let result = y.sum(..).unwrap().compute_on(&session);
+        assert!(matches!(result, Err(Error::Graph(GraphError::Cancelled { .. }))), "{result:?}");
+    }
+}
+
+#[test]
+fn errors_at_run_time() {
+    let x = from_ndarray(ndarray::array![f64::NAN, f64::NAN], 1).unwrap();
+    let text = x.nanargmin(..).unwrap().compute().unwrap_err().to_string();
+    assert!(text.contains("nanargmin") && text.contains("bad_input.rs"), "{text}");
+}
