@@ -112,6 +112,7 @@ pub enum Op {
         offset: Dims,
     },
     /// Blocks that a collection of another kind makes.
+    #[cfg_attr(not(feature = "frame"), allow(dead_code))]
     Foreign {
         /// Who makes them.
         blocks: Arc<dyn Foreign>,

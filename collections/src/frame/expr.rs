@@ -34,6 +34,7 @@ pub(crate) enum Op {
     /// Partitions that are in memory.
     Data(Arc<[DataFrame]>),
     /// Partitions that a collection of another kind makes.
+    #[cfg_attr(not(feature = "array"), allow(dead_code))]
     Foreign(Arc<dyn Foreign>),
     /// A partition-wise step.
     Step { input: Node, step: Step },

@@ -13,7 +13,7 @@ use crate::array::dtype::{DType, Element, for_each_dtype};
 ///
 /// Implemented for the element types and not meant to be implemented or called elsewhere; it
 /// makes the functions of [`Block`] and [`Program`](super::Program) generic.
-pub trait Lane: Sized {
+pub trait Lane: super::reduce::Reducible + Sized {
     /// The slice, if its elements are of this type.
     fn slice<'a>(slice: &Slice<'a>) -> Option<&'a [Self]>;
     /// The slice, if its elements are of this type.

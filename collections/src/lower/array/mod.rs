@@ -4,6 +4,7 @@ mod assemble;
 mod blockwise;
 mod matmul;
 mod reduce;
+mod sink;
 mod source;
 
 use std::rc::Rc;

@@ -10,13 +10,14 @@ use smallvec::SmallVec;
 use talatat_graph::{Edge, Kernel, KernelError, KernelResult, Layer, TaskContext, Value};
 
 use super::blockwise::{LazyProgram, input_block};
+use super::sink::ReduceSink;
 use super::{Lowering, State, TINY, array, blocks, encode, source_error};
-use crate::array::dtype::{DType, Element, with_dtype};
+use crate::array::dtype::DType;
 use crate::array::expr::{Expr, ExprRef, Op, program_text};
 use crate::array::grid::{Dims, Grid};
 use crate::array::kernels::program::{Builder, Input};
 use crate::array::kernels::reduce::{Accumulator, LaneValues, ReduceOp};
-use crate::array::kernels::{Arg, Block, Lane, Program, TileSink};
+use crate::array::kernels::{Arg, Block, Program};
 use crate::error::Result;
 
 pub(super) const PARTIAL: &str = "array.reduce.partial";
@@ -75,96 +76,11 @@ impl Kernel for Partial {
         } else {
             compiled.eval_tiles(&arrays, &shape, &origin, &mut sink).map_err(source_error)?;
         }
-        match sink.error {
-            Some(error) => Err(error),
-            None => Ok(Value::block(State(sink.state))),
-        }
+        Ok(Value::block(State(sink.finish()?)))
     }
 
     fn encode(&self, _: u64) -> talatat_graph::Result<Vec<u8>> {
         encode(self)
-    }
-}
-
-/// Sends runs of elements to their lanes.
-struct ReduceSink {
-    state: Accumulator,
-    /// Steps of the lane number along each axis of the block; 0 along reduced axes.
-    lane_steps: Dims,
-    /// Steps along each axis of the index that `argmin` counts in, and the index of the block's first element.
-    index_steps: Dims,
-    index_origin: usize,
-    last_reduced: bool,
-    flat_from: usize,
-    error: Option<KernelError>,
-}
-
-impl ReduceSink {
-    fn new(state: Accumulator, shape: &[usize], origin: &[usize], reduced: &[bool], whole: Option<&[usize]>) -> Self {
-        let ndim = shape.len();
-        let (mut lane_steps, mut index_steps) = (Dims::from_elem(0, ndim), Dims::from_elem(0, ndim));
-        let (mut lane_step, mut index_step) = (1, 1);
-        for axis in (0..ndim).rev() {
-            if reduced[axis] {
-                index_steps[axis] = index_step;
-                index_step *= whole.map_or(shape[axis], |whole| whole[axis]);
-            } else {
-                lane_steps[axis] = lane_step;
-                lane_step *= shape[axis];
-            }
-        }
-        let last_reduced = reduced.last().copied().unwrap_or(true);
-        let suffix = reduced.iter().rev().take_while(|&&reduced| reduced == last_reduced).count();
-        // A run over several reduced axes has no index of its own unless the block is as wide as the array.
-        let indexed =
-            matches!(state.op(), ReduceOp::ArgMin | ReduceOp::ArgMax | ReduceOp::NanArgMin | ReduceOp::NanArgMax);
-        let flat_from = if last_reduced && indexed { ndim.saturating_sub(1) } else { ndim - suffix };
-        let index_origin = origin.iter().zip(&index_steps).map(|(start, step)| start * step).sum();
-        ReduceSink { state, lane_steps, index_steps, index_origin, last_reduced, flat_from, error: None }
-    }
-
-    /// Takes a whole block, row after row.
-    fn block(&mut self, block: &Block) -> KernelResult<()> {
-        let shape = block.shape().to_vec();
-        with_dtype!(block.dtype(), T => {
-            let view = block.view::<T>().map_err(source_error)?;
-            let flat: Vec<T> = view.iter().copied().collect();
-            let width = shape.last().copied().unwrap_or(1).max(1);
-            let mut position = Dims::from_elem(0, shape.len());
-            for row in flat.chunks(width) {
-                TileSink::row(self, &position, row);
-                for axis in (0..shape.len().saturating_sub(1)).rev() {
-                    position[axis] += 1;
-                    if position[axis] < shape[axis] {
-                        break;
-                    }
-                    position[axis] = 0;
-                }
-            }
-        });
-        Ok(())
-    }
-}
-
-impl TileSink for ReduceSink {
-    fn row<T: Element>(&mut self, position: &[usize], values: &[T]) {
-        let lane = position.iter().zip(&self.lane_steps).map(|(at, step)| at * step).sum();
-        let along: usize = position.iter().zip(&self.index_steps).map(|(at, step)| at * step).sum();
-        let index = (self.index_origin + along) as u64;
-        let values = T::tag(values);
-        // One of the branches is left when this is compiled for a type.
-        let taken = with_dtype!(T::DTYPE, U => match <U as Lane>::slice(&values) {
-            Some(values) if self.last_reduced => self.state.row_to_lane::<U>(lane, values, index),
-            Some(values) => self.state.row_to_lanes::<U>(lane, values, index),
-            None => Ok(()),
-        });
-        if let Err(error) = taken {
-            self.error.get_or_insert_with(|| source_error(error));
-        }
-    }
-
-    fn flat_from(&self, _: usize) -> usize {
-        self.flat_from
     }
 }
 
