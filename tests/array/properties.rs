@@ -308,3 +308,10 @@ fn building_never_computes() {
     });
     assert_eq!(array.unwrap().compute().unwrap().shape(), [22, 30]);
 }
+
+#[test]
+fn an_empty_chunk_under_an_empty_slice() {
+    let x = from_ndarray(ndarray::array![5.0], vec![vec![0, 1]]).unwrap();
+    let part = x.slice(ndarray::s![ndarray::NewAxis, ..]).unwrap().slice(ndarray::s![..0, ..]).unwrap();
+    check(&part, ArrayD::zeros(IxDyn(&[0, 1])));
+}

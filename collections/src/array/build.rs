@@ -171,8 +171,11 @@ pub(crate) fn slice(expr: &ExprRef, ranges: Vec<StepRange>, at: At) -> ExprRef {
 /// An axis of unknown length can only be taken whole.
 pub(crate) fn slice_axis(axis: &Axis, range: &StepRange) -> Axis {
     match axis {
-        Axis::Known(bounds) => Axis::from_lengths(touched(bounds, range).map(|piece| piece.count)),
-        unknown => unknown.clone(),
+        // Taken whole, an axis keeps its chunks, the empty ones too: an array that is not cut at all does.
+        Axis::Known(bounds) if axis.length().is_none_or(|length| !range.is_all(length)) => {
+            Axis::from_lengths(touched(bounds, range).map(|piece| piece.count))
+        }
+        whole => whole.clone(),
     }
 }
 

@@ -28,10 +28,18 @@ pub(super) struct Slice {
     ranges: Vec<StepRange>,
 }
 
-/// The pieces of a range along an axis: those of unknown length are taken whole.
+/// The pieces of a range along an axis, one for each chunk of the cut axis (see [`crate::array::build::slice_axis`]).
 fn pieces(axis: &Axis, range: &StepRange) -> SmallVec<[Piece; 4]> {
+    let whole = |chunk: usize, bounds: &[usize]| Piece {
+        chunk,
+        position: bounds[chunk],
+        count: bounds[chunk + 1] - bounds[chunk],
+    };
     match axis.bounds() {
         None => (0..axis.chunks()).map(|chunk| Piece { chunk, position: 0, count: 0 }).collect(),
+        Some(bounds) if axis.length().is_some_and(|length| range.is_all(length)) => {
+            (0..axis.chunks()).map(|chunk| whole(chunk, bounds)).collect()
+        }
         Some(_) if range.length == 0 => SmallVec::from_slice(&[Piece { chunk: 0, position: 0, count: 0 }]),
         Some(bounds) => touched(bounds, range).collect(),
     }
