@@ -242,7 +242,38 @@ impl Expr {
     }
 }
 
+impl Drop for Expr {
+    /// A chain of operations is dropped link by link: its depth is no limit.
+    fn drop(&mut self) {
+        fn take(op: &mut Op) -> Vec<ExprRef> {
+            std::mem::replace(op, Op::Concatenate { inputs: Vec::new(), axis: 0 }).into_inputs()
+        }
+        if self.op.inputs().len() == 0 {
+            return;
+        }
+        let mut pending = take(&mut self.op);
+        while let Some(mut expr) = pending.pop() {
+            // Whoever holds the last handle goes on with the inputs.
+            if let Some(last) = Arc::get_mut(&mut expr) {
+                pending.append(&mut take(&mut last.op));
+            }
+        }
+    }
+}
+
 impl Op {
+    /// The arrays that are read, given up.
+    fn into_inputs(self) -> Vec<ExprRef> {
+        match self {
+            Op::Blockwise { inputs, .. } | Op::Concatenate { inputs, .. } | Op::MapBlocks { inputs, .. } => inputs,
+            Op::Reduce { input, .. } | Op::Slice { input, .. } | Op::Rechunk { input } | Op::Reshape { input } => {
+                vec![input]
+            }
+            Op::MatMul { inputs } => inputs.into(),
+            Op::Memory { .. } | Op::Persisted { .. } | Op::Npy { .. } | Op::Foreign { .. } => Vec::new(),
+        }
+    }
+
     /// The arrays that are read.
     pub fn inputs(&self) -> std::slice::Iter<'_, ExprRef> {
         match self {

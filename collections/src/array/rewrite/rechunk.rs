@@ -24,7 +24,7 @@ pub(super) fn merge(expr: &Expr) -> Option<ExprRef> {
         Op::Blockwise { inputs, .. } if inputs.is_empty() => Some(expr.with(expr.grid.clone(), input.op.clone())),
         // Inputs that are themselves made anew are cut instead of the result.
         Op::Blockwise { program, inputs } => {
-            let sources = inputs.iter().all(|input| made_anew(input));
+            let sources = inputs.iter().all(|input| made_anew(input, DEEPEST));
             if !sources {
                 return None;
             }
@@ -44,11 +44,14 @@ pub(super) fn merge(expr: &Expr) -> Option<ExprRef> {
     }
 }
 
+/// How far down sources are looked for: a longer chain is cut where it ends.
+const DEEPEST: u32 = 6;
+
 /// Whether an array can be made in other chunks at no cost.
-fn made_anew(expr: &Expr) -> bool {
+fn made_anew(expr: &Expr, depth: u32) -> bool {
     match &expr.op {
         Op::Memory { .. } | Op::Npy { .. } | Op::Rechunk { .. } => true,
-        Op::Blockwise { inputs, .. } => inputs.iter().all(|input| made_anew(input)),
+        Op::Blockwise { inputs, .. } => depth > 0 && inputs.iter().all(|input| made_anew(input, depth - 1)),
         _ => false,
     }
 }
