@@ -93,8 +93,31 @@ impl<T: Payload> Collection for Delayed<T> {
     }
 
     fn describe_expression(&self, _: bool) -> String {
-        let mut inputs = 0;
-        self.node.inputs(&mut |_| inputs += 1);
-        format!("{} of {inputs} delayed inputs\n", self.node.name())
+        describe(&self.node)
     }
+}
+
+/// The calls as an indented tree, each with its inputs below it; one that was shown before is not taken apart again.
+fn describe(root: &Node) -> String {
+    const LINES: usize = 40;
+    let mut text = String::new();
+    let mut seen = hashbrown::HashSet::new();
+    let mut stack = vec![(root, 0_usize)];
+    let mut lines = 0;
+    while let Some((node, depth)) = stack.pop() {
+        if lines == LINES {
+            text.push_str("...\n");
+            break;
+        }
+        lines += 1;
+        let at = stack.len();
+        if seen.insert(node.key()) {
+            node.inputs(&mut |input| stack.push((input, depth + 1)));
+            stack[at..].reverse();
+            text.push_str(&format!("{:indent$}{}\n", "", node.name(), indent = 2 * depth));
+        } else {
+            text.push_str(&format!("{:indent$}{} (as above)\n", "", node.name(), indent = 2 * depth));
+        }
+    }
+    text
 }
