@@ -1,6 +1,7 @@
 //! Aggregations of any partitioning against eager polars.
 
 use proptest::prelude::*;
+use talatat::Compute;
 use talatat::frame::polars::prelude::*;
 use talatat::frame::{Frame, agg};
 
@@ -135,4 +136,29 @@ fn keys_may_be_expressions() {
         .unwrap();
     let got = everywhere(&table);
     assert!(got.equals(&df!("odd" => [0_i64, 1], "sum" => [60_i64, 90]).unwrap()), "{got}");
+}
+
+/// Merging sums of partitions is what polars would hand to threads of its own, if it were let: the last bits then differ from run to run.
+#[test]
+fn float_sums_have_the_same_bits_every_time() {
+    let mut state = 1_u64;
+    let mut draw = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state >> 33
+    };
+    let rows: Vec<(String, f64)> =
+        (0..5000).map(|_| (format!("key {}", draw() % 5), (draw() as f64 - 1e9) / 7.0)).collect();
+    let (keys, values): (Vec<String>, Vec<f64>) = rows.into_iter().unzip();
+    let frame = Frame::from_polars(df!("k" => keys, "x" => values).unwrap(), 9);
+    let table =
+        frame.groupby(["k"]).unwrap().agg([agg::sum("x").alias("sum"), agg::count("x"), agg::max("x")]).unwrap();
+    let mut seen = std::collections::BTreeSet::new();
+    for (_, session) in crate::common::sessions() {
+        for _ in 0..30 {
+            let got = table.compute_on(session).unwrap();
+            let sums = got.column("sum").unwrap().f64().unwrap();
+            seen.insert(sums.into_no_null_iter().map(f64::to_bits).collect::<Vec<u64>>());
+        }
+    }
+    assert_eq!(seen.len(), 1, "there were {} different answers", seen.len());
 }

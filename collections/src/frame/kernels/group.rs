@@ -1,6 +1,7 @@
 //! The stages of an aggregation.
 
 use polars::prelude::{DataFrame, Expr, IntoLazy, PolarsError, SortMultipleOptions, col};
+use polars_plan::plans::AExprSorted;
 use serde::{Deserialize, Serialize};
 use talatat_graph::{Kernel, KernelError, KernelResult, Result, TaskContext, Value};
 
@@ -33,9 +34,11 @@ impl GroupKernel {
         let query = if !self.grouped || self.keys.is_empty() {
             query.select(exprs)
         } else {
-            let keys: Vec<Expr> = self.keys.iter().map(|key| col(key.as_str())).collect();
-            // Groups in the order of their first rows: the order of a hash table differs from run to run, and with it what polars knows
-            // of the order of keys, and with that the order in which it adds floats.
+            // Polars' planner hands some aggregations by plain columns to its streaming engine, whose threads are its own and cut the
+            // rows as they come: sums of floats then differ from run to run. A key that is more than a column stays with the engine
+            // that runs on this thread. Forgetting whether a key is sorted is such a one; it costs nothing and changes no value.
+            let keys: Vec<Expr> =
+                self.keys.iter().map(|key| col(key.as_str()).set_sorted_flag(AExprSorted::default())).collect();
             query.group_by_stable(keys).agg(exprs)
         };
         if self.sorted.is_empty() {
