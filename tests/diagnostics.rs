@@ -28,7 +28,6 @@ fn an_explanation() {
       dedupe   4 -> 4 tasks
       fuse     4 -> 4 tasks
       check    4 -> 4 tasks
-      order    4 -> 4 tasks
       operation     tasks       reads       makes     largest
       increment         2         0 B         0 B         0 B
       add               2         0 B         0 B         0 B

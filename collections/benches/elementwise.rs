@@ -43,7 +43,7 @@ trait SliceOf: Sized {
 impl SliceOf for f64 {
     fn slice_of<T: Element>(values: &[T]) -> Option<&[f64]> {
         use talatat_collections::array::kernels::Lane;
-        f64::slice(&T::tag(values))
+        f64::slice(&<T as Lane>::tag(values))
     }
 }
 

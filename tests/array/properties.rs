@@ -51,8 +51,11 @@ fn floats(most_axes: usize) -> impl Strategy<Value = (ArrayD<f64>, Vec<Vec<usize
     })
 }
 
+/// An array and the chunks of two ways to cut it.
+type Cut = (ArrayD<f64>, Vec<Vec<usize>>, Vec<Vec<usize>>);
+
 /// Two shapes that match by broadcasting, and the arrays.
-fn broadcastable() -> impl Strategy<Value = [(ArrayD<f64>, Vec<Vec<usize>>, Vec<Vec<usize>>); 2]> {
+fn broadcastable() -> impl Strategy<Value = [Cut; 2]> {
     let repeated = |shape: Vec<usize>, mask: u8, drop: usize| -> Vec<usize> {
         let shape = shape.into_iter().enumerate();
         shape.map(|(axis, length)| if mask >> axis & 1 == 1 { 1 } else { length }).skip(drop).collect()

@@ -43,7 +43,7 @@ pub fn open_npy<T: Element>(url: &str, chunks: impl Into<Chunks>) -> Result<Arra
     Ok(Array::from_expr(Expr::new(T::DTYPE, grid, op, None, at)))
 }
 
-/// Where and what [`Array::to_npy`] will write; found out before anything is computed.
+/// Where a `.npy` file will be written; found out before anything is computed.
 ///
 /// ```
 /// use talatat::array::NpyTarget;

@@ -80,7 +80,7 @@ fn rebuild(graph: TaskGraph, next: &[u32], depth: &[u8]) -> TaskGraph {
         block_of[last.index()] = fused.rows;
         fused.rows += 1;
         for (step, &task) in chain.iter().enumerate() {
-            let part = if step == 0 { 0 } else { graph.inputs(task)[0].part().unwrap_or(0) };
+            let part = if step == 0 { 0 } else { graph.inputs(task)[0].part().unwrap_or(WHOLE) };
             fused.steps.push(StepAt { block: graph.block_of[task.index()], part });
         }
         // Between two steps both results are alive; the chain's own result is counted with the task.
@@ -111,6 +111,9 @@ fn rebuild(graph: TaskGraph, next: &[u32], depth: &[u8]) -> TaskGraph {
     built.outputs = graph.outputs.iter().map(|edge| edge.with_task(TaskId(number[edge.task.index()]))).collect();
     built
 }
+
+/// Stands for the whole result of the step before, parts or not.
+const WHOLE: u32 = u32::MAX;
 
 /// What is known of a fused layer while its tasks are collected.
 struct FusedLayer {
@@ -225,7 +228,7 @@ impl Step<'_> {
     /// Hands the result of the previous step over to this one.
     pub fn input(&self, previous: Value) -> KernelResult<Value> {
         match previous {
-            Value::Parts(parts) if !parts.is_empty() => parts
+            Value::Parts(parts) if self.part != WHOLE => parts
                 .into_iter()
                 .nth(self.part as usize)
                 .ok_or_else(|| KernelError::new(format!("there is no part {}", self.part))),
