@@ -51,28 +51,42 @@ impl<U: Element> From<U> for Operand<U> {
     }
 }
 
+impl<U: Element> Operand<U> {
+    /// The scalar; an array goes to the end of `arrays` instead.
+    fn part(&self, arrays: &mut Vec<ExprRef>) -> Result<Option<Scalar>> {
+        match &self.0 {
+            Side::Scalar(scalar) => Ok(Some((*scalar).into())),
+            Side::Array(array) => {
+                arrays.push(array.expr()?.clone());
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// The register of an operand: a constant for a scalar, else that of the next array.
+fn register(
+    builder: &mut Builder,
+    scalar: Option<Scalar>,
+    arrays: &mut impl Iterator<Item = Reg>,
+    operation: &'static str,
+) -> std::result::Result<Reg, KernelError> {
+    match scalar {
+        Some(scalar) => builder.constant(scalar),
+        None => arrays.next().ok_or(KernelError::Arguments { operation, expected: 1, found: 0 }),
+    }
+}
+
 type At = &'static Location<'static>;
 
 /// A binary operation on expressions or scalars; at least one side is an array.
 fn binary<T: Element, U: Element>(op: BinaryOp, a: &Operand<T>, b: &Operand<U>, at: At) -> Result<ExprRef> {
     let mut arrays: Vec<ExprRef> = Vec::with_capacity(2);
-    let mut scalars: [Option<Scalar>; 2] = [None, None];
-    match &a.0 {
-        Side::Array(array) => arrays.push(array.expr()?.clone()),
-        Side::Scalar(scalar) => scalars[0] = Some((*scalar).into()),
-    }
-    match &b.0 {
-        Side::Array(array) => arrays.push(array.expr()?.clone()),
-        Side::Scalar(scalar) => scalars[1] = Some((*scalar).into()),
-    }
+    let scalars = (a.part(&mut arrays)?, b.part(&mut arrays)?);
     elementwise(op.name(), &arrays, at, |builder, registers| {
         let mut registers = registers.iter().copied();
-        let mut side = |builder: &mut Builder, scalar: Option<Scalar>| match scalar {
-            Some(scalar) => builder.constant(scalar),
-            None => registers.next().ok_or(KernelError::Arguments { operation: op.name(), expected: 2, found: 1 }),
-        };
-        let a = side(builder, scalars[0])?;
-        let b = side(builder, scalars[1])?;
+        let a = register(builder, scalars.0, &mut registers, op.name())?;
+        let b = register(builder, scalars.1, &mut registers, op.name())?;
         let compares =
             matches!(op, BinaryOp::Eq | BinaryOp::Ne | BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge);
         match (T::DTYPE.kind(), U::DTYPE.kind()) {
@@ -261,27 +275,11 @@ where
     let (a, b) = (a.into(), b.into());
     let select = || {
         let mut arrays = vec![condition.expr()?.clone()];
-        let a = match &a.0 {
-            Side::Array(array) => {
-                arrays.push(array.expr()?.clone());
-                None
-            }
-            Side::Scalar(scalar) => Some((*scalar).into()),
-        };
-        let b: Option<Scalar> = match &b.0 {
-            Side::Array(array) => {
-                arrays.push(array.expr()?.clone());
-                None
-            }
-            Side::Scalar(scalar) => Some((*scalar).into()),
-        };
+        let scalars = (a.part(&mut arrays)?, b.part(&mut arrays)?);
         elementwise("where", &arrays, at, |builder, registers| {
             let mut others = registers[1..].iter().copied();
-            let mut side = |builder: &mut Builder, scalar: Option<Scalar>| match scalar {
-                Some(scalar) => builder.constant(scalar),
-                None => others.next().ok_or(KernelError::Arguments { operation: "where", expected: 3, found: 2 }),
-            };
-            let (a, b) = (side(builder, a)?, side(builder, b)?);
+            let a = register(builder, scalars.0, &mut others, "where")?;
+            let b = register(builder, scalars.1, &mut others, "where")?;
             builder.select(registers[0], a, b)
         })
     };

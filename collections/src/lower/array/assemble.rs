@@ -315,10 +315,10 @@ pub(super) fn lower_rechunk(lowering: &mut Lowering, expr: &Expr, input: &ExprRe
 /// `array.reshape`: blocks that are runs of the flat array, from blocks that are runs of it.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Reshape {
-    /// Where the input's blocks begin in the flat array, and its end.
-    from: Vec<usize>,
-    /// The same of the result.
-    to: Vec<usize>,
+    /// The flat array as the input cuts it.
+    from: Axis,
+    /// The flat array as the result cuts it.
+    to: Axis,
     grid: Grid,
     dtype: DType,
 }
@@ -330,13 +330,15 @@ impl Kernel for Reshape {
 
     fn run(&self, task: TaskContext, inputs: &mut [Value]) -> KernelResult<Value> {
         let shape = self.grid.block_shape(&self.grid.place(task.block as usize));
-        let (from, to) = (Axis::Known(self.from.as_slice().into()), Axis::Known(self.to.as_slice().into()));
+        let (Some(from), Some(to)) = (self.from.bounds(), self.to.bounds()) else {
+            return Err(KernelError::new("a reshape of unknown lengths"));
+        };
         with_dtype!(self.dtype, T => {
             let mut flat: Vec<T> = pool::take(shape.iter().product());
-            let sources = overlaps(&to, task.block as usize, &from);
+            let sources = overlaps(&self.to, task.block as usize, &self.from);
             for ((source, range), input) in sources.iter().zip(inputs.iter()) {
                 let view = array(input)?.view::<T>().map_err(source_error)?;
-                let start = (self.to[task.block as usize] + range.start) - self.from[*source];
+                let start = (to[task.block as usize] + range.start) - from[*source];
                 let target = flat.get_mut(range.clone()).ok_or_else(|| KernelError::new("a run beyond its block"))?;
                 match view.as_slice() {
                     Some(values) if start + target.len() <= values.len() => {
@@ -354,20 +356,16 @@ impl Kernel for Reshape {
     }
 }
 
-/// Where the blocks of a grid begin in the flat array, if each of them is a run of it.
-fn runs(grid: &Grid) -> Vec<usize> {
-    let mut bounds = vec![0];
-    for block in 0..grid.blocks() {
-        bounds.push(bounds[block] + grid.block_shape(&grid.place(block)).iter().product::<usize>());
-    }
-    bounds
+/// The flat array, cut where the blocks of a grid begin, if each of them is a run of it.
+fn runs(grid: &Grid) -> Axis {
+    Axis::from_lengths((0..grid.blocks()).map(|block| grid.block_shape(&grid.place(block)).iter().product()))
 }
 
 /// The input is cut so that its blocks are runs of the flat array (see [`crate::array::shape`]).
 pub(super) fn lower_reshape(lowering: &mut Lowering, expr: &Expr, input: &ExprRef) -> Result<Vec<Edge>> {
     let sources = blocks(lowering, input)?;
     let (from, to) = (runs(&input.grid), runs(&expr.grid));
-    let axes = (Axis::Known(from.as_slice().into()), Axis::Known(to.as_slice().into()));
+    let axes = (from.clone(), to.clone());
     let kernel = Reshape { from, to, grid: expr.grid.clone(), dtype: expr.dtype };
     let layer = lowering.graph.layer(layer(expr, kernel));
     (0..expr.grid.blocks())

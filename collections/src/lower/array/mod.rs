@@ -65,6 +65,13 @@ impl GraphBlock for Block {
 /// The state of a reduction on its way.
 pub(super) struct State(pub(super) Accumulator);
 
+impl State {
+    /// Takes the state out of an input; one that others hold, too, is copied.
+    fn take(value: &mut Value) -> KernelResult<Accumulator> {
+        Ok(Arc::try_unwrap(value.take::<State>()?).map_or_else(|shared| shared.0.clone(), |state| state.0))
+    }
+}
+
 impl GraphBlock for State {
     fn nbytes(&self) -> usize {
         self.0.nbytes()

@@ -61,10 +61,7 @@ impl Kernel for Partial {
         let lanes =
             shape.iter().zip(&self.reduced).filter(|(_, reduced)| !**reduced).map(|(length, _)| length).product();
         let state = match before.first_mut() {
-            Some(before) => match Arc::try_unwrap(before.take::<State>()?) {
-                Ok(state) => state.0,
-                Err(shared) => shared.0.clone(),
-            },
+            Some(before) => State::take(before)?,
             None => Accumulator::new(self.op, self.input, lanes).map_err(source_error)?,
         };
         let mut sink = ReduceSink::new(state, &shape, &origin, &self.reduced, self.grid.shape().as_deref());
@@ -101,10 +98,7 @@ impl Kernel for Combine {
 
     fn run(&self, _: TaskContext, inputs: &mut [Value]) -> KernelResult<Value> {
         let (first, rest) = inputs.split_first_mut().ok_or_else(|| KernelError::new("nothing to merge"))?;
-        let mut state = match Arc::try_unwrap(first.take::<State>()?) {
-            Ok(state) => state.0,
-            Err(shared) => shared.0.clone(),
-        };
+        let mut state = State::take(first)?;
         for other in rest {
             state.merge(&other.get::<State>()?.0).map_err(source_error)?;
         }
@@ -134,10 +128,7 @@ impl Kernel for Finish {
 
     fn run(&self, task: TaskContext, inputs: &mut [Value]) -> KernelResult<Value> {
         let input = inputs.first_mut().ok_or_else(|| KernelError::new("nothing to finish"))?;
-        let state = match Arc::try_unwrap(input.take::<State>()?) {
-            Ok(state) => state.0,
-            Err(shared) => shared.0.clone(),
-        };
+        let state = State::take(input)?;
         let mut shape = self.grid.block_shape(&self.grid.place(task.block as usize));
         // At most one length is not known: it is what the others leave of the lanes.
         if let Some(unknown) = self.grid.axes().iter().position(|axis| axis.length().is_none()) {
