@@ -9,6 +9,7 @@ use talatat_collections::array::dtype::{DType, Element};
 use talatat_collections::array::kernels::program::{
     Arg, BinaryOp, Builder, Compiled, Distribution, Input, Program, TileSink, UnaryOp, eval,
 };
+use talatat_collections::array::kernels::reduce::Slab;
 use talatat_collections::array::kernels::{Block, KernelError, pool};
 
 type Result<T, E = KernelError> = std::result::Result<T, E>;
@@ -18,21 +19,20 @@ type Result<T, E = KernelError> = std::result::Result<T, E>;
 struct Sum([f64; 8]);
 
 impl TileSink for Sum {
-    fn row<T: Element>(&mut self, _position: &[usize], values: &[T]) {
-        let Some(values) = f64::slice_of(values) else {
-            return;
-        };
-        let chunks = values.as_chunks::<8>();
-        for chunk in chunks.0 {
-            for (sum, x) in self.0.iter_mut().zip(chunk) {
-                *sum += x;
+    fn slab<T: Element>(&mut self, _position: &[usize], _axis: usize, slab: Slab<'_, T>) {
+        for values in slab.iter().filter_map(f64::slice_of) {
+            let chunks = values.as_chunks::<8>();
+            for chunk in chunks.0 {
+                for (sum, x) in self.0.iter_mut().zip(chunk) {
+                    *sum += x;
+                }
             }
+            self.0[0] += chunks.1.iter().sum::<f64>();
         }
-        self.0[0] += chunks.1.iter().sum::<f64>();
     }
 
-    fn flat_from(&self, _ndim: usize) -> usize {
-        0
+    fn parts(&self, _axis: usize) -> bool {
+        false
     }
 }
 

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use talatat_collections::array::kernels::reduce::{Accumulator, ReduceOp, Reducible};
+use talatat_collections::array::kernels::reduce::{Accumulator, ReduceOp, Reducible, Slab};
 
 /// The least time of several runs, per element.
 fn nanoseconds(elements: usize, mut run: impl FnMut()) -> f64 {
@@ -39,14 +39,14 @@ fn table<T: Reducible>(title: &str, row: &[T], rows: usize) {
         let one = nanoseconds(elements, || {
             let mut state = new(1);
             for j in 0..rows {
-                state.row_to_lane(0, black_box(row), (j * row.len()) as u64).expect("fits");
+                state.runs(0, Slab::row(black_box(row)), (j * row.len()) as u64).expect("fits");
             }
             black_box(state.finish().expect("not empty"));
         });
         let mut state = new(row.len());
         let many = nanoseconds(elements, || {
             for j in 0..rows {
-                state.row_to_lanes(0, black_box(row), j as u64).expect("fits");
+                state.columns(0, Slab::row(black_box(row)), j as u64, 1).expect("fits");
             }
         });
         // A tenth of the repeats: it takes long.
@@ -89,7 +89,7 @@ fn main() {
             * nanoseconds(25, || {
                 let mut state = Accumulator::new(op, f64::KIND, 1).expect("lanes fit");
                 for j in 0..5 {
-                    state.row_to_lane(0, black_box(small), 5 * j).expect("fits");
+                    state.runs(0, Slab::row(black_box(small)), 5 * j).expect("fits");
                 }
                 black_box(state.finish().expect("not empty"));
             });

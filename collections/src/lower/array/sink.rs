@@ -1,21 +1,13 @@
 //! Where a program's tiles become the states of a reduction.
 
+use smallvec::SmallVec;
 use talatat_graph::{KernelError, KernelResult};
 
 use super::source_error;
 use crate::array::dtype::{Element, with_dtype};
 use crate::array::grid::Dims;
-use crate::array::kernels::program::Scratch;
-use crate::array::kernels::reduce::{Accumulator, ReduceOp};
+use crate::array::kernels::reduce::{Accumulator, ReduceError, ReduceOp, Slab};
 use crate::array::kernels::{Block, TileSink};
-
-/// Rows up to this length that go to one lane each are first turned into columns that go to many.
-const SHORT: usize = 192;
-
-/// How many rows are turned at once; and the distance of columns in memory, which is no power of two so that the elements of a row
-/// do not all fall on the same few lines of the cache.
-const ROWS: usize = 240;
-const STRIDE: usize = ROWS + 8;
 
 /// Sends runs of elements to their lanes.
 pub(super) struct ReduceSink {
@@ -26,8 +18,7 @@ pub(super) struct ReduceSink {
     index_steps: Dims,
     index_origin: usize,
     last_reduced: bool,
-    flat_from: usize,
-    columns: Option<Columns>,
+    parts: SmallVec<[bool; 4]>,
     error: Option<KernelError>,
 }
 
@@ -52,23 +43,20 @@ impl ReduceSink {
                 lane_step *= shape[axis];
             }
         }
-        let last_reduced = reduced.last().copied().unwrap_or(true);
-        let suffix = reduced.iter().rev().take_while(|&&reduced| reduced == last_reduced).count();
-        // A run over several reduced axes has no index of its own unless the block is as wide as the array.
+        // An index runs on over several reduced axes only where the block is as wide as the array.
         let indexed =
             matches!(state.op(), ReduceOp::ArgMin | ReduceOp::ArgMax | ReduceOp::NanArgMin | ReduceOp::NanArgMax);
-        let flat_from = if last_reduced && indexed { ndim.saturating_sub(1) } else { ndim - suffix };
+        let parts = (0..ndim)
+            .map(|axis| axis > 0 && (reduced[axis] != reduced[axis - 1] || (indexed && reduced[axis])))
+            .collect();
         let index_origin = origin.iter().zip(&index_steps).map(|(start, step)| start * step).sum();
-        let run: usize = shape[flat_from..].iter().product();
-        let turned = last_reduced && (2..=SHORT).contains(&run) && lane_step >= 8;
         ReduceSink {
             state,
             lane_steps,
             index_steps,
             index_origin,
-            last_reduced,
-            flat_from,
-            columns: turned.then(Columns::default),
+            last_reduced: reduced.last().copied().unwrap_or(true),
+            parts,
             error: None,
         }
     }
@@ -82,7 +70,7 @@ impl ReduceSink {
             let width = shape.last().copied().unwrap_or(1).max(1);
             let mut position = Dims::from_elem(0, shape.len());
             for row in flat.chunks(width) {
-                TileSink::row(self, &position, row);
+                self.slab(&position, 0, Slab::row(row));
                 for axis in (0..shape.len().saturating_sub(1)).rev() {
                     position[axis] += 1;
                     if position[axis] < shape[axis] {
@@ -96,112 +84,131 @@ impl ReduceSink {
     }
 
     /// The state of all that came.
-    pub(super) fn finish(mut self) -> KernelResult<Accumulator> {
-        if let Some(mut columns) = self.columns.take() {
-            let taken = with_dtype!(self.state.input_dtype(), T => columns.flush::<T>(&mut self.state));
-            self.note(taken);
-        }
+    pub(super) fn finish(self) -> KernelResult<Accumulator> {
         match self.error {
             Some(error) => Err(error),
             None => Ok(self.state),
         }
     }
 
-    fn note(&mut self, taken: KernelResult<()>) {
-        if let Err(error) = taken {
-            self.error.get_or_insert(error);
+    fn take<T: Element>(
+        &mut self,
+        lane: usize,
+        index: usize,
+        steps: (usize, usize),
+        slab: Slab<'_, T>,
+    ) -> Result<(), ReduceError> {
+        let state = &mut self.state;
+        match (self.last_reduced, steps) {
+            // One column that lies in one piece is a run.
+            (false, (0, 1)) if slab.width() == 1 && slab.flat().is_some() => {
+                state.runs(lane, Slab::row(slab.flat().unwrap_or(&[])), index as u64)
+            }
+            (false, (0, step)) => state.columns(lane, slab, index as u64, step as u64),
+            (true, (1, 0)) => state.runs(lane, slab, index as u64),
+            (last_reduced, (lane_step, index_step)) => slab.iter().enumerate().try_for_each(|(i, row)| {
+                let (lane, index) = (lane + i * lane_step, (index + i * index_step) as u64);
+                let row = Slab::row(row);
+                if last_reduced { state.runs(lane, row, index) } else { state.columns(lane, row, index, 0) }
+            }),
         }
     }
 }
 
 impl TileSink for ReduceSink {
-    fn row<T: Element>(&mut self, position: &[usize], values: &[T]) {
-        let lane = position.iter().zip(&self.lane_steps).map(|(at, step)| at * step).sum();
-        let along: usize = position.iter().zip(&self.index_steps).map(|(at, step)| at * step).sum();
-        let index = (self.index_origin + along) as u64;
-        let taken = match &mut self.columns {
-            Some(columns) => columns.row(&mut self.state, lane, values, index),
-            None if self.last_reduced => self.state.row_to_lane::<T>(lane, values, index).map_err(source_error),
-            None => self.state.row_to_lanes::<T>(lane, values, index).map_err(source_error),
-        };
-        self.note(taken);
+    fn slab<T: Element>(&mut self, position: &[usize], axis: usize, slab: Slab<'_, T>) {
+        let at = |steps: &Dims| position.iter().zip(steps).map(|(at, step)| at * step).sum::<usize>();
+        let (lane, index) = (at(&self.lane_steps), self.index_origin + at(&self.index_steps));
+        let step = |steps: &Dims| steps.get(axis).copied().unwrap_or(0);
+        let steps = (step(&self.lane_steps), step(&self.index_steps));
+        if let Err(error) = self.take(lane, index, steps, slab) {
+            self.error.get_or_insert_with(|| source_error(error));
+        }
     }
 
-    fn flat_from(&self, _: usize) -> usize {
-        self.flat_from
-    }
-}
-
-/// Rows of neighbouring lanes, turned: an accumulator takes a long row to many lanes in one go, where many short
-/// rows to one lane each would cost a call each.
-#[derive(Default)]
-struct Columns {
-    /// The first slot of the element type: column `j` begins at `j * STRIDE`.
-    scratch: Scratch,
-    first_lane: usize,
-    index: u64,
-    width: usize,
-    rows: usize,
-}
-
-impl Columns {
-    fn row<T: Element>(&mut self, state: &mut Accumulator, lane: usize, values: &[T], index: u64) -> KernelResult<()> {
-        let next = lane == self.first_lane + self.rows && index == self.index && values.len() == self.width;
-        if self.rows == ROWS || (self.rows > 0 && !next) {
-            self.flush::<T>(state)?;
-        }
-        if self.rows == 0 {
-            (self.first_lane, self.index, self.width) = (lane, index, values.len());
-        }
-        let slots = T::slots_mut(&mut self.scratch);
-        if slots.is_empty() {
-            slots.push(vec![T::default(); SHORT * STRIDE]);
-        }
-        for (place, &value) in slots[0].iter_mut().skip(self.rows).step_by(STRIDE).zip(values) {
-            *place = value;
-        }
-        self.rows += 1;
-        Ok(())
-    }
-
-    fn flush<T: Element>(&mut self, state: &mut Accumulator) -> KernelResult<()> {
-        let rows = std::mem::take(&mut self.rows);
-        if rows == 0 {
-            return Ok(());
-        }
-        let buffer = T::slots(&self.scratch).first().map_or(&[][..], Vec::as_slice);
-        for (column, values) in buffer.chunks(STRIDE).take(self.width).enumerate() {
-            let index = self.index + column as u64;
-            state.row_to_lanes::<T>(self.first_lane, &values[..rows], index).map_err(source_error)?;
-        }
-        Ok(())
+    fn parts(&self, axis: usize) -> bool {
+        self.parts.get(axis).copied().unwrap_or(false)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::array::dtype::DType;
-    use crate::array::kernels::reduce::LaneValues;
     use proptest::prelude::*;
 
+    use super::*;
+    use crate::array::dtype::DType;
+    use crate::array::kernels::program::{Builder, Input, UnaryOp};
+    use crate::array::kernels::reduce::LaneValues;
+
+    /// Reduces a block with a program that is the identity, or nearly.
+    fn reduce(op: ReduceOp, block: &Block, reduced: &[bool], computed: bool) -> LaneValues {
+        let shape = block.shape().to_vec();
+        let lanes = shape.iter().zip(reduced).filter(|(_, reduced)| !**reduced).map(|(n, _)| n).product();
+        let mut builder = Builder::new(shape.len());
+        let mut result = builder.input(Input::identity(DType::F64, shape.len()));
+        if computed {
+            result = builder.unary(UnaryOp::Neg, result).unwrap();
+            result = builder.unary(UnaryOp::Neg, result).unwrap();
+        }
+        let program = builder.finish(result).unwrap().compile().unwrap();
+        let state = Accumulator::new(op, DType::F64, lanes).unwrap();
+        let origin = vec![0; shape.len()];
+        let mut sink = ReduceSink::new(state, &shape, &origin, reduced, Some(&shape));
+        program.eval_tiles(&[block], &shape, &origin, &mut sink).unwrap();
+        sink.finish().unwrap().finish().unwrap()
+    }
+
     proptest! {
-        /// Short rows through columns give the bits that rows to lanes give.
+        /// Slabs of any form and memory give the bits that one element after the other gives.
         #[test]
-        fn turned_rows_are_rows(lanes in 8_usize..600, width in 1_usize..20, op in prop::sample::select(vec![ReduceOp::Sum, ReduceOp::ArgMax, ReduceOp::Std { ddof: 0 }])) {
-            let value = |at: usize| ((at * 7919) % 1013) as f64 * 0.37 - 100.0;
-            let values: Vec<f64> = (0..lanes * width).map(value).collect();
-            let mut plain = Accumulator::new(op, DType::F64, lanes).unwrap();
-            let state = Accumulator::new(op, DType::F64, lanes).unwrap();
-            let mut sink = ReduceSink::new(state, &[lanes, width], &[0, 3], &[false, true], Some(&[lanes, width + 3]));
-            prop_assert_eq!(sink.columns.is_some(), width > 1);
-            for (lane, row) in values.chunks(width).enumerate() {
-                plain.row_to_lane(lane, row, 3).unwrap();
-                TileSink::row(&mut sink, &[lane, 0], row);
+        fn slabs_are_elements(
+            shape in prop::collection::vec(prop_oneof![4 => 1_usize..7, 1 => 60_usize..90], 1..5),
+            reduced in prop::collection::vec(any::<bool>(), 5),
+            turned in any::<bool>(),
+            op in prop::sample::select(vec![
+                ReduceOp::Sum, ReduceOp::NanMean, ReduceOp::Std { ddof: 0 }, ReduceOp::Max, ReduceOp::ArgMax, ReduceOp::NanArgMin,
+            ]),
+            spread in prop::sample::select(vec![0, 3, 40]),
+        ) {
+            prop_assume!(shape.iter().product::<usize>() < 30_000);
+            let mut reduced = reduced[..shape.len()].to_vec();
+            if matches!(op, ReduceOp::ArgMax | ReduceOp::NanArgMin) {
+                // Along one axis, or all.
+                let one = reduced.iter().position(|&r| r);
+                reduced.iter_mut().enumerate().for_each(|(axis, r)| *r = one.is_none_or(|one| one == axis));
             }
-            let (expected, found) = (plain.finish().unwrap(), sink.finish().unwrap().finish().unwrap());
-            let bits = |values: &LaneValues| format!("{values:?}");
-            prop_assert_eq!(bits(&expected), bits(&found));
+            let value = |at: usize| {
+                let x = ((at * 7919) % 1013) as f64 * 0.37 - 100.0;
+                if at % 17 == 0 && spread == 3 { f64::NAN } else { x * 10f64.powi((at % 7) as i32 * spread) }
+            };
+            let n = shape.iter().product();
+            let values = ndarray::ArrayD::from_shape_vec(shape.clone(), (0..n).map(value).collect()).unwrap();
+            let block = match turned {
+                true => Block::from_shared(values.clone().reversed_axes().as_standard_layout().into_owned().reversed_axes().into_shared()),
+                false => Block::from_shared(values.clone().into_shared()),
+            };
+            let lanes: Vec<usize> = {
+                let mut number = 0;
+                let kept: Vec<usize> = (0..shape.len()).filter(|&axis| !reduced[axis]).collect();
+                let mut of = std::collections::HashMap::new();
+                values.indexed_iter().map(|(index, _)| {
+                    let key: Vec<usize> = kept.iter().map(|&axis| index[axis]).collect();
+                    *of.entry(key).or_insert_with(|| { number += 1; number - 1 })
+                }).collect()
+            };
+            let mut plain = Accumulator::new(op, DType::F64, lanes.iter().max().unwrap() + 1).unwrap();
+            let axis = reduced.iter().position(|&r| r);
+            let all = reduced.iter().all(|&r| r);
+            for (at, ((index, &x), &lane)) in values.indexed_iter().zip(&lanes).enumerate() {
+                let index = if all { at } else { axis.map_or(0, |axis| index[axis]) };
+                plain.runs(lane, Slab::row(&[x]), index as u64).unwrap();
+            }
+            if let Ok(expected) = plain.finish() {
+                for computed in [false, true] {
+                    let found = reduce(op, &block, &reduced, computed);
+                    prop_assert_eq!(format!("{:?}", expected), format!("{:?}", found));
+                }
+            }
         }
     }
 }

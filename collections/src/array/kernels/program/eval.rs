@@ -8,6 +8,7 @@ use super::super::block::{Block, elements_of};
 use super::super::error::{KernelError, Result};
 use super::super::lane::{Lane, SliceMut};
 use super::super::pool;
+use super::super::reduce::Slab;
 use super::layout::{Dims, Layout, Steps};
 use super::machine::{Machine, Source};
 use super::{Compiled, Input, Instr, Program, Reg, Scratch};
@@ -35,16 +36,15 @@ impl Arg<'_> {
 /// What takes the elements of a program's result as they are made, in place of a block:
 /// reductions are sinks.
 pub trait TileSink {
-    /// Takes a run of elements, which follow each other in row-major order from the element at
-    /// `position` (an index in the block) on. Every element comes once. Runs come in no
-    /// particular order, and where they are cut depends on the memory of the inputs.
-    fn row<T: Element>(&mut self, position: &[usize], values: &[T]);
+    /// Takes rows of elements. Those of a row follow each other in row-major order from the element at `position`
+    /// (an index in the block) on; the next row begins one element further along `axis` (and, at its end, where
+    /// row-major order goes on within the axes that are not parted from it). Every element comes once. Slabs come in
+    /// no particular order, and where they are cut depends on the memory of the inputs.
+    fn slab<T: Element>(&mut self, position: &[usize], axis: usize, slab: Slab<'_, T>);
 
-    /// The first axis of those that a run may go over; a run is along the last axis unless this
-    /// is less. With 0, runs go over all axes; with `ndim`, they are single elements.
-    fn flat_from(&self, ndim: usize) -> usize {
-        ndim.saturating_sub(1)
-    }
+    /// Whether no row may go over the border between this axis and the one before, and no walk from row to row either.
+    /// Rows go along the axes from the last such border on.
+    fn parts(&self, axis: usize) -> bool;
 }
 
 thread_local! {
@@ -84,10 +84,10 @@ enum Target<'a, S> {
 struct NoSink;
 
 impl TileSink for NoSink {
-    fn row<T: Element>(&mut self, _: &[usize], _: &[T]) {}
+    fn slab<T: Element>(&mut self, _: &[usize], _: usize, _: Slab<'_, T>) {}
 
-    fn flat_from(&self, _: usize) -> usize {
-        0
+    fn parts(&self, _: usize) -> bool {
+        false
     }
 }
 
@@ -128,13 +128,17 @@ impl Compiled {
     /// a chain that ends in a reduction never writes its result to memory.
     ///
     /// ```
-    /// use talatat_collections::array::{dtype::{DType, Element}, kernels::{Block, TileSink}};
+    /// use talatat_collections::array::{dtype::{DType, Element}, kernels::{Block, TileSink, reduce::Slab}};
     /// use talatat_collections::array::kernels::program::{BinaryOp, Builder, Input};
     ///
     /// struct Count(usize);
     /// impl TileSink for Count {
-    ///     fn row<T: Element>(&mut self, _position: &[usize], values: &[T]) {
-    ///         self.0 += values.iter().filter(|&&x| x != T::default()).count();
+    ///     fn slab<T: Element>(&mut self, _position: &[usize], _axis: usize, slab: Slab<'_, T>) {
+    ///         self.0 += slab.iter().flatten().filter(|&&x| x != T::default()).count();
+    ///     }
+    ///
+    ///     fn parts(&self, _axis: usize) -> bool {
+    ///         false
     ///     }
     /// }
     /// let mut b = Builder::new(1);
@@ -206,11 +210,20 @@ impl Compiled {
             }
         }
         streams.push(out_steps);
-        let flat_from = match &target {
-            Target::Memory(_) => 0,
-            Target::Sink(sink) => sink.flat_from(shape.len()),
+        let layout = Layout::new(shape, &streams, sources.len(), |axis| match &target {
+            Target::Memory(_) => false,
+            Target::Sink(sink) => sink.parts(axis),
+        });
+        let target = match (target, sources.first()) {
+            // Nothing to compute: rows as they lie in memory.
+            (Target::Sink(sink), Some(Source { memory: Some(memory), offset })) if self.program.result == 0 => {
+                if layout.deliver(shape, memory, *offset, sink) {
+                    return Ok(());
+                }
+                Target::Sink(sink)
+            }
+            (target, _) => target,
         };
-        let layout = Layout::new(shape, &streams, sources.len(), flat_from);
 
         let mut scratch = SCRATCH.take().unwrap_or_default();
         self.prepare(&mut scratch, layout.tile_len());

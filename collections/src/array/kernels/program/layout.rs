@@ -33,21 +33,21 @@ pub(super) struct Layout {
 
 impl Layout {
     /// Merges axes of a block of `shape` (no axis empty). `streams` has for each stream its steps
-    /// along the axes; `inputs` of them, the first, are of memory. Axes before `flat_from` are
-    /// not merged with those from there on.
-    pub(super) fn new(shape: &[usize], streams: &[Steps], inputs: usize, flat_from: usize) -> Layout {
+    /// along the axes; `inputs` of them, the first, are of memory. Axes are not merged with those before them
+    /// where `parts` says so, and runs go along the axes after the last such place.
+    pub(super) fn new(shape: &[usize], streams: &[Steps], inputs: usize, parts: impl Fn(usize) -> bool) -> Layout {
         let mut layout = Layout::default();
         let mut before_flat = 0;
         let mut steps: SmallVec<[Steps; 4]> = SmallVec::new();
         for (axis, &n) in shape.iter().enumerate() {
-            if axis == flat_from {
+            if axis > 0 && parts(axis) {
                 before_flat = layout.dims.len();
             }
             if n == 1 {
                 continue;
             }
             let here: Steps = streams.iter().map(|steps| steps[axis]).collect();
-            let mergeable = layout.dims.len() > if axis >= flat_from { before_flat } else { 0 };
+            let mergeable = layout.dims.len() > before_flat;
             match (layout.dims.last_mut(), layout.groups.last_mut(), steps.last_mut()) {
                 (Some(last), Some(group), Some(above))
                     if mergeable
@@ -63,9 +63,6 @@ impl Layout {
                     steps.push(here);
                 }
             }
-        }
-        if shape.len() <= flat_from {
-            before_flat = layout.dims.len();
         }
         if layout.dims.len() == before_flat {
             // Nothing to run over: runs of one element.
@@ -119,6 +116,11 @@ impl Layout {
         self.tile.iter().product()
     }
 
+    /// The last of the block's axes in a merged axis: a step along the one is a step along the other.
+    pub(super) fn axis(&self, merged: usize) -> usize {
+        self.groups.get(merged).map_or(0, |group| usize::from(group.1).saturating_sub(1))
+    }
+
     /// The index in the block of the element at `index` of the merged axes.
     pub(super) fn position(&self, shape: &[usize], index: &[usize], position: &mut [usize]) {
         position.fill(0);
@@ -156,43 +158,47 @@ pub(super) fn for_each_index(dims: &[usize], mut f: impl FnMut(&[usize])) {
 mod tests {
     use super::*;
 
-    fn layout(shape: &[usize], streams: &[&[i64]], flat_from: usize) -> Layout {
+    fn layout(shape: &[usize], streams: &[&[i64]], parts: &[usize]) -> Layout {
         let streams: Vec<Steps> = streams.iter().map(|steps| Steps::from_slice(steps)).collect();
-        Layout::new(shape, &streams, streams.len(), flat_from)
+        Layout::new(shape, &streams, streams.len(), |axis| parts.contains(&axis))
     }
 
     #[test]
     fn contiguous_axes_become_one() {
-        let all = layout(&[2, 3, 4], &[&[12, 4, 1], &[12, 4, 1]], 0);
+        let all = layout(&[2, 3, 4], &[&[12, 4, 1], &[12, 4, 1]], &[]);
         assert_eq!(&all.dims[..], [24]);
-        let rows = layout(&[2, 3, 4], &[&[12, 4, 1]], 2);
+        let rows = layout(&[2, 3, 4], &[&[12, 4, 1]], &[2]);
         assert_eq!((&rows.dims[..], rows.run_axis), (&[6, 4][..], 1));
-        let none = layout(&[2, 3], &[&[3, 1]], 2);
+        let columns = layout(&[2, 3, 4], &[&[12, 4, 1]], &[1]);
+        assert_eq!((&columns.dims[..], columns.run_axis), (&[2, 12][..], 1));
+        let none = layout(&[2, 3, 1], &[&[3, 1, 1]], &[2]);
         assert_eq!((&none.dims[..], none.run_axis), (&[6, 1][..], 1));
+        let apart = layout(&[2, 1, 3], &[&[3, 3, 1]], &[1]);
+        assert_eq!((&apart.dims[..], apart.run_axis), (&[2, 3][..], 1));
     }
 
     #[test]
     fn broadcasts_and_transposes_stay_apart() {
-        assert_eq!(&layout(&[2, 3], &[&[3, 1], &[0, 1]], 0).dims[..], [2, 3]);
-        assert_eq!(&layout(&[2, 3], &[&[1, 2]], 0).dims[..], [2, 3]);
-        assert_eq!(&layout(&[1, 3, 1, 2], &[&[99, 2, 77, 1]], 0).dims[..], [6]);
-        assert_eq!(&layout(&[], &[&[]], 0).dims[..], [1]);
-        assert_eq!(&layout(&[1, 1], &[], 1).dims[..], [1]);
+        assert_eq!(&layout(&[2, 3], &[&[3, 1], &[0, 1]], &[]).dims[..], [2, 3]);
+        assert_eq!(&layout(&[2, 3], &[&[1, 2]], &[]).dims[..], [2, 3]);
+        assert_eq!(&layout(&[1, 3, 1, 2], &[&[99, 2, 77, 1]], &[]).dims[..], [6]);
+        assert_eq!(&layout(&[], &[&[]], &[]).dims[..], [1]);
+        assert_eq!(&layout(&[1, 1], &[], &[1]).dims[..], [1]);
     }
 
     #[test]
     fn tiles_are_square_across_memory() {
-        let square = layout(&[1000, 1000], &[&[1, 1000], &[1000, 1]], 0);
+        let square = layout(&[1000, 1000], &[&[1, 1000], &[1000, 1]], &[]);
         assert_eq!(&square.tile[..], [32, 32]);
-        let thin = layout(&[5000, 3], &[&[1, 5000]], 0);
+        let thin = layout(&[5000, 3], &[&[1, 5000]], &[]);
         assert_eq!(&thin.tile[..], [256, 3]);
-        let flat = layout(&[5000, 3], &[&[3, 1]], 1);
+        let flat = layout(&[5000, 3], &[&[3, 1]], &[1]);
         assert_eq!(&flat.tile[..], [256, 3]);
     }
 
     #[test]
     fn positions() {
-        let rows = layout(&[2, 3, 1, 4], &[&[12, 4, 4, 1]], 3);
+        let rows = layout(&[2, 3, 1, 4], &[&[12, 4, 4, 1]], &[3]);
         let mut position = [9; 4];
         rows.position(&[2, 3, 1, 4], &[5, 2], &mut position);
         assert_eq!(position, [1, 2, 0, 2]);

@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 
 use super::super::lane::{Lane, Slice, SliceMut};
 use super::super::loops;
+use super::super::reduce::Slab;
 use super::eval::TileSink;
 use super::layout::{Dims, Layout, for_each_index};
 use super::ops::{Operand, run_binary, run_unary, run_where};
@@ -189,28 +190,63 @@ impl Machine<'_> {
     pub(super) fn deliver(&self, shape: &[usize], sink: &mut impl TileSink) {
         let layout = &self.layout;
         // The axes from here on are one run: all but the first of them are complete.
-        let mut axis = self.size.len() - 1;
-        while axis > layout.run_axis && self.size[axis] == layout.dims[axis] {
-            axis -= 1;
+        let mut first = self.size.len() - 1;
+        while first > layout.run_axis && self.size[first] == layout.dims[first] {
+            first -= 1;
         }
-        let first = if layout.run_axis > axis { layout.run_axis } else { axis };
-        let run: usize = self.size[first..].iter().product();
+        let width: usize = self.size[first..].iter().product();
+        // The rows of a slab follow each other along the axis before.
+        let (outer, rows) = match first.checked_sub(1) {
+            Some(axis) => (axis, self.size[axis]),
+            None => (0, 1),
+        };
         let mut position = Dims::from_elem(0, shape.len());
         let mut index = self.start.clone();
         let values = self.fetch(self.compiled.program.result);
         with_dtype!(values.dtype(), T => {
             let Some(values) = <T as Lane>::slice(&values) else { return };
-            let mut rows = values.chunks_exact(run);
-            for_each_index(&self.size[..first], |i| {
+            let mut slabs = values.chunks_exact(rows * width);
+            for_each_index(&self.size[..outer], |i| {
                 for (axis, i) in i.iter().enumerate() {
                     index[axis] = self.start[axis] + i;
                 }
                 layout.position(shape, &index, &mut position);
-                if let Some(row) = rows.next() {
-                    sink.row(&position, row);
+                if let Some(slab) = slabs.next().and_then(|values| Slab::new(values, rows, width, width)) {
+                    sink.slab(&position, layout.axis(outer), slab);
                 }
             });
         });
+    }
+}
+
+impl Layout {
+    /// Hands an input's memory to a sink as it is, if its rows are runs of it; else gives `false`.
+    pub(super) fn deliver(&self, shape: &[usize], memory: &Slice<'_>, offset: i64, sink: &mut impl TileSink) -> bool {
+        let Some(last) = self.dims.len().checked_sub(1) else { return false };
+        let (outer, rows, stride) = match last.checked_sub(1) {
+            Some(axis) => (axis, self.dims[axis], self.steps(0)[axis]),
+            None => (0, 1, self.dims[last] as i64),
+        };
+        let width = self.dims[last];
+        let steps = &self.steps(0)[..outer];
+        if (width > 1 && self.steps(0)[last] != 1) || stride < width as i64 {
+            return false;
+        }
+        let mut position = Dims::from_elem(0, shape.len());
+        let mut index = Dims::from_elem(0, self.dims.len());
+        with_dtype!(memory.dtype(), T => {
+            let Some(values) = <T as Lane>::slice(memory) else { return false };
+            for_each_index(&self.dims[..outer], |i| {
+                index[..outer].copy_from_slice(i);
+                self.position(shape, &index, &mut position);
+                let start = i.iter().zip(steps).fold(offset, |at, (&i, step)| at + step * i as i64) as usize;
+                let slab = values.get(start..).and_then(|values| Slab::new(values, rows, width, stride as usize));
+                if let Some(slab) = slab {
+                    sink.slab(&position, self.axis(outer), slab);
+                }
+            });
+        });
+        true
     }
 }
 

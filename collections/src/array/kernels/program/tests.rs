@@ -8,6 +8,7 @@ use super::super::error::Result;
 use super::super::scalar::Scalar;
 use super::*;
 use crate::array::dtype::{Element, with_dtype};
+use crate::array::kernels::reduce::Slab;
 
 /// An element of a block.
 fn element(block: &Block, index: &[usize]) -> Scalar {
@@ -78,30 +79,38 @@ fn indices(shape: &[usize]) -> Vec<Vec<usize>> {
 /// Collects rows and checks the promises about them.
 struct Collect {
     shape: Vec<usize>,
-    flat_from: usize,
+    parted: usize,
     values: Vec<Option<Scalar>>,
 }
 
 impl TileSink for Collect {
-    fn row<T: Element>(&mut self, position: &[usize], values: &[T]) {
-        let start = position.iter().zip(&self.shape).fold(0, |sum, (&i, &n)| {
+    fn slab<T: Element>(&mut self, position: &[usize], axis: usize, slab: Slab<'_, T>) {
+        let first = position.iter().zip(&self.shape).fold(0, |sum, (&i, &n)| {
             assert!(i < n);
             sum * n + i
         });
-        let run: usize = self.shape[self.flat_from.min(self.shape.len())..].iter().product();
-        assert!(start / run == (start + values.len() - 1) / run, "a run crosses axis {}", self.flat_from);
-        for (i, &value) in values.iter().enumerate() {
-            assert!(self.values[start + i].replace(value.to_scalar()).is_none(), "an element came twice");
+        let product = |axes: &[usize]| axes.iter().product::<usize>();
+        let run = product(&self.shape[self.parted.min(self.shape.len())..]);
+        let step = product(self.shape.get(axis + 1..).unwrap_or(&[]));
+        let from = if axis < self.parted { 0 } else { self.parted };
+        let walk = product(&self.shape[from..]) / step.max(1);
+        for (row, values) in slab.iter().enumerate() {
+            let start = first + row * step;
+            assert!(row == 0 || (first / step) / walk == (start / step) / walk, "rows cross axis {}", self.parted);
+            assert!(start / run == (start + values.len() - 1) / run, "a run crosses axis {}", self.parted);
+            for (i, &value) in values.iter().enumerate() {
+                assert!(self.values[start + i].replace(value.to_scalar()).is_none(), "an element came twice");
+            }
         }
     }
 
-    fn flat_from(&self, _ndim: usize) -> usize {
-        self.flat_from
+    fn parts(&self, axis: usize) -> bool {
+        axis == self.parted
     }
 }
 
 /// Evaluates in all ways and compares every element with the naive value.
-fn check(program: &Program, blocks: &[Block], shape: &[usize], origin: &[usize], flat_from: usize) -> Result<()> {
+fn check(program: &Program, blocks: &[Block], shape: &[usize], origin: &[usize], parted: usize) -> Result<()> {
     let expected: Vec<Scalar> = indices(shape).iter().map(|index| naive(program, blocks, index, origin)).collect();
     let compare = |block: &Block| {
         assert_eq!(block.shape(), shape);
@@ -114,7 +123,7 @@ fn check(program: &Program, blocks: &[Block], shape: &[usize], origin: &[usize],
     compare(&eval(program, blocks.iter().cloned().map(Arg::Dying).collect(), shape, origin)?);
 
     let count = expected.len();
-    let mut sink = Collect { shape: shape.to_vec(), flat_from, values: vec![None; count] };
+    let mut sink = Collect { shape: shape.to_vec(), parted, values: vec![None; count] };
     eval_tiles(program, &blocks.iter().collect::<Vec<_>>(), shape, origin, &mut sink)?;
     for (found, expected) in sink.values.iter().zip(&expected) {
         assert!(bits_equal(found.expect("every element comes"), *expected));
@@ -127,7 +136,7 @@ fn check(program: &Program, blocks: &[Block], shape: &[usize], origin: &[usize],
 struct Recipe {
     shape: Vec<usize>,
     origin: Vec<usize>,
-    flat_from: usize,
+    parted: usize,
     inputs: Vec<(usize, u64, u64, bool)>,
     steps: Vec<(u8, usize, usize, usize, usize)>,
 }
@@ -142,9 +151,9 @@ fn recipe() -> impl Strategy<Value = Recipe> {
     ];
     let inputs = prop::collection::vec((0_usize..11, any::<u64>(), any::<u64>(), any::<bool>()), 0..3);
     let steps = prop::collection::vec((0_u8..8, any::<usize>(), any::<usize>(), any::<usize>(), any::<usize>()), 1..8);
-    (shape, 0_usize..1000, 0_usize..6, inputs, steps).prop_map(|(shape, start, flat_from, inputs, steps)| Recipe {
+    (shape, 0_usize..1000, 0_usize..6, inputs, steps).prop_map(|(shape, start, parted, inputs, steps)| Recipe {
         origin: (0..shape.len()).map(|axis| start * axis + start / 7).collect(),
-        flat_from: flat_from.min(shape.len()),
+        parted: parted % shape.len().max(1),
         shape,
         inputs,
         steps,
@@ -239,7 +248,7 @@ proptest! {
     #[test]
     fn programs_agree_with_the_naive_way(recipe in recipe()) {
         let (program, blocks) = build(&recipe);
-        check(&program, &blocks, &recipe.shape, &recipe.origin, recipe.flat_from).unwrap();
+        check(&program, &blocks, &recipe.shape, &recipe.origin, recipe.parted).unwrap();
     }
 
     #[test]

@@ -4,13 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use super::counts::Counts;
 use super::exact::{Bins, Total};
-use super::folds::{NOWHERE, locate, locate_each, locate_merge, with_kind};
-use super::lanes::{FloatRow, LaneValues, Reducible};
+use super::folds::{NOWHERE, with_kind};
+use super::lanes::{FloatSlab, LaneValues, Reducible};
 use super::moments::Moments;
 use super::op::{Family, ReduceOp};
 use super::plain::{extreme_lanes, take_plain};
-use super::planes::{SEGMENT, Target};
+use super::positions::{merge_positions, take_positions};
 use super::simd::{self, Float, Grain};
+use super::slab::{BLOCK, Slab, Target};
 use super::{ReduceError, Result};
 use crate::array::dtype::{DType, with_dtype};
 
@@ -23,16 +24,16 @@ const MOST_LANES: usize = 1 << 44;
 /// the bits of [`finish`](Accumulator::finish) are the same. (Except where
 /// [`ReduceOp::is_ordered`]: there the rows of a lane must come in the order of the index.)
 ///
-/// Taking a row costs time in proportion to its length, merging and finishing to the number of lanes.
+/// Taking a slab costs time in proportion to its elements, merging and finishing to the number of lanes.
 ///
 /// ```
 /// use talatat_collections::array::dtype::DType;
-/// use talatat_collections::array::kernels::reduce::{Accumulator, LaneValues, ReduceOp};
+/// use talatat_collections::array::kernels::reduce::{Accumulator, LaneValues, ReduceOp, Slab};
 ///
 /// // The columns' means of [[1, 2], [3, 7]].
 /// let mut state = Accumulator::new(ReduceOp::Mean, DType::I32, 2)?;
-/// state.row_to_lanes(0, &[1, 2], 0)?;
-/// state.row_to_lanes(0, &[3, 7], 1)?;
+/// state.columns(0, Slab::row(&[1, 2]), 0, 1)?;
+/// state.columns(0, Slab::row(&[3, 7]), 1, 1)?;
 /// assert_eq!(state.finish()?, LaneValues::F64(vec![2.0, 4.5]));
 /// # Ok::<(), talatat_collections::array::kernels::reduce::ReduceError>(())
 /// ```
@@ -99,86 +100,60 @@ impl Accumulator {
         self.lanes
     }
 
-    /// Takes a row into one lane: the last axis is reduced.
+    /// Takes row `i` of a slab into lane `first_lane + i`: the last axis is reduced.
     ///
-    /// `first_index` is the index of `values[0]` along the reduced axis (or in the flattened array);
+    /// `index` is that of every row's first element along the reduced axis (or in the flattened array);
     /// only the `arg` reductions use it.
     ///
     /// # Errors
-    /// [`ReduceError::Dtype`] if the rows are of another type than the accumulator,
+    /// [`ReduceError::Dtype`] if the elements are of another type than the accumulator,
     /// [`ReduceError::Lane`] if it has no such lane. Nothing is taken then.
-    pub fn row_to_lane<T: Reducible>(&mut self, lane: usize, values: &[T], first_index: u64) -> Result<()> {
-        self.check::<T>(lane, 1)?;
-        if !values.is_empty() {
-            self.take(Target::Lane(lane), values, first_index);
-        }
-        Ok(())
+    pub fn runs<T: Reducible>(&mut self, first_lane: usize, slab: Slab<'_, T>, index: u64) -> Result<()> {
+        self.take(Target::Runs(first_lane), slab, index, 1)
     }
 
-    /// Takes element `j` of a row into lane `first_lane + j`: the last axis is kept.
+    /// Takes element `j` of every row of a slab into lane `first_lane + j`: the last axis is kept.
     ///
-    /// `index` is that of the row along the reduced axis; only the `arg` reductions use it.
+    /// `index` is that of the first row along the reduced axis, and the next rows' are `step` further each; only the
+    /// `arg` reductions use it.
     ///
     /// # Errors
-    /// As [`Accumulator::row_to_lane`].
-    pub fn row_to_lanes<T: Reducible>(&mut self, first_lane: usize, values: &[T], index: u64) -> Result<()> {
-        self.check::<T>(first_lane, values.len())?;
-        if !values.is_empty() {
-            self.take(Target::From(first_lane), values, index);
-        }
-        Ok(())
+    /// As [`Accumulator::runs`].
+    pub fn columns<T: Reducible>(&mut self, first_lane: usize, slab: Slab<'_, T>, index: u64, step: u64) -> Result<()> {
+        self.take(Target::Columns(first_lane), slab, index, step)
     }
 
-    fn check<T: Reducible>(&self, first: usize, count: usize) -> Result<()> {
+    fn take<T: Reducible>(&mut self, target: Target, slab: Slab<'_, T>, index: u64, step: u64) -> Result<()> {
         if T::KIND != self.input {
             return Err(ReduceError::Dtype { op: self.op, expected: self.input, found: T::KIND });
         }
-        match first.checked_add(count) {
-            Some(end) if end <= self.lanes => Ok(()),
-            _ => Err(ReduceError::Lane { op: self.op, lane: first, count, lanes: self.lanes }),
+        let lanes = target.lanes(&slab);
+        if lanes.end > self.lanes {
+            return Err(ReduceError::Lane { op: self.op, lane: lanes.start, count: lanes.len(), lanes: self.lanes });
         }
-    }
-
-    fn take<T: Reducible>(&mut self, target: Target, values: &[T], index: u64) {
         let (family, skip) = (self.op.family(), self.op.skips_nan());
+        let counts = &mut self.counts;
         match &mut self.state {
             State::Plain(lanes) => {
-                if self.counts.len() > 0 {
-                    count(&mut self.counts, target, values.len());
-                }
-                take_plain(family, skip, lanes, target, values);
+                counts.add_slab(target, &slab);
+                take_plain(family, skip, lanes, target, slab);
             }
-            State::Position { values: bests, indices } => {
+            State::Position { values, indices } => {
                 let max = family == Family::Position { max: true };
-                let Some(bests) = T::lanes_mut(bests) else {
-                    return;
-                };
-                match target {
-                    Target::Lane(lane) => {
-                        if let (Some(best), Some(at)) = (bests.get_mut(lane), indices.get_mut(lane)) {
-                            with_kind!(max, skip, locate::<T>(best, at, values, index));
-                        }
-                    }
-                    Target::From(first) => {
-                        let range = first..first + values.len();
-                        if let (Some(bests), Some(ats)) = (bests.get_mut(range.clone()), indices.get_mut(range)) {
-                            with_kind!(max, skip, locate_each::<T>(bests, ats, values, index));
-                        }
-                    }
+                if let Some(bests) = T::lanes_mut(values) {
+                    with_kind!(max, skip, take_positions::<T>(bests, indices, target, slab, [index, step]));
                 }
             }
-            state => {
-                let counts = &mut self.counts;
-                T::as_floats(values, &mut |offset, row| {
-                    let target = target.after(offset);
-                    match row {
-                        FloatRow::F64(row) => take_floats(state, counts, skip, target, row, Grain::F64),
-                        FloatRow::F32(row) => take_floats(state, counts, skip, target, row, Grain::F32),
-                        FloatRow::Whole(row) => take_floats(state, counts, false, target, row, Grain::INTEGER),
-                    }
-                });
-            }
+            state => T::as_floats(slab, &mut |[row, column], piece| {
+                let target = target.after(row, column);
+                match piece {
+                    FloatSlab::F64(slab) => take_floats(state, counts, skip, target, slab, Grain::F64),
+                    FloatSlab::F32(slab) => take_floats(state, counts, skip, target, slab, Grain::F32),
+                    FloatSlab::Whole(slab) => take_floats(state, counts, false, target, slab, Grain::INTEGER),
+                }
+            }),
         }
+        Ok(())
     }
 
     /// Takes all that another accumulator of the same reduction has taken.
@@ -204,14 +179,14 @@ impl Accumulator {
                 // The states are rows of values themselves; counts add up.
                 let family = if family == Family::Count { Family::Sum } else { family };
                 with_dtype!(b.dtype(), T => if let Some(values) = <T as Reducible>::lanes(b) {
-                    take_plain(family, skip, a, Target::From(0), values);
+                    take_plain(family, skip, a, Target::Columns(0), Slab::row(values));
                 });
             }
             (State::Position { values, indices }, State::Position { values: theirs, indices: at }) => {
                 let max = family == Family::Position { max: true };
                 with_dtype!(self.input, T => {
                     if let (Some(a), Some(b)) = (<T as Reducible>::lanes_mut(values), <T as Reducible>::lanes(theirs)) {
-                        with_kind!(max, skip, locate_merge::<T>(a, indices, b, at));
+                        with_kind!(max, skip, merge_positions::<T>(a, indices, b, at));
                     }
                 });
             }
@@ -359,44 +334,41 @@ fn canonical<T: Reducible>(mut values: Vec<T>, family: Family) -> LaneValues {
     T::tag(values)
 }
 
-fn count(counts: &mut Counts, target: Target, values: usize) {
-    match target {
-        Target::Lane(lane) => counts.add(lane, 1, values as u64),
-        Target::From(first) => counts.add(first, values, 1),
-    }
-}
-
-/// Takes a row of floats into a sum or into moments.
+/// Takes a slab of floats into a sum or into moments.
 fn take_floats<F: Float + Default>(
     state: &mut State,
     counts: &mut Counts,
     skip: bool,
     target: Target,
-    values: &[F],
+    slab: Slab<'_, F>,
     grain: Grain,
 ) {
-    let mut add = |target, values: &[F]| match state {
-        State::Sum(bins) => bins.add(target, values, grain),
-        State::Moments(moments) => moments.add(target, values, grain),
+    let mut add = |target: Target, slab: Slab<'_, F>| match state {
+        State::Sum(bins) => bins.add(target, slab, grain),
+        State::Moments(moments) => moments.add(target, slab, grain),
         State::Plain(_) | State::Position { .. } => {}
     };
-    if !(skip && simd::extent(values).largest.is_nan()) {
-        if counts.len() > 0 {
-            count(counts, target, values.len());
-        }
-        return add(target, values);
+    if !skip {
+        counts.add_slab(target, &slab);
+        return add(target, slab);
     }
-    let mut kept = [F::default(); SEGMENT];
-    for (row, offset) in values.chunks(SEGMENT).zip((0..).step_by(SEGMENT)) {
-        let present = || row.iter().map(|x| !x.wide().is_nan());
-        match target.after(offset) {
-            _ if counts.len() == 0 => {}
-            Target::Lane(lane) => counts.add(lane, 1, present().filter(|&x| x).count() as u64),
-            Target::From(first) => counts.add_where(first, present()),
+    slab.for_blocks(target, BLOCK, |target, block, _| {
+        if !simd::extent_of(block).largest.is_nan() {
+            counts.add_slab(target, &block);
+            return add(target, block);
         }
-        for ((slot, &x), present) in kept.iter_mut().zip(row).zip(present()) {
-            *slot = if present { x } else { F::default() };
+        let mut kept = [F::default(); BLOCK];
+        let mut rest = &mut kept[..];
+        for (i, row) in block.iter().enumerate() {
+            counts.add_where(target.after(i, 0), row.iter().map(|x| !x.wide().is_nan()));
+            let (slots, after) = rest.split_at_mut(row.len());
+            for (slot, &x) in slots.iter_mut().zip(row) {
+                *slot = if x.wide().is_nan() { F::default() } else { x };
+            }
+            rest = after;
         }
-        add(target.after(offset), &kept[..row.len()]);
-    }
+        if let Some(kept) = Slab::new(&kept, block.rows(), block.width(), block.width()) {
+            add(target, kept);
+        }
+    });
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
+use super::slab::{Slab, Target};
 use super::wire;
 
 /// Counts per lane. Rows mostly go to the same run of lanes again and again: such additions are
@@ -23,7 +24,7 @@ impl Counts {
     }
 
     /// Adds `count` to each of `len` lanes.
-    pub(super) fn add(&mut self, first: usize, len: usize, count: u64) {
+    fn add(&mut self, first: usize, len: usize, count: u64) {
         if (self.first, self.len) != (first, len) {
             self.settle();
             (self.first, self.len) = (first, len);
@@ -31,10 +32,27 @@ impl Counts {
         self.pending = self.pending.saturating_add(count);
     }
 
-    /// Adds one to a lane for each true value, from `first` on.
-    pub(super) fn add_where(&mut self, first: usize, counted: impl Iterator<Item = bool>) {
-        for (slot, counted) in self.lanes.iter_mut().skip(first).zip(counted) {
-            *slot = slot.saturating_add(u64::from(counted));
+    /// Counts all elements of a slab.
+    pub(super) fn add_slab<T>(&mut self, target: Target, slab: &Slab<'_, T>) {
+        let lanes = target.lanes(slab);
+        if !self.lanes.is_empty() && !lanes.is_empty() {
+            self.add(lanes.start, lanes.len(), target.depth(slab) as u64);
+        }
+    }
+
+    /// Counts the true values of a row.
+    pub(super) fn add_where(&mut self, target: Target, counted: impl Iterator<Item = bool>) {
+        match target {
+            Target::Runs(lane) => {
+                if let Some(slot) = self.lanes.get_mut(lane) {
+                    *slot = slot.saturating_add(counted.filter(|&x| x).count() as u64);
+                }
+            }
+            Target::Columns(first) => {
+                for (slot, counted) in self.lanes.iter_mut().skip(first).zip(counted) {
+                    *slot = slot.saturating_add(u64::from(counted));
+                }
+            }
         }
     }
 

@@ -1,8 +1,9 @@
 //! Exact sums of floats, whatever their exponents: [`Bins`] adds the rare cases to [`Planes`].
 
 use super::number::{Fixed, power_of_two};
-use super::planes::{Bound, HUGE, Planes, ROW, Target};
+use super::planes::{Bound, HUGE, Planes};
 use super::simd::{self, Extent, Float, Grain};
+use super::slab::{BLOCK, Slab, Target};
 
 /// Values from [`HUGE`] on are kept times two to the minus this.
 const SHIFT: i32 = 400;
@@ -45,44 +46,48 @@ impl Bins {
         self.rare.get_or_insert_with(|| Box::new(Rare { special: vec![0.0; lanes], huge: Planes::new(lanes) }))
     }
 
-    /// Adds a row to one lane or to many.
-    pub(super) fn add<F: Float>(&mut self, target: Target, values: &[F], grain: Grain) {
-        for (row, offset) in values.chunks(ROW).zip((0..).step_by(ROW)) {
-            self.add_row(target.after(offset), row, simd::extent(row), grain);
-        }
+    /// Adds a slab.
+    pub(super) fn add<F: Float>(&mut self, target: Target, slab: Slab<'_, F>, grain: Grain) {
+        slab.for_blocks(target, BLOCK, |target, block, _| self.add_block(target, block, simd::extent_of(block), grain));
     }
 
-    /// Adds a row of at most [`ROW`] values of known extent.
-    pub(super) fn add_row<F: Float>(&mut self, target: Target, row: &[F], extent: Extent, grain: Grain) {
+    /// Adds a block of known extent: at most [`BLOCK`] values, to lanes of one segment.
+    pub(super) fn add_block<F: Float>(&mut self, target: Target, block: Slab<'_, F>, extent: Extent, grain: Grain) {
         if extent.largest >= HUGE || extent.largest.is_nan() {
-            self.add_usual(target, row, grain);
+            self.add_usual(target, block, grain);
         } else if extent.largest != 0.0 {
-            self.planes.add(target, row, Bound::new(extent, grain));
+            self.planes.add(target, block, Bound::new(extent, grain));
         }
     }
 
-    /// Adds a row of at most [`ROW`] values within the bound, itself below [`HUGE`].
-    pub(super) fn add_bounded(&mut self, target: Target, row: &[f64], bound: Bound) {
-        self.planes.add(target, row, bound);
+    /// Adds a block of values within the bound, itself below [`HUGE`].
+    pub(super) fn add_bounded(&mut self, target: Target, block: Slab<'_, f64>, bound: Bound) {
+        self.planes.add(target, block, bound);
     }
 
-    /// Adds a row that has values which are not finite or huge: these apart.
+    /// Adds a block that has values which are not finite or huge: these apart.
     #[cold]
-    fn add_usual<F: Float>(&mut self, target: Target, row: &[F], grain: Grain) {
-        let mut usual = [0.0; ROW];
+    fn add_usual<F: Float>(&mut self, target: Target, block: Slab<'_, F>, grain: Grain) {
+        let mut usual = [0.0; BLOCK];
         let rare = self.rare();
-        for (j, (slot, x)) in usual.iter_mut().zip(row).enumerate() {
-            let x = x.wide();
-            if x.abs() < HUGE {
-                *slot = x;
-            } else if x.is_finite() {
-                rare.huge.add_value(target.lane(j), x * power_of_two(-SHIFT));
-            } else if let Some(special) = rare.special.get_mut(target.lane(j)) {
-                *special += x;
+        let mut slots = usual.iter_mut();
+        for (i, row) in block.iter().enumerate() {
+            for (j, (x, slot)) in row.iter().zip(&mut slots).enumerate() {
+                let x = x.wide();
+                let lane = target.lane(i, j);
+                if x.abs() < HUGE {
+                    *slot = x;
+                } else if x.is_finite() {
+                    rare.huge.add_value(lane, x * power_of_two(-SHIFT));
+                } else if let Some(special) = rare.special.get_mut(lane) {
+                    *special += x;
+                }
             }
         }
-        let usual = &usual[..row.len().min(ROW)];
-        let extent = simd::extent(usual);
+        let Some(usual) = Slab::new(&usual, block.rows(), block.width(), block.width()) else {
+            return;
+        };
+        let extent = simd::extent_of(usual);
         if extent.largest != 0.0 {
             self.planes.add(target, usual, Bound::new(extent, grain));
         }

@@ -2,17 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::slab::Slab;
 use crate::array::dtype::{DType, for_each_dtype};
 
-/// A row of floats, as exact sums take them.
+/// A slab of floats, as exact sums take them.
 #[derive(Clone, Copy, Debug)]
-pub enum FloatRow<'a> {
+pub enum FloatSlab<'a> {
     /// `float32`, used as it is.
-    F32(&'a [f32]),
+    F32(Slab<'a, f32>),
     /// `float64`.
-    F64(&'a [f64]),
+    F64(Slab<'a, f64>),
     /// Integers or booleans converted to `float64`.
-    Whole(&'a [f64]),
+    Whole(Slab<'a, f64>),
 }
 
 /// What a reduction needs to know of an element type.
@@ -41,8 +42,8 @@ pub trait Reducible: Copy + PartialEq + PartialOrd + Default + Send + Sync + std
     fn widen(self) -> f64;
     /// The value with NaN and zero each brought to one pattern of bits.
     fn canonical(self) -> Self;
-    /// Hands the row on as floats, converted in pieces where needed: offset and piece.
-    fn as_floats(values: &[Self], take: &mut dyn FnMut(usize, FloatRow<'_>));
+    /// Hands the slab on as floats, converted in pieces where needed: first row and column of a piece, and the piece.
+    fn as_floats(slab: Slab<'_, Self>, take: &mut dyn FnMut([usize; 2], FloatSlab<'_>));
     /// A tagged vector of this type.
     fn tag(values: Vec<Self>) -> LaneValues;
     /// The values of a tagged vector, if it is of this type.
@@ -136,22 +137,40 @@ macro_rules! float {
                 if self.is_nan() { <$float>::NAN } else { self + 0.0 }
             }
 
-            fn as_floats(values: &[Self], take: &mut dyn FnMut(usize, FloatRow<'_>)) {
-                take(0, FloatRow::$variant(values));
+            fn as_floats(slab: Slab<'_, Self>, take: &mut dyn FnMut([usize; 2], FloatSlab<'_>)) {
+                take([0, 0], FloatSlab::$variant(slab));
             }
         }
     )*};
 }
 float!(F32 f32, F64 f64);
 
-/// Conversion to floats in pieces of `N` values, which stay in the nearest cache.
-fn whole_floats<T: Reducible, const N: usize>(values: &[T], take: &mut dyn FnMut(usize, FloatRow<'_>)) {
+/// Conversion to floats in pieces of at most `N` values, which stay in the nearest cache.
+fn whole_floats<T: Reducible, const N: usize>(slab: Slab<'_, T>, take: &mut dyn FnMut([usize; 2], FloatSlab<'_>)) {
     let mut floats = [0.0; N];
-    for (piece, offset) in values.chunks(N).zip((0..).step_by(N)) {
-        for (float, x) in floats.iter_mut().zip(piece) {
-            *float = x.widen();
+    let width = slab.width().clamp(1, N);
+    for row in (0..slab.rows()).step_by(N / width) {
+        for column in (0..slab.width()).step_by(width) {
+            let rows = row..(row + N / width).min(slab.rows());
+            let part = slab.part(rows, column..(column + width).min(slab.width()));
+            for (slots, values) in floats.chunks_mut(part.width()).zip(part.iter()) {
+                for (float, x) in slots.iter_mut().zip(values) {
+                    *float = x.widen();
+                }
+            }
+            if let Some(piece) = Slab::new(&floats, part.rows(), part.width(), part.width()) {
+                take([row, column], FloatSlab::Whole(piece));
+            }
         }
-        take(offset, FloatRow::Whole(&floats[..piece.len()]));
+    }
+}
+
+/// As [`whole_floats`], with little space for little.
+fn widened<T: Reducible>(slab: Slab<'_, T>, take: &mut dyn FnMut([usize; 2], FloatSlab<'_>)) {
+    if slab.rows() * slab.width() <= 16 {
+        whole_floats::<T, 16>(slab, take)
+    } else {
+        whole_floats::<T, 1024>(slab, take)
     }
 }
 
@@ -194,8 +213,8 @@ macro_rules! integer {
                 self
             }
 
-            fn as_floats(values: &[Self], take: &mut dyn FnMut(usize, FloatRow<'_>)) {
-                if values.len() <= 16 { whole_floats::<Self, 16>(values, take) } else { whole_floats::<Self, 1024>(values, take) };
+            fn as_floats(slab: Slab<'_, Self>, take: &mut dyn FnMut([usize; 2], FloatSlab<'_>)) {
+                widened(slab, take);
             }
         }
     )*};
@@ -239,11 +258,7 @@ impl Reducible for bool {
         self
     }
 
-    fn as_floats(values: &[Self], take: &mut dyn FnMut(usize, FloatRow<'_>)) {
-        if values.len() <= 16 {
-            whole_floats::<Self, 16>(values, take)
-        } else {
-            whole_floats::<Self, 1024>(values, take)
-        };
+    fn as_floats(slab: Slab<'_, Self>, take: &mut dyn FnMut([usize; 2], FloatSlab<'_>)) {
+        widened(slab, take);
     }
 }

@@ -1,10 +1,10 @@
 //! Reductions whose answer does not depend, bit for bit, on how the array was cut.
 //!
 //! An [`Accumulator`] holds the state of one [`ReduceOp`] over many lanes, a lane being one element of the
-//! result. Rows go into it in two patterns, whichever way the memory runs:
+//! result. Rectangles of elements ([`Slab`]) go into it in two patterns, whichever way the memory runs:
 //!
-//! * [`Accumulator::row_to_lane`]: the last axis is reduced, a row goes to one lane;
-//! * [`Accumulator::row_to_lanes`]: the last axis is kept, element `j` goes to lane `first + j`.
+//! * [`Accumulator::runs`]: the last axis is reduced, row `i` goes to lane `first + i`;
+//! * [`Accumulator::columns`]: the last axis is kept, element `j` of every row goes to lane `first + j`.
 //!
 //! Accumulators of blocks merge in any order. Sums of floats are exact until the one rounding at the end:
 //! values are split at fixed powers of two into planes that are added to without rounding (`planes.rs`),
@@ -13,13 +13,13 @@
 //!
 //! ```
 //! use talatat_collections::array::dtype::DType;
-//! use talatat_collections::array::kernels::reduce::{Accumulator, LaneValues, ReduceOp};
+//! use talatat_collections::array::kernels::reduce::{Accumulator, LaneValues, ReduceOp, Slab};
 //!
 //! # fn main() -> Result<(), talatat_collections::array::kernels::reduce::ReduceError> {
 //! let mut one = Accumulator::new(ReduceOp::Sum, DType::F64, 1)?;
-//! one.row_to_lane(0, &[1e100, 1.0], 0)?;
+//! one.runs(0, Slab::row(&[1e100, 1.0]), 0)?;
 //! let mut other = Accumulator::new(ReduceOp::Sum, DType::F64, 1)?;
-//! other.row_to_lane(0, &[-1e100], 2)?;
+//! other.runs(0, Slab::row(&[-1e100]), 2)?;
 //! one.merge(&other)?;
 //! assert_eq!(one.finish()?, LaneValues::F64(vec![1.0]));
 //! # Ok(())
@@ -34,6 +34,7 @@
 mod accumulator;
 mod counts;
 mod exact;
+mod extremes;
 mod folds;
 mod lanes;
 mod moments;
@@ -41,14 +42,18 @@ mod number;
 mod op;
 mod plain;
 mod planes;
+mod positions;
 mod simd;
+mod slab;
+mod split;
 #[cfg(test)]
 mod tests;
 mod wire;
 
 pub use accumulator::Accumulator;
-pub use lanes::{FloatRow, LaneValues, Reducible};
+pub use lanes::{FloatSlab, LaneValues, Reducible};
 pub use op::ReduceOp;
+pub use slab::Slab;
 
 use crate::array::dtype::DType;
 

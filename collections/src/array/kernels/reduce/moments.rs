@@ -9,11 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::exact::{Bins, Total};
 use super::number::{Fixed, power_of_two};
-use super::planes::{Bound, SHORT, Target};
+use super::planes::{Bound, SHORT};
 use super::simd::{self, Extent, Float, Grain};
+use super::slab::{BLOCK, Slab, Target};
 
-/// Values squared at once.
-const PIECE: usize = 512;
 /// Squares of magnitudes in between neither overflow nor lose bits.
 const SMALL: f64 = f64::from_bits((1023 - 400) << 52);
 const LARGE: f64 = f64::from_bits((1023 + 340) << 52);
@@ -34,44 +33,45 @@ impl Moments {
         Moments { sum: Bins::new(lanes), squares: Bins::new(lanes), scaled: None }
     }
 
-    /// Adds a row and its squares.
-    pub(super) fn add<F: Float>(&mut self, target: Target, values: &[F], grain: Grain) {
-        if values.len() <= SHORT {
-            self.add_pieces::<F, SHORT>(target, values, grain);
-        } else {
-            self.add_pieces::<F, PIECE>(target, values, grain);
+    /// Adds a slab and its squares.
+    pub(super) fn add<F: Float>(&mut self, target: Target, slab: Slab<'_, F>, grain: Grain) {
+        match slab.rows() * slab.width() {
+            ..=SHORT => self.add_blocks::<F, SHORT>(target, slab, grain),
+            ..=512 => self.add_blocks::<F, 512>(target, slab, grain),
+            _ => self.add_blocks::<F, BLOCK>(target, slab, grain),
         }
     }
 
     /// As [`Moments::add`], `N` values at a time.
-    fn add_pieces<F: Float, const N: usize>(&mut self, target: Target, values: &[F], grain: Grain) {
+    fn add_blocks<F: Float, const N: usize>(&mut self, target: Target, slab: Slab<'_, F>, grain: Grain) {
         let (mut wide, mut space) = ([0.0; N], [[0.0; N]; 2]);
-        for (row, offset) in values.chunks(N).zip((0..).step_by(N)) {
-            let target = target.after(offset);
-            let extent = simd::extent(row);
-            self.sum.add_row(target, row, extent, grain);
-            for (slot, x) in wide.iter_mut().zip(row) {
-                *slot = x.wide();
-            }
-            let row = &mut wide[..row.len()];
+        slab.for_blocks(target, N, |target, block, _| {
+            let extent = simd::extent_of(block);
+            self.sum.add_block(target, block, extent, grain);
+            let shape = Shape { target, rows: block.rows(), width: block.width() };
             if extent.largest < LARGE && (extent.smallest >= SMALL || extent.largest == 0.0) {
-                add_squares(&mut self.squares, target, row, &mut space, extent, grain);
+                add_squares(&mut self.squares, shape, block.iter(), &mut space, extent, grain);
             } else {
-                self.set_apart(target, row, &mut space, grain);
+                for (slots, row) in wide.chunks_mut(block.width()).zip(block.iter()) {
+                    for (slot, x) in slots.iter_mut().zip(row) {
+                        *slot = x.wide();
+                    }
+                }
+                self.set_apart(shape, &mut wide[..block.rows() * block.width()], &mut space, grain);
             }
-        }
+        });
     }
 
-    /// Takes the values that cannot be squared as they are out of the row and adds their scaled squares.
+    /// Takes the values that cannot be squared as they are out of the block and adds their scaled squares.
     /// What is not finite is dropped: the sum has it.
     #[cold]
-    fn set_apart<const N: usize>(&mut self, target: Target, row: &mut [f64], space: &mut [[f64; N]; 2], grain: Grain) {
+    fn set_apart<const N: usize>(&mut self, shape: Shape, block: &mut [f64], space: &mut [[f64; N]; 2], grain: Grain) {
         let scaled = self.scaled.get_or_insert_with(|| {
             let empty = Bins::new(self.squares.lanes());
             Box::new([empty.clone(), empty])
         });
         let mut apart = [[0.0; N]; 2];
-        for (j, x) in row.iter_mut().enumerate() {
+        for (j, x) in block.iter_mut().enumerate() {
             let size = x.abs();
             if (SMALL..LARGE).contains(&size) {
                 continue;
@@ -84,10 +84,11 @@ impl Moments {
             }
         }
         for (bins, values) in scaled.iter_mut().zip(&apart) {
-            let values = &values[..row.len()];
-            add_squares(bins, target, values, space, simd::extent(values), Grain::F64);
+            let values = &values[..block.len()];
+            add_squares(bins, shape, [values].into_iter(), space, simd::extent(values), Grain::F64);
         }
-        add_squares(&mut self.squares, target, row, space, simd::extent(row), grain);
+        let extent = simd::extent(block);
+        add_squares(&mut self.squares, shape, [&*block].into_iter(), space, extent, grain);
     }
 
     pub(super) fn merge(&mut self, other: &Moments) {
@@ -133,11 +134,19 @@ impl Moments {
     }
 }
 
-/// Adds the exact squares of a row of at most `N` values, all zero or in the range for it.
-fn add_squares<const N: usize>(
-    bins: &mut Bins,
+/// The form of a block, and its lanes.
+#[derive(Clone, Copy)]
+struct Shape {
     target: Target,
-    row: &[f64],
+    rows: usize,
+    width: usize,
+}
+
+/// Adds the exact squares of a block of at most `N` values, in rows or all at once, all zero or in the range for it.
+fn add_squares<'v, F: Float + 'v, const N: usize>(
+    bins: &mut Bins,
+    shape: Shape,
+    rows: impl Iterator<Item = &'v [F]>,
     space: &mut [[f64; N]; 2],
     extent: Extent,
     grain: Grain,
@@ -146,10 +155,21 @@ fn add_squares<const N: usize>(
         return;
     }
     let (squares, errors) = Bound::new(extent, grain).of_squares(extent, grain.digits);
-    let [p, e] = space.each_mut().map(|space| &mut space[..row.len()]);
-    simd::square(row, p, e);
-    bins.add_bounded(target, p, squares);
-    if let Some(errors) = errors {
-        bins.add_bounded(target, e, errors);
+    let [p, e] = space;
+    let mut start = 0;
+    for row in rows {
+        if let (Some(p), Some(e)) = (p.get_mut(start..start + row.len()), e.get_mut(start..start + row.len())) {
+            simd::square(row, p, e);
+        }
+        start += row.len();
+    }
+    let block = |values| Slab::new(values, shape.rows, shape.width, shape.width);
+    if let Some(squared) = block(&p[..]) {
+        bins.add_bounded(shape.target, squared, squares);
+    }
+    if let Some(errors) = errors
+        && let Some(rounded) = block(&e[..])
+    {
+        bins.add_bounded(shape.target, rounded, errors);
     }
 }

@@ -14,7 +14,8 @@ use smallvec::SmallVec;
 
 use super::number::power_of_two;
 use super::simd::{self, Extent, Float, Grain};
-use super::wire;
+use super::slab::{BLOCK, Slab, Target};
+use super::{split, wire};
 
 /// Bits between the units of neighbouring planes.
 const STEP: i32 = 40;
@@ -26,6 +27,8 @@ pub(super) const SEGMENT: usize = 1024;
 pub(super) const ROW: usize = 2048;
 /// Rows up to this length get working space of this length: clearing the full one would cost more.
 pub(super) const SHORT: usize = 16;
+/// Rows from this length on go to their lane one by one.
+const LONG: usize = 256;
 /// Magnitudes handed to [`Planes`] lie below this, which leaves room for 2^64 of them and for `magic`.
 pub(super) const HUGE: f64 = f64::from_bits((700 + 1023) << 52);
 const LOWEST: i32 = -1074;
@@ -99,31 +102,13 @@ impl Bound {
     }
 }
 
-/// Where a row goes: all of it to one lane, or each value to the next lane.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Target {
-    /// All values to this lane.
-    Lane(usize),
-    /// Value `j` to the lane this plus `j`.
-    From(usize),
-}
-
-impl Target {
-    /// Where the part of the row from `offset` on goes.
-    pub(super) fn after(self, offset: usize) -> Target {
-        match self {
-            Target::Lane(lane) => Target::Lane(lane),
-            Target::From(first) => Target::From(first + offset),
-        }
-    }
-
-    /// The lane of value `j`.
-    pub(super) fn lane(self, j: usize) -> usize {
-        match self {
-            Target::Lane(lane) => lane,
-            Target::From(first) => first + j,
-        }
-    }
+/// How values within a bound are cut: between which planes, the first of them at a position.
+enum Cut {
+    One(usize),
+    Two(usize, [f64; 2]),
+    Three(usize, [f64; 3]),
+    /// Exponents too far apart: plane after plane is peeled off.
+    Many,
 }
 
 impl Planes {
@@ -155,17 +140,14 @@ impl Planes {
         found
     }
 
-    /// Counts one addition to the lanes of a segment, carrying before it becomes too many.
-    fn count(&mut self, segment: usize) {
-        let full = match self.adds.get_mut(segment) {
-            Some(adds) => {
-                *adds += 1;
-                *adds > LIMIT
-            }
-            None => false,
-        };
-        if full {
+    /// Counts additions to the lanes of a segment, carrying before they become too many.
+    fn count(&mut self, segment: usize, additions: usize) {
+        let additions = additions.min(LIMIT as usize - 2) as u32;
+        if self.adds.get(segment).is_some_and(|adds| adds + additions > LIMIT) {
             self.carry(segment);
+        }
+        if let Some(adds) = self.adds.get_mut(segment) {
+            *adds += additions;
         }
     }
 
@@ -203,7 +185,7 @@ impl Planes {
 
     /// Adds a value to a lane.
     pub(super) fn add_value(&mut self, lane: usize, value: f64) {
-        self.count(lane / SEGMENT);
+        self.count(lane / SEGMENT, 1);
         let mut left = value;
         while left != 0.0 {
             let (level, unit) = self.level(exponent(left) + 1);
@@ -217,14 +199,75 @@ impl Planes {
         }
     }
 
-    /// Adds a row (to one lane: of at most [`ROW`] values) whose bound is below [`HUGE`].
-    pub(super) fn add<F: Float>(&mut self, target: Target, row: &[F], bound: Bound) {
-        match target {
-            Target::Lane(lane) => self.add_to_lane(lane, row, bound),
-            Target::From(first) => self.add_to_lanes(first, row, bound),
+    /// Adds a slab whose bound is below [`HUGE`], to lanes of one segment, with at most [`ROW`] values for each.
+    pub(super) fn add<F: Float>(&mut self, target: Target, slab: Slab<'_, F>, bound: Bound) {
+        if let Target::Runs(first) = target
+            && slab.width() >= LONG
+        {
+            for (i, row) in slab.iter().enumerate() {
+                self.add_to_lane(first + i, row, bound);
+            }
+            return;
+        }
+        self.count(target.lanes(&slab).start / SEGMENT, target.depth(&slab));
+        match self.cut(bound) {
+            Cut::One(plane) => self.spread(target, slab, plane, [0.0]),
+            Cut::Two(plane, magics) => self.spread(target, slab, plane, magics),
+            Cut::Three(plane, magics) => self.spread(target, slab, plane, magics),
+            Cut::Many => self.peel(target, slab),
         }
     }
 
+    /// Chooses, and makes where missing, the planes for values within a bound.
+    fn cut(&mut self, bound: Bound) -> Cut {
+        let (level, unit) = self.level(bound.top);
+        let (below, last) = (self.unit(level - 1), self.unit(level - 2));
+        let plane = self.plane(level);
+        if bound.grain >= unit {
+            return Cut::One(plane);
+        }
+        if bound.grain < last {
+            return Cut::Many;
+        }
+        self.plane(level - 1);
+        if bound.grain >= below {
+            return Cut::Two(plane, [magic(unit), 0.0]);
+        }
+        self.plane(level - 2);
+        Cut::Three(plane, [magic(unit), magic(below), 0.0])
+    }
+
+    /// Adds the parts of a slab to `P` planes.
+    fn spread<F: Float, const P: usize>(&mut self, target: Target, slab: Slab<'_, F>, plane: usize, magics: [f64; P]) {
+        let lanes = target.lanes(&slab);
+        let Some(planes) = self.planes.get_mut(plane..).and_then(|planes| planes.first_chunk_mut::<P>()) else {
+            return;
+        };
+        let mut sums = planes.each_mut().map(|plane| plane.sums.get_mut(lanes.clone()).unwrap_or_default());
+        match target {
+            Target::Runs(_) => split::runs(&mut sums, slab, magics),
+            Target::Columns(_) => split::columns(&mut sums, slab, magics),
+        }
+    }
+
+    /// Adds rows with a wide range of exponents, one by one.
+    #[cold]
+    fn peel<F: Float>(&mut self, target: Target, slab: Slab<'_, F>) {
+        for (i, row) in slab.iter().enumerate() {
+            match target {
+                Target::Runs(first) => {
+                    let extent = simd::extent(row);
+                    if extent.largest != 0.0 {
+                        self.add_to_lane(first + i, row, Bound::new(extent, Grain::F64));
+                    }
+                }
+                Target::Columns(first) if row.len() <= SHORT => self.peel_to_lanes::<F, SHORT>(first, row),
+                Target::Columns(first) => self.peel_to_lanes::<F, SEGMENT>(first, row),
+            }
+        }
+    }
+
+    /// Adds a row of at most [`ROW`] values to one lane.
     fn add_to_lane<F: Float>(&mut self, lane: usize, row: &[F], bound: Bound) {
         let bits = row.len().next_power_of_two().ilog2() as i32;
         let unit = (bound.top + bits - 52).max(LOWEST);
@@ -258,55 +301,7 @@ impl Planes {
         }
     }
 
-    fn add_to_lanes<F: Float>(&mut self, first: usize, values: &[F], bound: Bound) {
-        let (mut start, mut left) = (first, values);
-        while !left.is_empty() {
-            let segment = start / SEGMENT;
-            let (row, after) = left.split_at(left.len().min((segment + 1) * SEGMENT - start));
-            self.count(segment);
-            self.add_row(start, row, bound);
-            start += row.len();
-            left = after;
-        }
-    }
-
-    /// As [`Planes::add_to_lanes`], for lanes of one segment, counted already.
-    fn add_row<F: Float>(&mut self, first: usize, row: &[F], bound: Bound) {
-        let range = first..first + row.len();
-        let (level, unit) = self.level(bound.top);
-        if bound.grain >= unit {
-            let plane = self.plane(level);
-            if let Some(sums) = self.planes.get_mut(plane).and_then(|p| p.sums.get_mut(range)) {
-                simd::add(sums, row);
-            }
-        } else if bound.grain >= self.unit(level - 1) {
-            self.plane(level);
-            let low = self.plane(level - 1);
-            let (above, below) = self.planes.split_at_mut(low);
-            if let (Some(high), Some(low)) = (above.last_mut(), below.first_mut())
-                && let (Some(high), Some(low)) = (high.sums.get_mut(range.clone()), low.sums.get_mut(range))
-            {
-                simd::split(high, low, row, magic(unit));
-            }
-        } else if bound.grain >= self.unit(level - 2) {
-            let magics = [magic(unit), magic(self.unit(level - 1))];
-            self.plane(level);
-            self.plane(level - 1);
-            let low = self.plane(level - 2);
-            if let Some([high, middle, low]) = self.planes.get_mut(..=low).and_then(|p| p.last_chunk_mut())
-                && let (Some(high), Some(middle), Some(low)) =
-                    (high.sums.get_mut(range.clone()), middle.sums.get_mut(range.clone()), low.sums.get_mut(range))
-            {
-                simd::split_in_three(high, middle, low, row, magics);
-            }
-        } else if row.len() <= SHORT {
-            self.peel_to_lanes::<F, SHORT>(first, row);
-        } else {
-            self.peel_to_lanes::<F, SEGMENT>(first, row);
-        }
-    }
-
-    /// As [`Planes::add_row`] for a row with a wide range of exponents.
+    /// Adds a row with a wide range of exponents to one lane each.
     #[cold]
     fn peel_to_lanes<F: Float, const N: usize>(&mut self, first: usize, row: &[F]) {
         let mut rest = [0.0; N];
@@ -348,10 +343,12 @@ impl Planes {
         } else {
             // Other units: their planes are rows of values like any other.
             for plane in &other.planes {
-                let extent = simd::extent(&plane.sums);
-                if extent.largest != 0.0 {
-                    self.add_to_lanes(0, &plane.sums, Bound::new(extent, Grain::F64));
-                }
+                Slab::row(&plane.sums).for_blocks(Target::Columns(0), BLOCK, |target, slab, _| {
+                    let extent = simd::extent_of(slab);
+                    if extent.largest != 0.0 {
+                        self.add(target, slab, Bound::new(extent, Grain::F64));
+                    }
+                });
             }
         }
     }

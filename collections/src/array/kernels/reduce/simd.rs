@@ -6,6 +6,8 @@
 
 use multiversion::multiversion;
 
+use super::slab::Slab;
+
 /// Independent running values in a row: enough to fill the vector units whatever their width.
 const GROUP: usize = 32;
 
@@ -119,6 +121,20 @@ pub(super) fn extent<F: Float>(values: &[F]) -> Extent {
     Extent { largest: F::value(high), smallest: F::value(F::above(low)) }
 }
 
+/// The extent of a slab: in one go where its rows follow each other.
+pub(super) fn extent_of<F: Float>(slab: Slab<'_, F>) -> Extent {
+    if let Some(values) = slab.flat() {
+        return extent(values);
+    }
+    let none = Extent { largest: 0.0, smallest: f64::INFINITY };
+    let both = slab.iter().map(extent).fold(none, |a, b| Extent {
+        // NaN is larger than all.
+        largest: if a.largest >= b.largest || a.largest.is_nan() { a.largest } else { b.largest },
+        smallest: if b.largest == 0.0 { a.smallest } else { a.smallest.min(b.smallest) },
+    });
+    Extent { smallest: if both.largest == 0.0 { 0.0 } else { both.smallest }, ..both }
+}
+
 /// The sum, in any order (exact by the caller's choice of the row).
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
 pub(super) fn total<F: Float>(values: &[F]) -> f64 {
@@ -199,38 +215,6 @@ pub(super) fn add<F: Float>(plane: &mut [f64], values: &[F]) {
     }
 }
 
-/// Splits every value at the unit of `magic`: the high part to one plane, the low part to the other.
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
-pub(super) fn split<F: Float>(high: &mut [f64], low: &mut [f64], values: &[F], magic: f64) {
-    for ((h, l), x) in high.iter_mut().zip(low).zip(values) {
-        let x = x.wide();
-        let q = (x + magic) - magic;
-        *h += q;
-        *l += x - q;
-    }
-}
-
-/// Splits every value at the units of both magics, to three planes.
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
-pub(super) fn split_in_three<F: Float>(
-    high: &mut [f64],
-    middle: &mut [f64],
-    low: &mut [f64],
-    values: &[F],
-    magics: [f64; 2],
-) {
-    let [first, second] = magics;
-    for (((h, m), l), x) in high.iter_mut().zip(middle).zip(low).zip(values) {
-        let x = x.wide();
-        let q = (x + first) - first;
-        let r = x - q;
-        let s = (r + second) - second;
-        *h += q;
-        *m += s;
-        *l += r - s;
-    }
-}
-
 /// Moves the part above the unit of `magic` from every value to the plane.
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
 pub(super) fn peel(plane: &mut [f64], values: &mut [f64], magic: f64) {
@@ -243,10 +227,11 @@ pub(super) fn peel(plane: &mut [f64], values: &mut [f64], magic: f64) {
 
 /// `squares[j] + errors[j]` is the exact square of `values[j]` (the error by fused multiply-add).
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx512cd+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
-pub(super) fn square(values: &[f64], squares: &mut [f64], errors: &mut [f64]) {
+pub(super) fn square<F: Float>(values: &[F], squares: &mut [f64], errors: &mut [f64]) {
     for ((x, s), e) in values.iter().zip(squares).zip(errors) {
+        let x = x.wide();
         let p = x * x;
         *s = p;
-        *e = x.mul_add(*x, -p);
+        *e = x.mul_add(x, -p);
     }
 }

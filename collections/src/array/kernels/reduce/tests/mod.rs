@@ -33,7 +33,7 @@ const ALL: [ReduceOp; 21] = [
 /// One row to one lane.
 fn whole<T: Reducible>(op: ReduceOp, values: &[T]) -> Result<LaneValues> {
     let mut state = Accumulator::new(op, T::KIND, 1)?;
-    state.row_to_lane(0, values, 0)?;
+    state.runs(0, Slab::row(values), 0)?;
     state.finish()
 }
 
@@ -74,12 +74,12 @@ fn many_additions_carry_in_time() {
     let expected: Vec<f64> = row.iter().map(|&x| x.mul_add(f64::from(rows), x / 4.0)).collect();
     let mut lanes = Accumulator::new(ReduceOp::Sum, DType::F64, row.len()).unwrap();
     let mut ones = Accumulator::new(ReduceOp::Sum, DType::F64, 2).unwrap();
-    lanes.row_to_lanes(0, &quarter, 0).unwrap();
-    ones.row_to_lanes(0, &quarter[..2], 0).unwrap();
+    lanes.columns(0, Slab::row(&quarter), 0, 1).unwrap();
+    ones.columns(0, Slab::row(&quarter[..2]), 0, 1).unwrap();
     for _ in 0..rows {
-        lanes.row_to_lanes(0, &row, 0).unwrap();
-        ones.row_to_lane(0, &row[..1], 0).unwrap();
-        ones.row_to_lane(1, &row[1..2], 0).unwrap();
+        lanes.columns(0, Slab::row(&row), 0, 1).unwrap();
+        ones.runs(0, Slab::row(&row[..1]), 0).unwrap();
+        ones.runs(1, Slab::row(&row[1..2]), 0).unwrap();
     }
     assert_eq!(ones.finish(), Ok(LaneValues::F64(expected[..2].to_vec())));
     assert_eq!(lanes.finish(), Ok(LaneValues::F64(expected)));
@@ -88,7 +88,7 @@ fn many_additions_carry_in_time() {
 #[test]
 fn merging_twice_itself_over_and_over_stays_exact() {
     let mut state = Accumulator::new(ReduceOp::Sum, DType::F64, 2).unwrap();
-    state.row_to_lanes(0, &[0.1, -1.0 / 3.0], 0).unwrap();
+    state.columns(0, Slab::row(&[0.1, -1.0 / 3.0]), 0, 1).unwrap();
     let mut factor = 1.0;
     for _ in 0..60 {
         let copy = state.clone();
@@ -183,7 +183,7 @@ fn every_type_gives_the_promised_type() {
                 let found = whole(op, &rows).unwrap();
                 assert_eq!(found.dtype(), op.output_dtype(input), "{op} of {input}");
                 let mut lanes = Accumulator::new(op, input, 3).unwrap();
-                lanes.row_to_lanes(0, &rows, 0).unwrap();
+                lanes.columns(0, Slab::row(&rows), 0, 1).unwrap();
                 assert!(lanes.nbytes() <= op.state_bytes(input, 3), "{op} of {input}");
                 assert_eq!(lanes.finish().unwrap().len(), 3);
             });
@@ -195,8 +195,8 @@ fn every_type_gives_the_promised_type() {
 fn products_go_in_order() {
     let values = [0.1, 0.7, 1e10, 3.3];
     let mut state = Accumulator::new(ReduceOp::Prod, DType::F64, 1).unwrap();
-    state.row_to_lane(0, &values[..2], 0).unwrap();
-    state.row_to_lane(0, &values[2..], 2).unwrap();
+    state.runs(0, Slab::row(&values[..2]), 0).unwrap();
+    state.runs(0, Slab::row(&values[2..]), 2).unwrap();
     let other = state.clone();
     assert!(matches!(state.merge(&other), Err(ReduceError::Ordered { .. })));
     assert_eq!(state.finish(), Ok(LaneValues::F64(vec![values.iter().product()])));
@@ -205,10 +205,10 @@ fn products_go_in_order() {
 #[test]
 fn misuse_is_refused() {
     let mut state = Accumulator::new(ReduceOp::Sum, DType::F64, 4).unwrap();
-    assert!(matches!(state.row_to_lane(0, &[1i32], 0), Err(ReduceError::Dtype { .. })));
-    assert!(matches!(state.row_to_lane(4, &[1.0], 0), Err(ReduceError::Lane { .. })));
-    assert!(matches!(state.row_to_lanes(3, &[1.0, 2.0], 0), Err(ReduceError::Lane { .. })));
-    assert!(matches!(state.row_to_lanes(usize::MAX, &[1.0], 0), Err(ReduceError::Lane { .. })));
+    assert!(matches!(state.runs(0, Slab::row(&[1i32]), 0), Err(ReduceError::Dtype { .. })));
+    assert!(matches!(state.runs(4, Slab::row(&[1.0]), 0), Err(ReduceError::Lane { .. })));
+    assert!(matches!(state.columns(3, Slab::row(&[1.0, 2.0]), 0, 1), Err(ReduceError::Lane { .. })));
+    assert!(matches!(state.columns(usize::MAX, Slab::row(&[1.0]), 0, 1), Err(ReduceError::Lane { .. })));
     let other = Accumulator::new(ReduceOp::Sum, DType::F64, 3).unwrap();
     assert!(matches!(state.merge(&other), Err(ReduceError::Merge { .. })));
     assert!(matches!(Accumulator::new(ReduceOp::Min, DType::I8, usize::MAX), Err(ReduceError::TooManyLanes { .. })));

@@ -130,11 +130,11 @@ proptest! {
             let mut by_lane = Accumulator::new(op, DType::F64, columns)?;
             for i in 0..rows {
                 let row: Vec<f64> = (0..columns).map(|j| at(i, j)).collect();
-                by_row.row_to_lanes(0, &row, i as u64)?;
+                by_row.columns(0, Slab::row(&row), i as u64, 1)?;
             }
             for j in 0..columns {
                 let column: Vec<f64> = (0..rows).map(|i| at(i, j)).collect();
-                by_lane.row_to_lane(j, &column, 0)?;
+                by_lane.runs(j, Slab::row(&column), 0)?;
             }
             let (a, b) = (by_row.finish(), by_lane.finish());
             prop_assert!(same(&a, &b), "{op}: {a:?} {b:?}");
@@ -177,7 +177,7 @@ proptest! {
         lanes in 1..4usize,
     ) {
         let mut state = Accumulator::new(op, DType::F64, lanes)?;
-        state.row_to_lane(0, &values, 0)?;
+        state.runs(0, Slab::row(&values), 0)?;
         let mut bytes = Vec::new();
         state.encode(&mut bytes)?;
         for (index, byte) in damage {
@@ -189,7 +189,7 @@ proptest! {
             let _ = state.merge(&damaged);
             if damaged.input_dtype() == DType::F64 && damaged.lanes() > 0 {
                 for j in 0..3 {
-                    damaged.row_to_lane(0, &values, j)?;
+                    damaged.runs(0, Slab::row(&values), j)?;
                 }
                 let again = damaged.clone();
                 let _ = damaged.merge(&again);
@@ -219,10 +219,10 @@ fn check_cut<T: Reducible>(
         let mut part = Accumulator::new(op, T::KIND, 1).unwrap();
         if one_by_one {
             for (j, x) in (start..).zip(&values[start..end]) {
-                part.row_to_lanes(0, std::slice::from_ref(x), j as u64).unwrap();
+                part.columns(0, Slab::row(std::slice::from_ref(x)), j as u64, 1).unwrap();
             }
         } else {
-            part.row_to_lane(0, &values[start..end], start as u64).unwrap();
+            part.runs(0, Slab::row(&values[start..end]), start as u64).unwrap();
         }
         if coded {
             let mut bytes = vec![7];
