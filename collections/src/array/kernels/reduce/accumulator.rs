@@ -10,6 +10,7 @@ use super::moments::Moments;
 use super::op::{Family, ReduceOp};
 use super::plain::{extreme_lanes, take_plain};
 use super::positions::{merge_positions, take_positions};
+use super::quick::Pair;
 use super::simd::{self, Float, Grain};
 use super::slab::{BLOCK, Slab, Target};
 use super::{ReduceError, Result};
@@ -17,6 +18,9 @@ use crate::array::dtype::{DType, with_dtype};
 
 /// More lanes than any memory holds; keeps sizes from overflowing.
 const MOST_LANES: usize = 1 << 44;
+
+/// Counts below it are floats without rounding.
+const MOST_COUNTED: u64 = 1 << 53;
 
 /// A reduction under way: one partial result for each lane, a lane being one element of the result.
 ///
@@ -206,13 +210,24 @@ impl Accumulator {
         let single = op.output_dtype(self.input) == DType::F32;
         match (self.state, op.family()) {
             (State::Sum(bins), family) => {
-                let rounded = |lane| match (bins.total(lane), family) {
+                let quick = |lane| match family {
+                    Family::Mean => match self.counts.get(lane) {
+                        count @ 1..MOST_COUNTED => bins.pair(lane)?.divided(count as f64),
+                        _ => None,
+                    },
+                    _ => bins.pair(lane)?.rounded(),
+                };
+                let exact = |lane| match (bins.total(lane), family) {
                     (Total::Special(special), _) => Rounded::Done(special),
                     (Total::Exact(sum), Family::Mean) => match self.counts.get(lane) {
                         0 => Rounded::Done(f64::NAN),
                         count => Rounded::Due(sum.divided(&[count])),
                     },
                     (Total::Exact(sum), _) => Rounded::Due(sum.leading()),
+                };
+                let rounded = |lane| match quick(lane) {
+                    Some(value) if !single || Pair::single(value).is_some() => Rounded::Done(value),
+                    _ => exact(lane),
                 };
                 Ok(floats(single, self.lanes, rounded))
             }

@@ -2,6 +2,7 @@
 
 use super::number::{Fixed, power_of_two};
 use super::planes::{Bound, HUGE, Planes};
+use super::quick::Pair;
 use super::simd::{self, Extent, Float, Grain};
 use super::slab::{BLOCK, Slab, Target};
 
@@ -115,6 +116,12 @@ impl Bins {
             Some(special) => Total::Special(special),
             None => Total::Exact(Fixed::sum(self.terms(lane))),
         }
+    }
+
+    /// The sum of a lane as a pair, if all is of everyday size.
+    #[inline(always)]
+    pub(super) fn pair(&self, lane: usize) -> Option<Pair> {
+        if self.rare.is_some() { None } else { Pair::sum(self.planes.terms(lane)) }
     }
 
     /// The sum of a lane's values that are not finite, if it has any.

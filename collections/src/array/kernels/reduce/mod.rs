@@ -43,6 +43,7 @@ mod op;
 mod plain;
 mod planes;
 mod positions;
+mod quick;
 mod simd;
 mod slab;
 mod split;

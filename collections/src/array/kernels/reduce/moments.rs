@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::exact::{Bins, Total};
 use super::number::{Fixed, power_of_two};
 use super::planes::{Bound, SHORT};
+use super::quick::Pair;
 use super::simd::{self, Extent, Float, Grain};
 use super::slab::{BLOCK, Slab, Target};
 
@@ -106,6 +107,9 @@ impl Moments {
     /// rounded; NaN without degrees of freedom or with values that are not finite.
     pub(super) fn variance(&self, lane: usize, count: u64, ddof: u32) -> f64 {
         let freedom = count.saturating_sub(u64::from(ddof));
+        if let Some(variance) = self.quick_variance(lane, count, freedom) {
+            return variance;
+        }
         let Total::Exact(sum) = self.sum.total(lane) else {
             return f64::NAN;
         };
@@ -119,6 +123,17 @@ impl Moments {
             Some(divisor) => spread.divided(&[divisor]).to_f64(),
             None => spread.divided(&[count, freedom]).to_f64(),
         }
+    }
+
+    /// As [`Moments::variance`], if that can be had from pairs of floats.
+    #[inline(always)]
+    fn quick_variance(&self, lane: usize, count: u64, freedom: u64) -> Option<f64> {
+        let divisor = count.checked_mul(freedom).filter(|divisor| (1..1 << 53).contains(divisor))?;
+        if self.scaled.is_some() {
+            return None;
+        }
+        let spread = Pair::spread(count as f64, self.sum.pair(lane)?, self.squares.pair(lane)?)?;
+        if spread.is_positive() { spread.divided(divisor as f64) } else { None }
     }
 
     pub(super) fn nbytes(&self) -> usize {
