@@ -9,13 +9,11 @@
 pub(crate) mod build;
 mod chunks;
 mod create;
-pub mod dtype;
 mod elementwise;
 pub(crate) mod expr;
 pub(crate) mod grid;
 mod handle;
 mod io;
-pub mod kernels;
 mod linalg;
 pub(crate) mod map_blocks;
 mod reduce;
@@ -25,7 +23,6 @@ mod slice;
 
 pub use chunks::{AxisChunks, Chunks, IntoAxisChunks};
 pub use create::{arange, eye, from_ndarray, full, integers, linspace, linspace_open, normal, ones, uniform, zeros};
-pub use dtype::{DType, Element, Kind, Promote};
 pub use elementwise::{Operand, where_};
 pub use handle::{Array, Item};
 pub use io::{NpyTarget, open_npy};
@@ -33,3 +30,5 @@ pub use map_blocks::{BlockInfo, map_blocks};
 pub use reduce::{Axes, axis};
 pub use rewrite::{RULES, Rule};
 pub use shape::{concatenate, stack};
+pub use talatat_kernels as kernels;
+pub use talatat_kernels::dtype::{self, DType, Element, Kind, Promote};

@@ -4,7 +4,6 @@ mod assemble;
 mod blockwise;
 mod matmul;
 mod reduce;
-mod sink;
 mod source;
 
 use std::rc::Rc;
@@ -41,25 +40,6 @@ pub(crate) fn register(registry: Registry) -> Registry {
         .kernel::<matmul::MatMul>(matmul::NAME)
         .kernel::<source::Npy>(source::NPY)
         .kernel_with(source::BLOCK, source::decode_block)
-}
-
-impl GraphBlock for Block {
-    fn nbytes(&self) -> usize {
-        Block::nbytes(self)
-    }
-
-    fn brief(&self) -> Brief {
-        Brief::new(self.dtype().name(), self.shape())
-    }
-
-    fn codec(&self) -> Option<&'static str> {
-        Some("array")
-    }
-
-    fn encode(&self, out: &mut Vec<u8>) -> KernelResult<()> {
-        Block::encode(self, out);
-        Ok(())
-    }
 }
 
 /// The state of a reduction on its way.

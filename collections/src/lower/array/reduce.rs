@@ -10,14 +10,13 @@ use smallvec::SmallVec;
 use talatat_graph::{Edge, Kernel, KernelError, KernelResult, Layer, TaskContext, Value};
 
 use super::blockwise::{LazyProgram, input_block};
-use super::sink::ReduceSink;
 use super::{Lowering, State, TINY, array, blocks, encode, source_error};
 use crate::array::dtype::DType;
 use crate::array::expr::{Expr, ExprRef, Op, program_text};
 use crate::array::grid::{Dims, Grid};
 use crate::array::kernels::program::{Builder, Input};
-use crate::array::kernels::reduce::{Accumulator, LaneValues, ReduceOp};
-use crate::array::kernels::{Arg, Block, Program};
+use crate::array::kernels::reduce::{Accumulator, LaneValues, ReduceOp, Reduced, reduce};
+use crate::array::kernels::{Block, Program};
 use crate::error::Result;
 
 pub(super) const PARTIAL: &str = "array.reduce.partial";
@@ -64,16 +63,10 @@ impl Kernel for Partial {
             Some(before) => State::take(before)?,
             None => Accumulator::new(self.op, self.input, lanes).map_err(source_error)?,
         };
-        let mut sink = ReduceSink::new(state, &shape, &origin, &self.reduced, self.grid.shape().as_deref());
-        if self.op.is_ordered(self.input) {
-            // Tiles come in any order: the rows of a finished block do not.
-            let args = arrays.iter().map(|block| Arg::Borrowed(block)).collect();
-            let block = compiled.eval(args, &shape, &origin).map_err(source_error)?;
-            sink.block(&block)?;
-        } else {
-            compiled.eval_tiles(&arrays, &shape, &origin, &mut sink).map_err(source_error)?;
-        }
-        Ok(Value::block(State(sink.finish()?)))
+        let whole = self.grid.shape();
+        let block = Reduced { shape: &shape, origin: &origin, axes: &self.reduced, whole: whole.as_deref() };
+        let state = reduce(state, compiled, &arrays, block).map_err(source_error)?;
+        Ok(Value::block(State(state)))
     }
 
     fn encode(&self, _: u64) -> talatat_graph::Result<Vec<u8>> {

@@ -1,0 +1,30 @@
+//! Kernels on blocks: `ndarray` and slices only. Of the graph they know that a block is a result of tasks.
+//!
+//! The arrow goes `program -> math` and `program -> reduce`; nothing here knows of chunks, layers or tasks.
+//!
+//! - [`dtype`]: element types and NumPy's promotion: one table row a type.
+//!
+//! - [`block`]: a block of an array, tagged with its element type; [`pool`] recycles its buffers.
+//! - [`program`]: chains of elementwise operations as one pass over cache-sized tiles.
+//! - [`reduce`](mod@reduce): exact reductions, and programs that end in one.
+//! - [`math`]: elementary functions over slices, vectorised by the compiler.
+//! - [`loops`]: the few loops behind them, compiled for several instruction sets.
+
+pub mod block;
+pub mod dtype;
+pub mod error;
+mod lane;
+pub mod linalg;
+pub mod loops;
+pub mod math;
+pub mod number;
+pub mod pool;
+pub mod program;
+pub mod reduce;
+mod scalar;
+
+pub use block::Block;
+pub use error::KernelError;
+pub use lane::{Lane, Slice, SliceMut};
+pub use program::{Arg, Program, TileSink};
+pub use scalar::Scalar;
