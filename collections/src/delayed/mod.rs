@@ -22,7 +22,7 @@ use std::marker::PhantomData;
 use talatat_graph::{Edge, Error as GraphError, Value};
 
 pub use arg::{Arg, Args, Lit};
-pub use call::Call;
+pub use call::{Call, TaskNote};
 pub use function::{Callable, DelayedFn, Plain, Try, delayed, try_delayed};
 pub use node::Node;
 pub use value::Payload;
