@@ -77,6 +77,11 @@ impl<T: Payload> Delayed<T> {
 
 impl<T: Payload> Collection for Delayed<T> {
     type Output = T;
+    type Persisted = Self;
+
+    fn blocks(&self) -> Result<usize> {
+        Ok(1)
+    }
 
     fn lower(&self, lowering: &mut Lowering) -> Result<Vec<Edge>> {
         Ok(vec![DelayedTasks::lower(lowering, &self.node)?])
