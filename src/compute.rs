@@ -2,13 +2,28 @@
 
 use std::path::Path;
 
-use talatat_collections::{Collection, Lowering, Result};
-use talatat_graph::{Edge, Plan, Value};
+use talatat_collections::{Collection, Result};
+use talatat_graph::Plan;
 
 use crate::diagnostics::{Explained, Report, draw};
 use crate::session::Session;
 
 /// Computing of collections, on the current [`Session`] or a given one.
+///
+/// Tuples, vectors and slices of collections are collections, too: they become one graph, are rewritten together, and what they
+/// share is computed once.
+///
+/// ```
+/// use talatat::prelude::*;
+/// let slow = delayed(|x: i64| x * x).named("square").call(7_i64);
+/// let both = (delayed(|x: i64| x + 1).call(slow.clone()), delayed(|x: i64| x - 1).call(slow));
+/// assert_eq!(both.plan()?.graph().len(), 3);
+/// println!("{}", both.explain()?);
+/// let ((more, less), report) = both.compute_reported()?;
+/// assert_eq!((more, less), (50, 48));
+/// assert_eq!(report.operations.iter().map(|operation| operation.tasks).sum::<usize>(), 3);
+/// # Ok::<(), talatat::Error>(())
+/// ```
 pub trait Compute: Collection {
     /// Computes the collection and brings the result here.
     ///
@@ -49,10 +64,7 @@ pub trait Compute: Collection {
     ///
     /// # Errors
     /// As [`compute`](Compute::compute).
-    fn persist(&self) -> Result<Self>
-    where
-        Self: Sized,
-    {
+    fn persist(&self) -> Result<Self::Persisted> {
         self.persist_on(&Session::current()?)
     }
 
@@ -60,10 +72,7 @@ pub trait Compute: Collection {
     ///
     /// # Errors
     /// As [`compute`](Compute::compute).
-    fn persist_on(&self, session: &Session) -> Result<Self>
-    where
-        Self: Sized,
-    {
+    fn persist_on(&self, session: &Session) -> Result<Self::Persisted> {
         self.persisted(session.run(session.plan(self)?)?)
     }
 
@@ -115,25 +124,8 @@ pub trait Compute: Collection {
 
 impl<C: Collection + ?Sized> Compute for C {}
 
-/// Several collections that are computed in one graph: a tuple or a slice of them.
-pub trait ComputeAll {
-    /// The results, in the same form.
-    type Output;
-
-    /// Lowers all into one graph; `counts` gets the number of blocks of each.
-    ///
-    /// # Errors
-    /// As [`Collection::lower`].
-    fn lower_all(&self, lowering: &mut Lowering, counts: &mut Vec<usize>) -> Result<Vec<Edge>>;
-
-    /// Puts the results together; `blocks` are those of each collection.
-    ///
-    /// # Errors
-    /// As [`Collection::gather`].
-    fn gather_all(&self, blocks: Vec<Vec<Value>>) -> Result<Self::Output>;
-}
-
-/// Computes several collections at once: what they have in common is computed once.
+/// Computes several collections at once, a tuple, vector or slice of them: what they have in common is computed once. The same as
+/// [`compute`](Compute::compute) on them.
 ///
 /// ```
 /// use talatat::prelude::*;
@@ -146,83 +138,14 @@ pub trait ComputeAll {
 ///
 /// # Errors
 /// As [`Compute::compute`].
-pub fn compute_all<A: ComputeAll>(collections: A) -> Result<A::Output> {
-    compute_all_on(&Session::current()?, collections)
+pub fn compute_all<C: Collection>(collections: C) -> Result<C::Output> {
+    collections.compute()
 }
 
 /// [`compute_all`] on a session.
 ///
 /// # Errors
 /// As [`Compute::compute`].
-pub fn compute_all_on<A: ComputeAll>(session: &Session, collections: A) -> Result<A::Output> {
-    let mut lowering = session.lowering();
-    let mut counts = Vec::new();
-    let edges = collections.lower_all(&mut lowering, &mut counts)?;
-    let mut values = session.run(session.plan_graph(lowering.finish(edges))?)?.into_iter();
-    let blocks = counts.into_iter().map(|count| values.by_ref().take(count).collect()).collect();
-    collections.gather_all(blocks)
-}
-
-impl<C: Collection> ComputeAll for [C] {
-    type Output = Vec<C::Output>;
-
-    fn lower_all(&self, lowering: &mut Lowering, counts: &mut Vec<usize>) -> Result<Vec<Edge>> {
-        let mut edges = Vec::new();
-        for collection in self {
-            let blocks = collection.lower(lowering)?;
-            counts.push(blocks.len());
-            edges.extend(blocks);
-        }
-        Ok(edges)
-    }
-
-    fn gather_all(&self, blocks: Vec<Vec<Value>>) -> Result<Self::Output> {
-        self.iter().zip(blocks).map(|(collection, blocks)| collection.gather(blocks)).collect()
-    }
-}
-
-impl<A: ComputeAll + ?Sized> ComputeAll for &A {
-    type Output = A::Output;
-
-    fn lower_all(&self, lowering: &mut Lowering, counts: &mut Vec<usize>) -> Result<Vec<Edge>> {
-        (**self).lower_all(lowering, counts)
-    }
-
-    fn gather_all(&self, blocks: Vec<Vec<Value>>) -> Result<Self::Output> {
-        (**self).gather_all(blocks)
-    }
-}
-
-macro_rules! compute_tuples {
-    ($(($($name:ident $index:tt),*);)*) => {$(
-        impl<$($name: Collection),*> ComputeAll for ($($name,)*) {
-            type Output = ($($name::Output,)*);
-
-            fn lower_all(&self, lowering: &mut Lowering, counts: &mut Vec<usize>) -> Result<Vec<Edge>> {
-                let mut edges = Vec::new();
-                $({
-                    let blocks = self.$index.lower(lowering)?;
-                    counts.push(blocks.len());
-                    edges.extend(blocks);
-                })*
-                Ok(edges)
-            }
-
-            fn gather_all(&self, blocks: Vec<Vec<Value>>) -> Result<Self::Output> {
-                let mut blocks = blocks.into_iter();
-                Ok(($(self.$index.gather(blocks.next().unwrap_or_default())?,)*))
-            }
-        }
-    )*};
-}
-
-compute_tuples! {
-    (A 0);
-    (A 0, B 1);
-    (A 0, B 1, C 2);
-    (A 0, B 1, C 2, D 3);
-    (A 0, B 1, C 2, D 3, E 4);
-    (A 0, B 1, C 2, D 3, E 4, F 5);
-    (A 0, B 1, C 2, D 3, E 4, F 5, G 6);
-    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7);
+pub fn compute_all_on<C: Collection>(session: &Session, collections: C) -> Result<C::Output> {
+    collections.compute_on(session)
 }

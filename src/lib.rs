@@ -33,7 +33,7 @@ pub mod diagnostics;
 mod npy;
 mod session;
 
-pub use compute::{Compute, ComputeAll, compute_all, compute_all_on};
+pub use compute::{Compute, compute_all, compute_all_on};
 #[cfg(feature = "array")]
 pub use npy::ToNpy;
 pub use session::{Session, SessionBuilder};

@@ -153,7 +153,10 @@ impl Session {
     /// # Errors
     /// As [`graph`](Session::graph).
     pub fn explain<C: Collection + ?Sized>(&self, collection: &C) -> Result<Explained> {
-        let graph = self.graph(collection)?;
+        let mut lowering = self.lowering();
+        let edges = collection.lower(&mut lowering)?;
+        let (before, after) = (collection.describe_expression(false), collection.describe_lowered(&lowering));
+        let graph = lowering.finish(edges);
         let (plan, over) = match Plan::new(graph.clone(), &self.plan) {
             Err(GraphError::Memory { limit, .. }) => {
                 let unlimited = PlanOptions { memory_limit: None, ..self.plan.clone() };
@@ -161,7 +164,6 @@ impl Session {
             }
             plan => (plan?, None),
         };
-        let (before, after) = (collection.describe_expression(false), collection.describe_expression(true));
         Ok(Explained { before, after, plan, over })
     }
 

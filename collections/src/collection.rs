@@ -12,6 +12,25 @@ pub trait Collection {
     /// What computing gives: an `ndarray` array, a `DataFrame`, a value.
     type Output;
 
+    /// What stands on computed blocks: nearly always the collection itself.
+    type Persisted;
+
+    /// How many blocks [`lower`](Collection::lower) makes.
+    ///
+    /// # Errors
+    /// If an operation on the way here was called with arguments that cannot work.
+    fn blocks(&self) -> Result<usize>;
+
+    /// Says that [`lower`](Collection::lower) will follow. Collections that are announced before the first one is lowered may
+    /// be rewritten together, so that what they share is computed once.
+    ///
+    /// # Errors
+    /// As [`lower`](Collection::lower).
+    fn announce(&self, lowering: &mut Lowering) -> Result<()> {
+        let _ = lowering;
+        Ok(())
+    }
+
     /// Rewrites the collection's expression and appends its tasks to the graph.
     /// Gives the edges whose values [`gather`](Collection::gather) wants, in order.
     ///
@@ -29,10 +48,14 @@ pub trait Collection {
     ///
     /// # Errors
     /// If the blocks are not what the collection promised.
-    fn persisted(&self, blocks: Vec<Value>) -> Result<Self>
-    where
-        Self: Sized;
+    fn persisted(&self, blocks: Vec<Value>) -> Result<Self::Persisted>;
 
     /// The expression as an indented tree, one operation a line, before (`false`) or after (`true`) rewriting.
     fn describe_expression(&self, rewritten: bool) -> String;
+
+    /// The expression as it was lowered: rewritten beside the others in the same graph, with the rules that were left on.
+    fn describe_lowered(&self, lowering: &Lowering) -> String {
+        let _ = lowering;
+        self.describe_expression(true)
+    }
 }

@@ -21,6 +21,7 @@ pub mod frame;
 mod lower;
 mod registry;
 pub mod storage;
+mod together;
 
 pub use collection::Collection;
 pub use error::{Error, Invalid, Result};

@@ -81,11 +81,16 @@ fn standard_copy<T: Element>(view: ArrayViewD<'_, T>) -> ArrayD<T> {
     let mut buffer = pool::take::<T>(view.len());
     match view.as_slice() {
         Some(values) => buffer.copy_from_slice(values),
-        None => {
-            for (to, from) in buffer.iter_mut().zip(view.iter()) {
-                *to = *from;
+        None if view.ndim() > 0 && view.strides().last() == Some(&1) => {
+            let length = view.shape().last().copied().unwrap_or(1).max(1);
+            for (to, row) in buffer.chunks_exact_mut(length).zip(view.rows()) {
+                match row.to_slice() {
+                    Some(row) => to.copy_from_slice(row),
+                    None => to.iter_mut().zip(row).for_each(|(to, from)| *to = *from),
+                }
             }
         }
+        None => buffer.iter_mut().zip(view.iter()).for_each(|(to, from)| *to = *from),
     }
     array_of(view.shape(), buffer)
 }
@@ -291,7 +296,7 @@ impl Block {
     }
 
     /// A row-major copy, if the block is not row-major already.
-    pub(super) fn packed(&self) -> Option<Block> {
+    pub fn packed(&self) -> Option<Block> {
         with_dtype!(self.dtype(), T => {
             let view = <T as Lane>::buf(self)?.view();
             (!view.is_standard_layout()).then(|| Block::from_array(standard_copy(view)))

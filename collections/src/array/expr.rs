@@ -227,10 +227,10 @@ impl Expr {
         text
     }
 
-    /// Visits this expression and all below it, each once, inputs first.
-    pub fn visit<'a>(self: &'a ExprRef, visit: &mut impl FnMut(&'a ExprRef)) {
+    /// Visits some expressions and all below them, each once, inputs first.
+    pub fn visit<'a>(roots: &'a [ExprRef], visit: &mut impl FnMut(&'a ExprRef)) {
         let mut seen = hashbrown::HashSet::new();
-        let mut stack = vec![(self, false)];
+        let mut stack: Vec<(&ExprRef, bool)> = roots.iter().rev().map(|root| (root, false)).collect();
         while let Some((expr, expanded)) = stack.pop() {
             if expanded {
                 visit(expr);

@@ -15,7 +15,7 @@ use super::kernels::{Block, pool};
 use super::rewrite::rewrite;
 use crate::collection::Collection;
 use crate::error::{Error, Result};
-use crate::lower::Lowering;
+use crate::lower::{ArrayRoots, Lowering};
 
 /// A lazy n-dimensional array, cut into blocks. Cloning is cheap.
 ///
@@ -196,10 +196,19 @@ impl<T: Element> Array<T> {
 
 impl<T: Element> Collection for Array<T> {
     type Output = ArrayD<T>;
+    type Persisted = Self;
+
+    fn blocks(&self) -> Result<usize> {
+        Ok(self.expr()?.grid.blocks())
+    }
+
+    fn announce(&self, lowering: &mut Lowering) -> Result<()> {
+        lowering.arrays.announce(self.expr()?);
+        Ok(())
+    }
 
     fn lower(&self, lowering: &mut Lowering) -> Result<Vec<Edge>> {
-        let expr = rewrite(self.expr()?, &lowering.options.skip_rewrites);
-        Ok(crate::lower::lower_array(lowering, &expr)?.to_vec())
+        Ok(ArrayRoots::lower(lowering, self.expr()?)?.to_vec())
     }
 
     fn gather(&self, blocks: Vec<Value>) -> Result<ArrayD<T>> {
@@ -221,6 +230,11 @@ impl<T: Element> Collection for Array<T> {
             Ok(expr) => expr.describe(),
         }
     }
+
+    fn describe_lowered(&self, lowering: &Lowering) -> String {
+        let lowered = self.expr().ok().and_then(|expr| lowering.arrays.rewritten(expr));
+        lowered.map_or_else(|| self.describe_expression(true), Expr::describe)
+    }
 }
 
 /// The only element of an array; see [`Array::item`].
@@ -237,6 +251,15 @@ pub struct Item<T>(Array<T>);
 
 impl<T: Element> Collection for Item<T> {
     type Output = T;
+    type Persisted = Self;
+
+    fn blocks(&self) -> Result<usize> {
+        self.0.blocks()
+    }
+
+    fn announce(&self, lowering: &mut Lowering) -> Result<()> {
+        self.0.announce(lowering)
+    }
 
     fn lower(&self, lowering: &mut Lowering) -> Result<Vec<Edge>> {
         self.0.lower(lowering)
@@ -253,6 +276,10 @@ impl<T: Element> Collection for Item<T> {
 
     fn describe_expression(&self, rewritten: bool) -> String {
         self.0.describe_expression(rewritten)
+    }
+
+    fn describe_lowered(&self, lowering: &Lowering) -> String {
+        self.0.describe_lowered(lowering)
     }
 }
 

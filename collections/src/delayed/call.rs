@@ -1,10 +1,36 @@
 //! One call: a function and its arguments.
 
 use std::panic::Location;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use talatat_graph::{KernelResult, Key, KeyBuilder, Value};
+use talatat_graph::{KernelResult, Key, KeyBuilder, TaskId, Value};
 
 use super::Node;
+
+/// Where a lowering notes which task a call has become, so that the call's next reader need not look it up by its key.
+///
+/// Several graphs may be made of one call, even at once: what stands here is a guess, to be checked by whoever reads it.
+#[derive(Debug)]
+pub struct TaskNote(AtomicU32);
+
+impl TaskNote {
+    /// No task yet.
+    pub(crate) fn new() -> TaskNote {
+        TaskNote(AtomicU32::new(u32::MAX))
+    }
+
+    /// The task that was noted last.
+    #[inline]
+    pub(crate) fn get(&self) -> TaskId {
+        TaskId(self.0.load(Ordering::Relaxed))
+    }
+
+    /// Notes a task.
+    #[inline]
+    pub(crate) fn set(&self, task: TaskId) {
+        self.0.store(task.0, Ordering::Relaxed);
+    }
+}
 
 /// A call that has not happened yet.
 pub trait Call: Send + Sync {
@@ -32,6 +58,9 @@ pub trait Call: Send + Sync {
     /// Bytes of the result, as far as its type tells.
     fn bytes(&self) -> u64;
 
+    /// Where lowerings note the call's task.
+    fn task(&self) -> &TaskNote;
+
     /// How many calls the result takes, this one included; those that are shared are counted for each reader.
     fn weight(&self) -> u32 {
         1
@@ -43,12 +72,13 @@ struct Ready {
     key: Key,
     value: Value,
     location: &'static Location<'static>,
+    task: TaskNote,
 }
 
 /// A value that was computed elsewhere; it has an identity of its own.
 #[track_caller]
 pub(super) fn ready(value: Value) -> Node {
-    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::atomic::AtomicU64;
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let key = KeyBuilder::new("delayed.ready").number(COUNT.fetch_add(1, Ordering::Relaxed)).finish();
     persisted(key, value)
@@ -57,7 +87,7 @@ pub(super) fn ready(value: Value) -> Node {
 /// The result of a call that has been computed.
 #[track_caller]
 pub(super) fn persisted(key: Key, value: Value) -> Node {
-    Node::new(Ready { key, value, location: Location::caller() })
+    Node::new(Ready { key, value, location: Location::caller(), task: TaskNote::new() })
 }
 
 impl Call for Ready {
@@ -85,5 +115,9 @@ impl Call for Ready {
 
     fn bytes(&self) -> u64 {
         self.value.nbytes() as u64
+    }
+
+    fn task(&self) -> &TaskNote {
+        &self.task
     }
 }

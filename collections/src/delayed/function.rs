@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use talatat_graph::{KernelError, KernelResult, Key, KeyBuilder, Value};
 
 use super::arg::Args;
-use super::call::Call;
+use super::call::{Call, TaskNote};
 use super::value::Payload;
 use super::{Delayed, Node};
 
@@ -174,6 +174,7 @@ impl<F, M> DelayedFn<F, M> {
             function: self.function.clone(),
             location: Location::caller(),
             weight,
+            task: TaskNote::new(),
             args,
             mode: PhantomData::<M>,
         };
@@ -186,6 +187,7 @@ struct FunctionCall<F, A, M> {
     location: &'static Location<'static>,
     function: Arc<Function<F>>,
     weight: u32,
+    task: TaskNote,
     args: A,
     mode: PhantomData<M>,
 }
@@ -228,6 +230,11 @@ where
     #[inline]
     fn weight(&self) -> u32 {
         self.weight
+    }
+
+    #[inline]
+    fn task(&self) -> &TaskNote {
+        &self.task
     }
 
     fn bytes(&self) -> u64 {

@@ -22,7 +22,7 @@ use std::marker::PhantomData;
 use talatat_graph::{Edge, Error as GraphError, Value};
 
 pub use arg::{Arg, Args, Lit};
-pub use call::Call;
+pub use call::{Call, TaskNote};
 pub use function::{Callable, DelayedFn, Plain, Try, delayed, try_delayed};
 pub use node::Node;
 pub use value::Payload;
@@ -77,6 +77,11 @@ impl<T: Payload> Delayed<T> {
 
 impl<T: Payload> Collection for Delayed<T> {
     type Output = T;
+    type Persisted = Self;
+
+    fn blocks(&self) -> Result<usize> {
+        Ok(1)
+    }
 
     fn lower(&self, lowering: &mut Lowering) -> Result<Vec<Edge>> {
         Ok(vec![DelayedTasks::lower(lowering, &self.node)?])

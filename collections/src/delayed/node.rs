@@ -26,6 +26,12 @@ impl Node {
             None => unreachable!("only drop empties a node"),
         }
     }
+
+    /// Whether both are the same call, not only equal ones.
+    #[inline]
+    pub(crate) fn is(&self, other: &Node) -> bool {
+        std::ptr::addr_eq(self.call(), other.call())
+    }
 }
 
 impl Clone for Node {

@@ -29,6 +29,11 @@ impl FrameLen {
 
 impl Collection for FrameLen {
     type Output = usize;
+    type Persisted = Self;
+
+    fn blocks(&self) -> Result<usize> {
+        Ok(1)
+    }
 
     fn lower(&self, lowering: &mut Lowering) -> Result<Vec<Edge>> {
         if let Some(rows) = self.known {

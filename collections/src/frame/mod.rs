@@ -120,6 +120,11 @@ impl Frame {
 
 impl Collection for Frame {
     type Output = DataFrame;
+    type Persisted = Self;
+
+    fn blocks(&self) -> Result<usize> {
+        Ok(self.node.partitions)
+    }
 
     fn lower(&self, lowering: &mut Lowering) -> Result<Vec<Edge>> {
         let node = rewrite(&self.node, Wanted::All, &lowering.options)?;

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
 use talatat_graph::{
     Edge, GraphBuilder, Kernel, KernelError, KernelResult, Key, Layer, LayerId, TaskContext, TaskId, Value,
 };
@@ -25,7 +24,26 @@ fn expected(node: &Node) -> usize {
 pub(crate) struct DelayedTasks {
     layers: Vec<CallLayer>,
     /// The tasks, by their calls' keys.
-    index: HashTable<TaskId>,
+    index: HashTable<Indexed>,
+}
+
+/// A task, and enough of its call's key to move it to another place in the table without a look at the call.
+#[derive(Clone, Copy)]
+struct Indexed {
+    key: u32,
+    task: TaskId,
+}
+
+impl Indexed {
+    fn new(key: Key, task: TaskId) -> Indexed {
+        Indexed { key: key.bits() as u32, task }
+    }
+
+    /// The table wants bits at both ends of a hash.
+    #[inline]
+    fn hash(&self) -> u64 {
+        u64::from(self.key).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
 }
 
 struct CallLayer {
@@ -41,21 +59,31 @@ enum Visit<'a> {
 }
 
 impl DelayedTasks {
+    /// The task of a call, if it or an equal call has become one.
     #[inline]
-    fn find(&self, graph: &GraphBuilder, key: Key) -> Option<TaskId> {
-        self.index.find(hash(key), |&task| key_of(&self.layers, graph, task) == key).copied()
+    fn find(&self, graph: &GraphBuilder, node: &Node) -> Option<TaskId> {
+        let noted = node.task().get();
+        if noted.index() < graph.len() && call_of(&self.layers, graph, noted).is_some_and(|call| call.is(node)) {
+            return Some(noted);
+        }
+        let wanted = Indexed::new(node.key(), noted);
+        let equal = |other: &Indexed| wanted.key == other.key && self.is_equal(graph, node, other.task);
+        self.index.find(wanted.hash(), equal).map(|found| found.task)
     }
 
-    fn reserve(&mut self, graph: &GraphBuilder, calls: usize) {
-        let layers = &self.layers;
-        self.index.reserve(calls, |&task| hash(key_of(layers, graph, task)));
+    fn is_equal(&self, graph: &GraphBuilder, node: &Node, task: TaskId) -> bool {
+        call_of(&self.layers, graph, task).is_some_and(|call| call.key() == node.key())
+    }
+
+    fn reserve(&mut self, calls: usize) {
+        self.index.reserve(calls, Indexed::hash);
     }
 
     /// Makes tasks of a call and of all it depends on, inputs first; depth is no limit.
     pub(crate) fn lower(lowering: &mut Lowering, root: &Node) -> Result<Edge> {
         let hint = expected(root);
         lowering.graph.reserve(hint, hint);
-        lowering.delayed.reserve(&lowering.graph, hint);
+        lowering.delayed.reserve(hint);
         let mut stack = vec![Visit::Open(root)];
         // The tasks of the inputs that have been visited and not yet read.
         let mut edges: Vec<Edge> = Vec::new();
@@ -67,12 +95,12 @@ impl DelayedTasks {
                     stack.push(Visit::Close(node, 0));
                     node.inputs(&mut |input| stack.push(Visit::Open(input)));
                     let inputs = stack.len() - at - 1;
+                    if let Some(task) = lowering.delayed.find(&lowering.graph, node) {
+                        stack.truncate(at);
+                        edges.push(task.into());
+                        continue;
+                    }
                     if inputs > 0 {
-                        if let Some(task) = lowering.delayed.find(&lowering.graph, node.key()) {
-                            stack.truncate(at);
-                            edges.push(task.into());
-                            continue;
-                        }
                         stack[at] = Visit::Close(node, inputs as u32);
                         // The stack reverses: the first argument is to be visited first.
                         stack[at + 1..].reverse();
@@ -90,19 +118,11 @@ impl DelayedTasks {
         edges.pop().ok_or_else(|| talatat_graph::Error::InvalidGraph("a delayed call was lost".into()).into())
     }
 
+    /// Makes a task of a call that has none. (The calls that it waited for cannot have made one of an equal call: a key
+    /// is made of the keys of the inputs.)
     #[inline]
     fn task(lowering: &mut Lowering, node: &Node, inputs: &[Edge], hint: usize) -> Result<TaskId> {
         let (DelayedTasks { layers, index }, graph) = (&mut lowering.delayed, &mut lowering.graph);
-        let key = node.key();
-        let entry = index.entry(
-            hash(key),
-            |&task| key_of(layers, graph, task) == key,
-            |&task| hash(key_of(layers, graph, task)),
-        );
-        let vacant = match entry {
-            Entry::Occupied(entry) => return Ok(*entry.get()),
-            Entry::Vacant(vacant) => vacant,
-        };
         let function = node.function();
         // Calls of one function come in runs: the last layer is nearly always the right one.
         let at = match layers.iter().rposition(|layer| layer.function == function) {
@@ -119,7 +139,9 @@ impl DelayedTasks {
         let layer = &mut layers[at];
         let task = graph.task(layer.id, layer.calls.len() as u32, node.bytes(), inputs)?;
         layer.calls.push(node.clone());
-        vacant.insert(task);
+        node.task().set(task);
+        let entry = Indexed::new(node.key(), task);
+        index.insert_unique(entry.hash(), entry, Indexed::hash);
         Ok(task)
     }
 
@@ -133,16 +155,12 @@ impl DelayedTasks {
     }
 }
 
-/// The key of a call that is a task.
+/// The call that a task stands for, if it stands for one.
 #[inline]
-fn key_of(layers: &[CallLayer], graph: &GraphBuilder, task: TaskId) -> Key {
+fn call_of<'a>(layers: &'a [CallLayer], graph: &GraphBuilder, task: TaskId) -> Option<&'a Node> {
     let (id, block) = graph.place(task);
     let layer = layers.iter().rfind(|layer| layer.id == id);
-    layer.and_then(|layer| layer.calls.get(block as usize)).map_or(Key::from_bits(0), |call| call.key())
-}
-
-fn hash(key: Key) -> u64 {
-    key.bits() as u64
+    layer.and_then(|layer| layer.calls.get(block as usize))
 }
 
 /// The calls of one function; block `n` is call `n`.
@@ -170,5 +188,48 @@ impl Kernel for CallKernel {
 
     fn location(&self, block: u64) -> Option<&'static std::panic::Location<'static>> {
         self.call(block).map(Call::location)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collection::Collection;
+    use crate::delayed::{Delayed, delayed};
+    use crate::lower::LoweringOptions;
+
+    fn tasks(roots: &[&Delayed<i64>]) -> usize {
+        let mut lowering = Lowering::new(LoweringOptions::default());
+        let edges: Vec<Edge> = roots.iter().flat_map(|root| root.lower(&mut lowering).unwrap()).collect();
+        let graph = lowering.finish(edges);
+        assert!(talatat_graph::check(&graph).is_ok());
+        graph.len()
+    }
+
+    /// What one graph notes on a call must not lead another astray.
+    #[test]
+    fn calls_in_several_graphs() {
+        let (inc, add) = (delayed(|x: i64| x + 1), delayed(|a: i64, b: i64| a + b));
+        let calls: Vec<Delayed<i64>> = (0..4_i64).map(|x| inc.call(x)).collect();
+        let sum = |a: usize, b: usize| add.call((calls[a].clone(), calls[b].clone()));
+        let (first, second, third) = (sum(0, 1), sum(3, 2), sum(0, 3));
+        for _ in 0..3 {
+            assert_eq!(tasks(&[&first]), 3);
+            assert_eq!(tasks(&[&second, &first]), 6);
+            assert_eq!(tasks(&[&third]), 3);
+            assert_eq!(tasks(&[&third, &first, &second, &first]), 7);
+        }
+    }
+
+    /// Calls that were written twice are found by their keys, with all that is below them.
+    #[test]
+    fn equal_calls_are_one_task() {
+        fn tower(height: usize) -> Delayed<i64> {
+            let double = delayed(|a: i64, b: i64| a + b);
+            (0..height).fold(delayed(|| 1_i64).call(()), |x, _| double.call((x.clone(), x)))
+        }
+        let (one, other) = (tower(40), tower(40));
+        assert_eq!(tasks(&[&one]), 41);
+        assert_eq!(tasks(&[&other, &one]), 41);
     }
 }

@@ -12,7 +12,11 @@ use hashbrown::HashMap;
 use talatat_graph::{Edge, GraphBuilder, Key, TaskGraph};
 
 #[cfg(feature = "array")]
-pub(crate) use array::{lower as lower_array, register as register_arrays};
+pub(crate) use array::Roots as ArrayRoots;
+#[cfg(all(feature = "array", feature = "frame"))]
+pub(crate) use array::lower as lower_array;
+#[cfg(feature = "array")]
+pub(crate) use array::register as register_arrays;
 pub(crate) use delayed::DelayedTasks;
 
 /// Blocks that a collection of another kind makes: a frame's column as an array, an array as a frame's column.
@@ -39,6 +43,8 @@ pub struct Lowering {
     /// How to lower.
     pub options: LoweringOptions,
     pub(crate) delayed: DelayedTasks,
+    #[cfg(feature = "array")]
+    pub(crate) arrays: ArrayRoots,
     memo: HashMap<Key, Rc<[Edge]>>,
 }
 

@@ -26,8 +26,9 @@ const BATCH: usize = 256;
 /// A batch should keep a thread busy for about this long.
 const BATCH_TIME: Duration = Duration::from_micros(20);
 
-/// While only tiny tasks are known of, another thread is woken after this time: waking costs about as much.
-const ALONE: Duration = Duration::from_micros(40);
+/// While only tiny tasks are known of, no other thread is woken for less than this much work: waking costs about as much
+/// as the help would spare.
+const ALONE: Duration = Duration::from_micros(100);
 
 /// Runs tasks on a fixed number of threads, the calling one included.
 ///
@@ -228,7 +229,7 @@ impl Run {
             }
             let more = state.scheduler.ready_tasks();
             let wake = more > 0 && state.idle > 0;
-            let offer = more > 0 && !state.offered && (!self.all_tiny || self.begin.elapsed() > ALONE);
+            let offer = more > 0 && !state.offered && (!self.all_tiny || self.expected(&state.scheduler) > ALONE);
             state.offered |= offer;
             MutexGuard::unlocked(&mut state, || {
                 if wake {
@@ -245,6 +246,13 @@ impl Run {
         state.busy -= 1;
         drop(state);
         self.changed.notify_all();
+    }
+
+    /// How long the tasks that have not finished will take one thread, going by those that have: zero at the start.
+    fn expected(&self, scheduler: &Scheduler) -> Duration {
+        let done = scheduler.finished_tasks();
+        let left = self.plan.graph().len() - done;
+        self.begin.elapsed().mul_f64(left as f64 / done.max(1) as f64)
     }
 
     /// Takes over what a batch has computed.

@@ -20,18 +20,24 @@ const MOST_INSTRUCTIONS: usize = 256;
 /// what writing an element to memory and reading it back takes (and less still where the pages are fresh).
 const CHEAP: u32 = 8;
 
+/// Reads the roots: it stands for whoever asked for them, and no operation has this key.
+const CALLER: Key = Key::from_bits(0);
+
 /// Fuses all that can be fused.
-pub(super) fn fuse(root: &ExprRef) -> ExprRef {
+pub(super) fn fuse(roots: &[ExprRef]) -> Vec<ExprRef> {
     let mut order: Vec<ExprRef> = Vec::new();
     let mut readers: HashMap<Key, HashSet<Key>> = HashMap::new();
-    root.visit(&mut |expr| {
+    Expr::visit(roots, &mut |expr| {
         for input in expr.op.inputs() {
             readers.entry(input.key).or_default().insert(expr.key);
         }
         order.push(expr.clone());
     });
     if !order.iter().any(|expr| expr.op.inputs().any(|input| is_blockwise(input))) {
-        return root.clone();
+        return roots.to_vec();
+    }
+    for root in roots {
+        readers.entry(root.key).or_default().insert(CALLER);
     }
     // What each expression is replaced by, before its inputs are.
     let mut fused: HashMap<Key, (Arc<Program>, Vec<ExprRef>)> = HashMap::new();
@@ -66,7 +72,7 @@ pub(super) fn fuse(root: &ExprRef) -> ExprRef {
         };
         rebuilt.insert(expr.key, result);
     }
-    rebuilt.remove(&root.key).unwrap_or_else(|| root.clone())
+    roots.iter().map(|root| rebuilt.get(&root.key).unwrap_or(root).clone()).collect()
 }
 
 fn is_blockwise(expr: &Expr) -> bool {
@@ -91,7 +97,7 @@ fn grow(
             Op::Blockwise { program: inner, inputs: below } => {
                 let fits = program.inputs.len() + inner.inputs.len() <= MOST_INPUTS
                     && program.instrs.len() + inner.instrs.len() <= MOST_INSTRUCTIONS;
-                (fits && (own(input) || cost(inner) <= CHEAP)).then(|| (slot, inner.clone(), below.clone()))
+                (fits && (own(input) || is_cheap(inner))).then(|| (slot, inner.clone(), below.clone()))
             }
             _ => None,
         });
@@ -125,6 +131,11 @@ fn release(taken: &ExprRef, reader: Key, readers: &mut HashMap<Key, HashSet<Key>
             }
         }
     }
+}
+
+/// Whether a program is computed again by each reader rather than once for all.
+pub(crate) fn is_cheap(program: &Program) -> bool {
+    cost(program) <= CHEAP
 }
 
 /// What a program costs an element, in cheap instructions.

@@ -7,6 +7,8 @@ mod slice;
 use hashbrown::HashMap;
 use talatat_graph::Key;
 
+pub(crate) use fuse::is_cheap;
+
 use super::expr::{Expr, ExprRef};
 
 /// One rule.
@@ -15,7 +17,7 @@ pub struct Rule {
     pub name: &'static str,
     /// Why it stands where it does.
     pub reason: &'static str,
-    run: fn(&ExprRef) -> ExprRef,
+    run: fn(&[ExprRef]) -> Vec<ExprRef>,
 }
 
 /// The rules, in the order they run.
@@ -29,12 +31,12 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "slice",
         reason: "first: what is cut away early is neither read nor computed",
-        run: |expr| until_stable(expr, slice::push_down),
+        run: |roots| until_stable(roots, slice::push_down),
     },
     Rule {
         name: "rechunk",
         reason: "after slices have moved through the rechunks, what is left of those may be merged",
-        run: |expr| until_stable(expr, rechunk::merge),
+        run: |roots| until_stable(roots, rechunk::merge),
     },
     Rule {
         name: "blockwise",
@@ -45,18 +47,24 @@ pub const RULES: &[Rule] = &[
 
 /// Applies all rules except those named in `skip`.
 pub fn rewrite(expr: &ExprRef, skip: &[String]) -> ExprRef {
+    rewrite_all(std::slice::from_ref(expr), skip).pop().unwrap_or_else(|| expr.clone())
+}
+
+/// Applies all rules except those named in `skip` to expressions that are computed together: each rule sees every reader
+/// of what they share.
+pub fn rewrite_all(roots: &[ExprRef], skip: &[String]) -> Vec<ExprRef> {
     RULES
         .iter()
         .filter(|rule| !skip.iter().any(|name| name == rule.name))
-        .fold(expr.clone(), |expr, rule| (rule.run)(&expr))
+        .fold(roots.to_vec(), |roots, rule| (rule.run)(&roots))
 }
 
-/// Applies a rule from the result down to the sources until it changes nothing more. A rule looks at one expression and
+/// Applies a rule from the results down to the sources until it changes nothing more. A rule looks at one expression and
 /// gives what should stand in its place.
-fn until_stable(root: &ExprRef, rule: fn(&Expr) -> Option<ExprRef>) -> ExprRef {
+fn until_stable(roots: &[ExprRef], rule: fn(&Expr) -> Option<ExprRef>) -> Vec<ExprRef> {
     let mut known: HashMap<Key, ExprRef> = HashMap::new();
     // An entry is visited twice: to apply the rule and go down, and to put the inputs' results in.
-    let mut stack: Vec<(ExprRef, Option<ExprRef>)> = vec![(root.clone(), None)];
+    let mut stack: Vec<(ExprRef, Option<ExprRef>)> = roots.iter().map(|root| (root.clone(), None)).collect();
     while let Some((original, changed)) = stack.pop() {
         match changed {
             None => {
@@ -80,7 +88,7 @@ fn until_stable(root: &ExprRef, rule: fn(&Expr) -> Option<ExprRef>) -> ExprRef {
             }
         }
     }
-    known.remove(&root.key).unwrap_or_else(|| root.clone())
+    roots.iter().map(|root| known.get(&root.key).unwrap_or(root).clone()).collect()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 use ndarray::s;
 
-use super::{RULES, rewrite};
+use super::{RULES, rewrite, rewrite_all};
 use crate::array::{Array, Element, arange, concatenate, from_ndarray, map_blocks, open_npy};
 
 /// The expression, and what one rule (or all, for `""`) makes of it.
@@ -333,5 +333,59 @@ fn all_rules() {
       slice [0..2, 0..6]: float64 (2, 6) in chunks 2 x (3, 3)
         map_blocks source: float64 (8, 6) in chunks (4, 4) x (3, 3)
           memory: float64 (8, 6) in chunks (4, 4) x (3, 3)
+    ");
+}
+
+#[test]
+fn several_results_are_rewritten_together() {
+    fn all(arrays: &[&Array<f64>]) -> String {
+        let roots: Vec<_> = arrays.iter().map(|array| array.expr().expect("an array").clone()).collect();
+        rewrite_all(&roots, &[]).iter().map(|root| root.describe()).collect()
+    }
+    let x = opaque([8, 6], [4, 3]);
+    // What is dear is made once for both.
+    let dear = x.exp();
+    assert_snapshot!(all(&[&(&dear + 1.0), &(&dear * 2.0)]), @r"
+    blockwise add(x0, 1): float64 (8, 6) in chunks (4, 4) x (3, 3)
+      blockwise exp(x0): float64 (8, 6) in chunks (4, 4) x (3, 3)
+        map_blocks source: float64 (8, 6) in chunks (4, 4) x (3, 3)
+          memory: float64 (8, 6) in chunks (4, 4) x (3, 3)
+    blockwise multiply(x0, 2): float64 (8, 6) in chunks (4, 4) x (3, 3)
+      blockwise exp(x0): float64 (8, 6) in chunks (4, 4) x (3, 3)
+        map_blocks source: float64 (8, 6) in chunks (4, 4) x (3, 3)
+          memory: float64 (8, 6) in chunks (4, 4) x (3, 3)
+    ");
+    // What is cheap goes into each of them.
+    let cheap = &x + 1.0;
+    assert_snapshot!(all(&[&(&cheap + 1.0), &cheap.sqrt()]), @r"
+    blockwise add(add(x0, 1), 1): float64 (8, 6) in chunks (4, 4) x (3, 3)
+      map_blocks source: float64 (8, 6) in chunks (4, 4) x (3, 3)
+        memory: float64 (8, 6) in chunks (4, 4) x (3, 3)
+    blockwise sqrt(add(x0, 1)): float64 (8, 6) in chunks (4, 4) x (3, 3)
+      map_blocks source: float64 (8, 6) in chunks (4, 4) x (3, 3)
+        memory: float64 (8, 6) in chunks (4, 4) x (3, 3)
+    ");
+    // A result that another one reads stays a result.
+    assert_snapshot!(all(&[&dear, &(&dear * 2.0), &dear]), @r"
+    blockwise exp(x0): float64 (8, 6) in chunks (4, 4) x (3, 3)
+      map_blocks source: float64 (8, 6) in chunks (4, 4) x (3, 3)
+        memory: float64 (8, 6) in chunks (4, 4) x (3, 3)
+    blockwise multiply(x0, 2): float64 (8, 6) in chunks (4, 4) x (3, 3)
+      blockwise exp(x0): float64 (8, 6) in chunks (4, 4) x (3, 3)
+        map_blocks source: float64 (8, 6) in chunks (4, 4) x (3, 3)
+          memory: float64 (8, 6) in chunks (4, 4) x (3, 3)
+    blockwise exp(x0): float64 (8, 6) in chunks (4, 4) x (3, 3)
+      map_blocks source: float64 (8, 6) in chunks (4, 4) x (3, 3)
+        memory: float64 (8, 6) in chunks (4, 4) x (3, 3)
+    ");
+    // A slice goes to the source, whatever the others read.
+    assert_snapshot!(all(&[&dear.slice(s![..2, ..]).unwrap(), &dear.t()]), @r"
+    blockwise exp(x0): float64 (2, 6) in chunks 2 x (3, 3)
+      slice [0..2, 0..6]: float64 (2, 6) in chunks 2 x (3, 3)
+        map_blocks source: float64 (8, 6) in chunks (4, 4) x (3, 3)
+          memory: float64 (8, 6) in chunks (4, 4) x (3, 3)
+    blockwise exp(x0): float64 (6, 8) in chunks (3, 3) x (4, 4)
+      map_blocks source: float64 (8, 6) in chunks (4, 4) x (3, 3)
+        memory: float64 (8, 6) in chunks (4, 4) x (3, 3)
     ");
 }

@@ -4,6 +4,7 @@ mod assemble;
 mod blockwise;
 mod matmul;
 mod reduce;
+mod roots;
 mod source;
 
 use std::rc::Rc;
@@ -12,11 +13,14 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use talatat_graph::{Block as GraphBlock, Brief, Edge, Kernel, KernelError, KernelResult, Key, Layer, Registry, Value};
 
+pub(crate) use roots::Roots;
+
 use super::Lowering;
 use crate::array::dtype::DType;
 use crate::array::expr::{Expr, ExprRef, Op};
 use crate::array::kernels::Block;
 use crate::array::kernels::reduce::Accumulator;
+use crate::array::rewrite::is_cheap;
 use crate::error::{Error, Result};
 
 /// Below this many bytes a task is over before another thread would have woken up.
@@ -78,29 +82,58 @@ fn encode<T: serde::Serialize>(kernel: &T) -> talatat_graph::Result<Vec<u8>> {
     })
 }
 
-/// The blocks of an expression, made if they have not been, in the order of its grid. Inputs are lowered first, without
-/// recursion, so depth is no limit.
+/// The blocks of an expression, made if they have not been, in the order of its grid.
 pub(crate) fn lower(lowering: &mut Lowering, root: &ExprRef) -> Result<Rc<[Edge]>> {
+    if lowering.seen(root.key).is_none() {
+        lower_all(lowering, std::slice::from_ref(root))?;
+    }
+    blocks(lowering, root)
+}
+
+/// Makes the blocks of expressions and of all below them. Inputs are lowered first, without recursion, so depth is no limit.
+fn lower_all(lowering: &mut Lowering, roots: &[ExprRef]) -> Result<()> {
     let mut order = Vec::new();
-    // The readers of each expression, and whether the last one found is a reduction.
-    let mut readers: HashMap<Key, (usize, bool)> = HashMap::new();
-    root.visit(&mut |expr| {
+    let mut readers: HashMap<Key, Readers> = HashMap::new();
+    Expr::visit(roots, &mut |expr| {
         for input in expr.op.inputs() {
-            let entry = readers.entry(input.key).or_default();
-            *entry = (entry.0 + 1, matches!(expr.op, Op::Reduce { .. }));
+            let readers = readers.entry(input.key).or_default();
+            match expr.op {
+                Op::Reduce { .. } => readers.reductions += 1,
+                _ => readers.others = true,
+            }
         }
-        order.push(expr.clone());
+        order.push(expr);
     });
-    // A chain that only a reduction reads is computed by its tasks and never written.
-    let ends_in_reduction =
-        |expr: &Expr| matches!(expr.op, Op::Blockwise { .. }) && readers.get(&expr.key) == Some(&(1, true));
-    for expr in &order {
-        if lowering.seen(expr.key).is_none() && !ends_in_reduction(expr) {
+    for root in roots {
+        readers.entry(root.key).or_default().others = true;
+    }
+    for expr in order {
+        let on_the_way = readers.get(&expr.key).is_some_and(|readers| readers.compute(&expr.op));
+        if lowering.seen(expr.key).is_none() && !on_the_way {
             let edges = lower_one(lowering, expr)?;
             lowering.note(expr.key, edges);
         }
     }
-    blocks(lowering, root)
+    Ok(())
+}
+
+/// Who reads an expression.
+#[derive(Default)]
+struct Readers {
+    reductions: usize,
+    /// Whether other operations do, or the caller.
+    others: bool,
+}
+
+impl Readers {
+    /// Whether the readers compute it on the way, so that it is never written: a chain that ends in one reduction, or
+    /// in several if it is cheap.
+    fn compute(&self, op: &Op) -> bool {
+        match op {
+            Op::Blockwise { program, .. } => !self.others && (self.reductions == 1 || is_cheap(program)),
+            _ => false,
+        }
+    }
 }
 
 /// The blocks of an expression that has been lowered.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use talatat_graph::{Edge, Kernel, KernelError, KernelResult, TaskContext, Value};
 
-use super::{Lowering, array, encode, layer, source_error};
+use super::{Lowering, TINY, array, encode, layer, source_error};
 use crate::array::dtype::{DType, with_dtype};
 use crate::array::expr::Expr;
 use crate::array::grid::{Dims, Grid};
@@ -34,7 +34,8 @@ pub(super) fn decode_block(bytes: &[u8]) -> KernelResult<Arc<dyn Kernel>> {
     Ok(Arc::new(OneBlock(Block::decode(bytes).map_err(source_error)?.into_shared())))
 }
 
-/// Blocks of an array in memory, as views: nothing is copied.
+/// Blocks of an array in memory, as views: nothing is copied, except for tiny blocks with gaps between their rows. These would
+/// be packed by each reader.
 struct Memory {
     array: Arc<Block>,
     grid: Grid,
@@ -60,7 +61,9 @@ impl Kernel for Memory {
     }
 
     fn run(&self, task: TaskContext, _: &mut [Value]) -> KernelResult<Value> {
-        Ok(Value::block(self.block(task.block)?))
+        let block = self.block(task.block)?;
+        let packed = if block.nbytes() as u64 <= TINY { block.packed() } else { None };
+        Ok(Value::block(packed.unwrap_or(block)))
     }
 
     fn encode(&self, block: u64) -> talatat_graph::Result<Vec<u8>> {
@@ -153,7 +156,9 @@ fn tasks(lowering: &mut Lowering, expr: &Expr, kernel: impl Kernel, owned: bool)
 }
 
 pub(super) fn lower_memory(lowering: &mut Lowering, expr: &Expr, array: &Arc<Block>) -> Result<Vec<Edge>> {
-    tasks(lowering, expr, Memory { array: array.clone(), grid: expr.grid.clone() }, false)
+    let gaps = expr.grid.axes().iter().skip(1).any(|axis| axis.chunks() > 1);
+    let packed = gaps && expr.grid.largest_block(0) as u64 * expr.dtype.size() as u64 <= TINY;
+    tasks(lowering, expr, Memory { array: array.clone(), grid: expr.grid.clone() }, packed)
 }
 
 pub(super) fn lower_persisted(lowering: &mut Lowering, expr: &Expr, blocks: &Arc<[Value]>) -> Result<Vec<Edge>> {
