@@ -7,4 +7,5 @@ mod fixtures;
 mod graphs;
 mod oracle;
 mod properties;
+mod shapes;
 mod wind;
