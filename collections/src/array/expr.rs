@@ -99,6 +99,13 @@ pub enum Op {
         /// For each axis of the result how far it goes along each axis of the input.
         steps: Vec<Dims>,
     },
+    /// Medians along an axis in one chunk, which stays with length 1.
+    Median {
+        /// The array.
+        input: ExprRef,
+        /// The axis.
+        axis: usize,
+    },
     /// Matrix products over the last two axes; the other axes are those of both inputs, cut alike.
     MatMul {
         /// `[.., n, k]` and `[.., k, m]`, cut alike along `k`.
@@ -290,7 +297,8 @@ impl Op {
             | Op::Rechunk { input }
             | Op::Reshape { input }
             | Op::Gather { input, .. }
-            | Op::Strided { input, .. } => vec![input],
+            | Op::Strided { input, .. }
+            | Op::Median { input, .. } => vec![input],
             Op::MatMul { inputs } => inputs.into(),
             Op::Memory { .. } | Op::Persisted { .. } | Op::Npy { .. } | Op::Foreign { .. } => Vec::new(),
         }
@@ -307,7 +315,8 @@ impl Op {
             | Op::Rechunk { input }
             | Op::Reshape { input }
             | Op::Gather { input, .. }
-            | Op::Strided { input, .. } => std::slice::from_ref(input).iter(),
+            | Op::Strided { input, .. }
+            | Op::Median { input, .. } => std::slice::from_ref(input).iter(),
             Op::MatMul { inputs } => inputs.iter(),
             Op::Memory { .. } | Op::Persisted { .. } | Op::Npy { .. } | Op::Foreign { .. } => [].iter(),
         }
@@ -325,7 +334,8 @@ impl Op {
             | Op::Rechunk { input }
             | Op::Reshape { input }
             | Op::Gather { input, .. }
-            | Op::Strided { input, .. } => std::slice::from_mut(input),
+            | Op::Strided { input, .. }
+            | Op::Median { input, .. } => std::slice::from_mut(input),
             Op::Memory { .. } | Op::Persisted { .. } | Op::Npy { .. } | Op::Foreign { .. } => &mut [],
         };
         for slot in slots {
@@ -343,6 +353,7 @@ impl Op {
             Op::Reduce { op, axes, keepdims, .. } => key.value(&(op, axes, keepdims)),
             Op::Slice { ranges, .. } => key.value(ranges),
             Op::Concatenate { axis, .. } => key.value(axis),
+            Op::Median { axis, .. } => key.value(axis),
             Op::Gather { axis, runs, .. } => key.value(&(axis, runs)),
             Op::Strided { offset, steps, .. } => key.value(&(offset, steps)),
             Op::MapBlocks { function, .. } => key.key(function.key()),
@@ -389,6 +400,7 @@ impl Op {
             Op::Concatenate { .. } => "concatenate",
             Op::Gather { .. } => "gather",
             Op::Strided { .. } => "strided",
+            Op::Median { .. } => "median",
             Op::MatMul { .. } => "matmul",
             Op::MapBlocks { .. } => "map_blocks",
             Op::Memory { .. } => "memory",

@@ -1,4 +1,4 @@
-//! Elements added around an array, in NumPy's ways.
+//! Elements added around an array, in all of NumPy's ways but one, a function of the user's.
 //!
 //! Axes are padded one after the other: what an axis gets goes over what those before it got, so the corners are NumPy's.
 
@@ -8,7 +8,7 @@ use std::panic::Location;
 use super::arrange::part;
 use super::build::{blockwise, invalid, known_shape, rechunked};
 use super::dtype::{DType, Element, Kind};
-use super::expr::{ExprRef, StepRange};
+use super::expr::{Expr, ExprRef, Op, StepRange};
 use super::gather::{Run, gather, indices_in_target, tidy, with_axis};
 use super::grid::Axis;
 use super::handle::Array;
@@ -109,6 +109,8 @@ pub enum PadMode<T> {
     Maximum(Option<Sides<usize>>),
     /// The mean of so many values at the edge, of all for none; integers are rounded.
     Mean(Option<Sides<usize>>),
+    /// The median of so many values at the edge, of all for none; integers are rounded. The values are put in one chunk.
+    Median(Option<Sides<usize>>),
     /// The smallest of so many values at the edge, of all for none.
     Minimum(Option<Sides<usize>>),
     /// The array mirrored at the value at the edge, which is not repeated.
@@ -167,7 +169,10 @@ impl<T: Element> Array<T> {
             _ => vec![(T::default(), T::default()); shape.len()],
         };
         let counts: Vec<(Option<usize>, Option<usize>)> = match &mode {
-            PadMode::Maximum(Some(counts)) | PadMode::Mean(Some(counts)) | PadMode::Minimum(Some(counts)) => {
+            PadMode::Maximum(Some(counts))
+            | PadMode::Mean(Some(counts))
+            | PadMode::Median(Some(counts))
+            | PadMode::Minimum(Some(counts)) => {
                 let counts = counts.per_axis(shape.len(), "numbers of values", at)?;
                 counts.into_iter().map(|(before, after)| (Some(before), Some(after))).collect()
             }
@@ -193,10 +198,9 @@ impl<T: Element> Array<T> {
                 PadMode::LinearRamp(_) => side.ramp(&expr, values[axis])?,
                 PadMode::Maximum(_) => side.statistic::<T>(&expr, counts[axis], |x, axes| x.max(axes))?,
                 PadMode::Minimum(_) => side.statistic::<T>(&expr, counts[axis], |x, axes| x.min(axes))?,
-                PadMode::Mean(_) => side.statistic::<T>(&expr, counts[axis], |x, axes| {
-                    let mean = x.mean(axes)?;
-                    let whole = matches!(T::DTYPE.kind(), Kind::Signed | Kind::Unsigned);
-                    Ok(if whole { mean.rint().astype() } else { mean.astype() })
+                PadMode::Mean(_) => side.statistic::<T>(&expr, counts[axis], |x, axes| Ok(rounded(&x.mean(axes)?)))?,
+                PadMode::Median(_) => side.statistic::<T>(&expr, counts[axis], |x, _| {
+                    Ok(rounded(&Array::<T::Float>::from_expr(median(x.expr()?, axis, at))))
                 })?,
                 // NumPy repeats an only value, whatever the reflection.
                 PadMode::Reflect(_) | PadMode::Symmetric(_) if length == 1 => side.edge(&expr)?,
@@ -217,6 +221,20 @@ impl<T: Element> Array<T> {
         }
         Ok(Array::from_expr(expr))
     }
+}
+
+/// A statistic in the type of the array: rounded to a whole number for integers.
+fn rounded<T: Element, F: Element>(statistic: &Array<F>) -> Array<T> {
+    let whole = matches!(T::DTYPE.kind(), Kind::Signed | Kind::Unsigned);
+    if whole { statistic.rint().astype() } else { statistic.astype() }
+}
+
+/// The medians along an axis, which stays with length 1.
+fn median(expr: &ExprRef, axis: usize, at: At) -> ExprRef {
+    let length = expr.grid.axes()[axis].length().unwrap_or(0);
+    let input = rechunked(expr, with_axis(&expr.grid, axis, Axis::whole(length)), at);
+    let grid = with_axis(&expr.grid, axis, Axis::whole(1));
+    Expr::new(expr.dtype.float(), grid, Op::Median { input, axis }, None, at)
 }
 
 /// One axis, and how much it gets before and after.
