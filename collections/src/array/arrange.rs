@@ -2,7 +2,7 @@
 
 use std::panic::Location;
 
-use super::build::{axis_number, known_shape, slice, view};
+use super::build::{axis_number, known_shape, rechunked, slice, view};
 use super::dtype::Element;
 use super::expr::{ExprRef, StepRange};
 use super::gather::{Run, gather};
@@ -159,7 +159,8 @@ impl<T: Element> Array<T> {
             let shape: Vec<isize> = known_shape("roll", expr, at)?.iter().map(|&length| length as isize).collect();
             let flat = reshape("roll", expr, &[-1], at)?;
             let rolled = shifts.iter().try_fold(flat, |flat, &shift| roll(&flat, 0, shift, at))?;
-            return Ok(Array::from_expr(reshape("roll", &rolled, &shape, at)?));
+            let back = reshape("roll", &rolled, &shape, at)?;
+            return Ok(Array::from_expr(rechunked(&back, expr.grid.clone(), at)));
         };
         let pairs: Vec<(isize, isize)> = match (shifts.as_slice(), which) {
             ([shift], axes) => axes.iter().map(|&axis| (*shift, axis)).collect(),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use talatat_graph::{Key, KeyBuilder, Value};
 
 use super::dtype::DType;
-use super::gather::Run;
+use super::gather::Runs;
 use super::grid::{Dims, Grid};
 use super::kernels::Block;
 use super::kernels::program::{AxisMap, Program};
@@ -88,7 +88,7 @@ pub enum Op {
         /// The axis.
         axis: usize,
         /// What the result has along the axis.
-        runs: Arc<[Run]>,
+        runs: Runs,
     },
     /// The array seen along other axes: windows, diagonals, one axis as two.
     Strided {
@@ -380,7 +380,7 @@ impl Op {
                 format!("slice [{}]", ranges.iter().map(range).collect::<Vec<_>>().join(", "))
             }
             Op::Concatenate { axis, .. } => format!("concatenate along {axis}"),
-            Op::Gather { axis, runs, .. } => format!("gather {} runs along {axis}", runs.len()),
+            Op::Gather { axis, runs, .. } => format!("gather {} runs along {axis}", runs.list().len()),
             Op::MapBlocks { function, .. } => format!("map_blocks {}", function.name()),
             Op::Npy { object, .. } => format!("npy {}", object.location()),
             Op::Foreign { blocks } => blocks.describe(),

@@ -98,21 +98,36 @@ pub enum Stretch {
     },
 }
 
-/// Runs with the position where each ends.
-pub struct Runs<'a> {
-    runs: &'a [Run],
-    ends: Vec<usize>,
+/// Runs with the position where each ends. Cloning is cheap.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(from = "Vec<Run>", into = "Vec<Run>")]
+pub struct Runs {
+    runs: Arc<[Run]>,
+    ends: Arc<[usize]>,
 }
 
-impl<'a> Runs<'a> {
+impl From<Vec<Run>> for Runs {
     /// Adds up the lengths.
-    pub fn new(runs: &'a [Run]) -> Runs<'a> {
+    fn from(runs: Vec<Run>) -> Runs {
         let mut end = 0_usize;
         let ends = runs.iter().map(|run| {
             end = end.saturating_add(run.length());
             end
         });
-        Runs { ends: ends.collect(), runs }
+        Runs { ends: ends.collect(), runs: runs.into() }
+    }
+}
+
+impl From<Runs> for Vec<Run> {
+    fn from(runs: Runs) -> Vec<Run> {
+        runs.runs.to_vec()
+    }
+}
+
+impl Runs {
+    /// The runs, one after the other.
+    pub fn list(&self) -> &[Run] {
+        &self.runs
     }
 
     /// How many positions there are.
@@ -190,14 +205,15 @@ pub(crate) fn gather(
     cut: Axis,
     at: At,
 ) -> Result<ExprRef> {
-    let runs: Arc<[Run]> = runs.into_iter().filter(|run| run.length() > 0).collect();
+    let runs: Vec<Run> = runs.into_iter().filter(|run| run.length() > 0).collect();
     let length = expr.grid.axes()[axis].length();
-    if let ([Run::Take { range, each: 1, times: 1 }], Some(length)) = (&*runs, length)
+    if let ([Run::Take { range, each: 1, times: 1 }], Some(length)) = (runs.as_slice(), length)
         && range.is_all(length)
     {
         return Ok(super::build::rechunked(expr, with_axis(&expr.grid, axis, cut), at));
     }
-    debug_assert_eq!(Some(Runs::new(&runs).length()), cut.length());
+    let runs = Runs::from(runs);
+    debug_assert_eq!(Some(runs.length()), cut.length());
     let grid = checked(operation, with_axis(&expr.grid, axis, cut), at)?;
     Ok(Expr::new(expr.dtype, grid, Op::Gather { input: expr.clone(), axis, runs }, None, at))
 }
@@ -301,7 +317,7 @@ mod tests {
                     }
                 }
             }
-            let index = Runs::new(&runs);
+            let index = Runs::from(runs.clone());
             prop_assert_eq!(index.length(), all.len());
             let (from, to) = (from.min(all.len()), (from + count).min(all.len()));
             let mut found: Vec<Option<usize>> = Vec::new();

@@ -72,6 +72,7 @@ impl<T: Element> Array<T> {
 
 /// The elements whose distance from the main diagonal compares with `k` as asked, zeros elsewhere.
 fn masked(operation: &str, expr: &ExprRef, keep: BinaryOp, k: isize, at: At) -> Result<ExprRef> {
+    known_shape(operation, expr, at)?;
     let square;
     let expr = match expr.ndim() {
         0 => {
@@ -79,7 +80,6 @@ fn masked(operation: &str, expr: &ExprRef, keep: BinaryOp, k: isize, at: At) -> 
             return Err(Error::invalid_at(operation, reason, at));
         }
         1 => {
-            known_shape(operation, expr, at)?;
             let axis = expr.grid.axes()[0].clone();
             square = broadcast(operation, expr, &[axis.clone(), axis], at)?;
             &square

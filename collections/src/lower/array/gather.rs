@@ -1,7 +1,6 @@
 //! Indices along one axis in any order, and axes made of others.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use ndarray::{ArrayViewD, ArrayViewMutD, IxDyn, Slice as NdSlice};
 use serde::{Deserialize, Serialize};
@@ -11,7 +10,7 @@ use talatat_graph::{Edge, Kernel, KernelError, KernelResult, TaskContext, Value}
 use super::{Lowering, array, blocks, check_dtype, encode, layer, source_error};
 use crate::array::dtype::{DType, Element, with_dtype};
 use crate::array::expr::{Expr, ExprRef};
-use crate::array::gather::{Run, Runs, Stretch};
+use crate::array::gather::{Runs, Stretch};
 use crate::array::grid::{Axis, Dims, Grid};
 use crate::array::kernels::{Block, pool};
 use crate::error::Result;
@@ -26,7 +25,7 @@ pub(super) struct Gather {
     from: Axis,
     output: Grid,
     axis: usize,
-    runs: Arc<[Run]>,
+    runs: Runs,
     dtype: DType,
 }
 
@@ -41,7 +40,7 @@ impl Kernel for Gather {
         let bounds = self.from.bounds().ok_or_else(unknown)?;
         let positions = self.output.axes().get(self.axis).and_then(Axis::bounds).ok_or_else(unknown)?;
         let positions = positions[place[self.axis]]..positions[place[self.axis] + 1];
-        let runs = Runs::new(&self.runs);
+        let runs = &self.runs;
         let chunks = runs.chunks(bounds, positions.clone());
         if inputs.len() < chunks.len() {
             return Err(KernelError::new(format!("{} blocks where {} were promised", inputs.len(), chunks.len())));
@@ -68,7 +67,7 @@ impl Kernel for Gather {
                 .iter()
                 .map(|input| array(input)?.view::<T>().map_err(source_error))
                 .collect::<KernelResult<_>>()?;
-            let flat = copy_runs(&views, &chunks, &runs, bounds, positions, &shape, self.axis);
+            let flat = copy_runs(&views, &chunks, runs, bounds, positions, &shape, self.axis);
             Ok(Value::block(Block::from_vec(&shape, flat).map_err(source_error)?))
         })
     }
@@ -82,7 +81,7 @@ impl Kernel for Gather {
 fn copy_runs<T: Element>(
     views: &[ArrayViewD<'_, T>],
     chunks: &[usize],
-    runs: &Runs<'_>,
+    runs: &Runs,
     bounds: &[usize],
     positions: Range<usize>,
     shape: &[usize],
@@ -138,26 +137,25 @@ pub(super) fn lower_gather(
     expr: &Expr,
     input: &ExprRef,
     axis: usize,
-    runs: &Arc<[Run]>,
+    runs: &Runs,
 ) -> Result<Vec<Edge>> {
     let sources = blocks(lowering, input)?;
     let from = &input.grid.axes()[axis];
     let lost = || talatat_graph::Error::InvalidGraph("a gather of unknown lengths".into());
     let (bounds, targets) =
         (from.bounds().ok_or_else(lost)?, expr.grid.axes()[axis].bounds().cloned().ok_or_else(lost)?);
-    let index = Runs::new(runs);
     let known = expr.grid.is_known();
     // What each chunk of the result is made of; whether it is a chunk of the source as it is.
     let plan: Vec<(Vec<usize>, bool)> = targets
         .windows(2)
         .map(|pair| {
-            let mut chunks = index.chunks(bounds, pair[0]..pair[1]);
+            let mut chunks = runs.chunks(bounds, pair[0]..pair[1]);
             if chunks.is_empty() && !known {
                 // Only a block knows the other lengths.
                 chunks.push(0);
             }
             let mut whole = pair[0] < pair[1] && chunks.len() == 1;
-            index.walk(bounds, pair[0]..pair[1], |stretch| match stretch {
+            runs.walk(bounds, pair[0]..pair[1], |stretch| match stretch {
                 Stretch::Copy { count, chunk, first: 0, step: 1, each: 1, .. } => {
                     whole &= count == bounds[chunk + 1] - bounds[chunk] && count == pair[1] - pair[0];
                 }
