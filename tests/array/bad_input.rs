@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ndarray::{ArrayD, IxDyn, s};
 use talatat::array::{
-    self, Array, arange, axis, concatenate, from_ndarray, map_blocks, ones, open_npy, stack, where_, zeros,
+    self, Array, PadMode, arange, axis, concatenate, from_ndarray, map_blocks, ones, open_npy, stack, where_, zeros,
 };
 use talatat::graph::Error as GraphError;
 use talatat::prelude::*;
@@ -40,6 +40,51 @@ fn shapes_that_do_not_match() {
     refused(floats(&[2, 2, 3]).matmul(&floats(&[3, 3, 2])), "matmul", "do not match");
     refused(floats(&[3]).matmul(&floats(&[])), "matmul", "scalar");
     refused(floats(&[2, 3]).dot(&floats(&[2])), "dot", "do not match");
+}
+
+#[test]
+fn elements_that_cannot_be_put_elsewhere() {
+    let x = floats(&[2, 3]);
+    refused(x.flip([0, 0]), "flip", "twice");
+    refused(floats(&[3]).fliplr(), "fliplr", "axis 1");
+    refused(x.rot90(1, [1, -1]), "rot90", "the same");
+    refused(x.roll([1, 2, 3], [0, 1]), "roll", "3 shifts for 2 axes");
+    refused(x.moveaxis([0, 1], 0), "moveaxis", "2 axes to 1 places");
+    refused(x.squeeze(1), "squeeze", "length of 3");
+    refused(x.expand_dims(..), "expand_dims", "name each new axis");
+    refused(x.repeat([1, 2], 1), "repeat", "2 numbers for axis 1 of length 3");
+    refused(x.repeat(usize::MAX, 1), "repeat", "counted");
+    refused(floats(&[3]).tile([usize::MAX / 2]), "tile", "counted");
+    refused(x.pad([(1, 1), (1, 1), (1, 1)], PadMode::Edge), "pad", "3 pairs of widths");
+    refused(floats(&[0]).pad(1, PadMode::Wrap), "pad", "axis 0 is empty");
+    refused(x.pad(1, PadMode::Median(Some(0.into()))), "pad", "0 values");
+    refused(x.pad(usize::MAX / 2, PadMode::Edge), "pad", "counted");
+    refused(x.split(2, 1), "split", "array_split");
+    refused(x.array_split(0, 1), "array_split", "at least 1");
+    refused(floats(&[4]).vsplit(2), "vsplit", "1 dimensions");
+    refused(x.delete(3, 1), "delete", "index 3");
+    refused(x.delete([true], 1), "delete", "mask of 1");
+    refused(x.insert([0, 9], 1.0, 1), "insert", "index 9");
+    refused(x.insert(0, floats(&[4]), 0), "insert", "[1, 4]");
+    refused(x.append(&floats(&[2, 2]), 0), "append", "differ");
+    refused(x.append(&floats(&[2, 2]), [0, 1]), "append", "`..` for the flat array");
+    refused(array::hstack::<f64>(&[]), "hstack", "at least one");
+    refused(array::vstack(&[floats(&[2]), floats(&[3])]), "vstack", "differ");
+    refused(array::block([vec![floats(&[2])], vec![]]), "block", "empty list");
+    refused(array::broadcast_arrays(&[floats(&[2]), floats(&[3])]), "broadcast_arrays", "(2,) and (3,)");
+    refused(x.sliding_window_view([4], 1), "sliding_window_view", "longer");
+    refused(x.sliding_window_view([1], ..), "sliding_window_view", "1 windows for 2 axes");
+    refused(x.coarsen(|x, axes| x.sum(axes), &[(1, 2)], false), "coarsen", "does not divide");
+    refused(x.coarsen(|x, axes| x.sum(axes), &[(1, 0)], false), "coarsen", "factor of 0");
+    refused(x.diagonal(0, 1, 1), "diagonal", "the same");
+    refused(array::diag(&floats(&[2, 2, 2]), 0), "diag", "3 dimensions");
+    refused(array::diag(&floats(&[2]), isize::MAX), "diag", "counted");
+    refused(floats(&[]).tril(0), "tril", "one axis");
+    refused(array::vander(&x, 2, false), "vander", "2 dimensions");
+    refused(array::geomspace(-1.0, 1.0, 3), "geomspace", "one sign");
+    refused(array::logspace(0.0, f64::NAN, 3, 10.0), "logspace", "finite");
+    refused(array::zeros_like(&(floats(&[2]) + floats(&[3]))), "add", "do not match");
+    refused(array::fromfunction([2], |i: &[Array<f64>]| &i[0] + floats(&[3])), "add", "do not match");
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! NumPy's answers (`tests/fixtures/arrays.json`), every case through the API, in several chunkings.
 
-mod answer;
+pub(crate) mod answer;
 mod differences;
-mod operations;
+pub(crate) mod operations;
 
 use serde_json::Value as Json;
 

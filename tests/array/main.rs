@@ -7,5 +7,6 @@ mod fixtures;
 mod graphs;
 mod oracle;
 mod properties;
+mod shapes;
 mod together;
 mod wind;

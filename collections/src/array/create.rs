@@ -11,6 +11,7 @@ use super::build::{blockwise, invalid};
 use super::chunks::Chunks;
 use super::dtype::{DType, Element, with_dtype};
 use super::expr::{Expr, Op};
+use super::grid::Grid;
 use super::handle::Array;
 use super::kernels::program::{BinaryOp, Builder, Distribution, Reg};
 use super::kernels::{Block, KernelError, Scalar};
@@ -19,14 +20,23 @@ use crate::error::{Error, Result};
 type At = &'static Location<'static>;
 
 /// A creation: a program without inputs on a shape, cut automatically.
-fn create<T: Element>(
+pub(super) fn create<T: Element>(
     operation: &str,
     shape: &[usize],
     at: At,
     build: impl FnOnce(&mut Builder) -> std::result::Result<Reg, KernelError>,
 ) -> Result<Array<T>> {
-    let grid = Chunks::default().grid(operation, shape, T::DTYPE.size())?;
-    let mut builder = Builder::new(shape.len());
+    create_on(operation, &Chunks::default().grid(operation, shape, T::DTYPE.size())?, at, build)
+}
+
+/// A creation in given chunks.
+pub(super) fn create_on<T: Element>(
+    operation: &str,
+    grid: &Grid,
+    at: At,
+    build: impl FnOnce(&mut Builder) -> std::result::Result<Reg, KernelError>,
+) -> Result<Array<T>> {
+    let mut builder = Builder::new(grid.ndim());
     let made = build(&mut builder)
         .and_then(|register| builder.cast(register, T::DTYPE))
         .and_then(|register| builder.finish(register));
@@ -35,7 +45,7 @@ fn create<T: Element>(
     Ok(Array::from_expr(blockwise(operation, program, Vec::new(), &axes, at)?))
 }
 
-fn infallible<T: Element>(result: Result<Array<T>>) -> Array<T> {
+pub(super) fn infallible<T: Element>(result: Result<Array<T>>) -> Array<T> {
     Array::from_result(result.and_then(|array| array.expr().cloned()))
 }
 

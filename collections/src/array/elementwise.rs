@@ -52,6 +52,15 @@ impl<U: Element> From<U> for Operand<U> {
 }
 
 impl<U: Element> Operand<U> {
+    /// The array; one without axes for a scalar.
+    #[track_caller]
+    pub(super) fn array(self) -> Array<U> {
+        match self.0 {
+            Side::Array(array) => array,
+            Side::Scalar(scalar) => super::create::full([], scalar),
+        }
+    }
+
     /// The scalar; an array goes to the end of `arrays` instead.
     fn part(&self, arrays: &mut Vec<ExprRef>) -> Result<Option<Scalar>> {
         match &self.0 {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use talatat_graph::{Key, KeyBuilder, Value};
 
 use super::dtype::DType;
+use super::gather::Runs;
 use super::grid::{Dims, Grid};
 use super::kernels::Block;
 use super::kernels::program::{AxisMap, Program};
@@ -35,7 +36,7 @@ pub struct Expr {
 }
 
 /// The operations that expressions are made of: few, because elementwise operations, creation, broadcasting and transposes
-/// are all [`Op::Blockwise`], and everything that moves elements between blocks is [`Op::Assemble`].
+/// are all [`Op::Blockwise`], and what moves elements between blocks has an operation of its own.
 #[derive(Clone)]
 pub enum Op {
     /// A program on aligned blocks. Without inputs it is a creation.
@@ -77,6 +78,31 @@ pub enum Op {
     Concatenate {
         /// The arrays.
         inputs: Vec<ExprRef>,
+        /// The axis.
+        axis: usize,
+    },
+    /// Indices of one axis in any order, any number of times, with constants in between.
+    Gather {
+        /// The array.
+        input: ExprRef,
+        /// The axis.
+        axis: usize,
+        /// What the result has along the axis.
+        runs: Runs,
+    },
+    /// The array seen along other axes: windows, diagonals, one axis as two.
+    Strided {
+        /// The array.
+        input: ExprRef,
+        /// The index of the input that the first element of the result has.
+        offset: Dims,
+        /// For each axis of the result how far it goes along each axis of the input.
+        steps: Vec<Dims>,
+    },
+    /// Medians along an axis in one chunk, which stays with length 1.
+    Median {
+        /// The array.
+        input: ExprRef,
         /// The axis.
         axis: usize,
     },
@@ -266,9 +292,13 @@ impl Op {
     fn into_inputs(self) -> Vec<ExprRef> {
         match self {
             Op::Blockwise { inputs, .. } | Op::Concatenate { inputs, .. } | Op::MapBlocks { inputs, .. } => inputs,
-            Op::Reduce { input, .. } | Op::Slice { input, .. } | Op::Rechunk { input } | Op::Reshape { input } => {
-                vec![input]
-            }
+            Op::Reduce { input, .. }
+            | Op::Slice { input, .. }
+            | Op::Rechunk { input }
+            | Op::Reshape { input }
+            | Op::Gather { input, .. }
+            | Op::Strided { input, .. }
+            | Op::Median { input, .. } => vec![input],
             Op::MatMul { inputs } => inputs.into(),
             Op::Memory { .. } | Op::Persisted { .. } | Op::Npy { .. } | Op::Foreign { .. } => Vec::new(),
         }
@@ -280,9 +310,13 @@ impl Op {
             Op::Blockwise { inputs, .. } | Op::Concatenate { inputs, .. } | Op::MapBlocks { inputs, .. } => {
                 inputs.iter()
             }
-            Op::Reduce { input, .. } | Op::Slice { input, .. } | Op::Rechunk { input } | Op::Reshape { input } => {
-                std::slice::from_ref(input).iter()
-            }
+            Op::Reduce { input, .. }
+            | Op::Slice { input, .. }
+            | Op::Rechunk { input }
+            | Op::Reshape { input }
+            | Op::Gather { input, .. }
+            | Op::Strided { input, .. }
+            | Op::Median { input, .. } => std::slice::from_ref(input).iter(),
             Op::MatMul { inputs } => inputs.iter(),
             Op::Memory { .. } | Op::Persisted { .. } | Op::Npy { .. } | Op::Foreign { .. } => [].iter(),
         }
@@ -295,9 +329,13 @@ impl Op {
         let slots: &mut [ExprRef] = match &mut op {
             Op::Blockwise { inputs, .. } | Op::Concatenate { inputs, .. } | Op::MapBlocks { inputs, .. } => inputs,
             Op::MatMul { inputs } => inputs,
-            Op::Reduce { input, .. } | Op::Slice { input, .. } | Op::Rechunk { input } | Op::Reshape { input } => {
-                std::slice::from_mut(input)
-            }
+            Op::Reduce { input, .. }
+            | Op::Slice { input, .. }
+            | Op::Rechunk { input }
+            | Op::Reshape { input }
+            | Op::Gather { input, .. }
+            | Op::Strided { input, .. }
+            | Op::Median { input, .. } => std::slice::from_mut(input),
             Op::Memory { .. } | Op::Persisted { .. } | Op::Npy { .. } | Op::Foreign { .. } => &mut [],
         };
         for slot in slots {
@@ -315,6 +353,9 @@ impl Op {
             Op::Reduce { op, axes, keepdims, .. } => key.value(&(op, axes, keepdims)),
             Op::Slice { ranges, .. } => key.value(ranges),
             Op::Concatenate { axis, .. } => key.value(axis),
+            Op::Median { axis, .. } => key.value(axis),
+            Op::Gather { axis, runs, .. } => key.value(&(axis, runs)),
+            Op::Strided { offset, steps, .. } => key.value(&(offset, steps)),
             Op::MapBlocks { function, .. } => key.key(function.key()),
             Op::Npy { object, offset, .. } => {
                 key.bytes(object.location().to_string().as_bytes()).bytes(object.version().as_bytes()).value(offset)
@@ -339,6 +380,7 @@ impl Op {
                 format!("slice [{}]", ranges.iter().map(range).collect::<Vec<_>>().join(", "))
             }
             Op::Concatenate { axis, .. } => format!("concatenate along {axis}"),
+            Op::Gather { axis, runs, .. } => format!("gather {} runs along {axis}", runs.list().len()),
             Op::MapBlocks { function, .. } => format!("map_blocks {}", function.name()),
             Op::Npy { object, .. } => format!("npy {}", object.location()),
             Op::Foreign { blocks } => blocks.describe(),
@@ -356,6 +398,9 @@ impl Op {
             Op::Rechunk { .. } => "rechunk",
             Op::Reshape { .. } => "reshape",
             Op::Concatenate { .. } => "concatenate",
+            Op::Gather { .. } => "gather",
+            Op::Strided { .. } => "strided",
+            Op::Median { .. } => "median",
             Op::MatMul { .. } => "matmul",
             Op::MapBlocks { .. } => "map_blocks",
             Op::Memory { .. } => "memory",

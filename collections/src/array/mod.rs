@@ -2,33 +2,57 @@
 //!
 //! ```text
 //! handle (Array<T>) -> build -> expr -> rewrite/ -> (crate::lower) -> kernels/
-//! create elementwise reduce slice shape linalg map_blocks io: a file per family of operations
+//! create create_index create_space elementwise reduce slice shape arrange repeat pad join split edit triangle window linalg
+//! map_blocks io: a file per family of operations
+//! gather: how elements get to other places of an axis
 //! grid chunks dtype: what an array is known by before it is computed
 //! ```
 
+mod arrange;
 pub(crate) mod build;
 mod chunks;
 mod create;
+mod create_index;
+mod create_space;
+mod edit;
 mod elementwise;
 pub(crate) mod expr;
+pub(crate) mod gather;
 pub(crate) mod grid;
 mod handle;
 mod io;
+mod join;
 mod linalg;
 pub(crate) mod map_blocks;
+mod pad;
 mod reduce;
+mod repeat;
 pub(crate) mod rewrite;
 mod shape;
 mod slice;
+mod split;
+mod triangle;
+mod window;
 
+pub use arrange::Shifts;
 pub use chunks::{AxisChunks, Chunks, IntoAxisChunks};
 pub use create::{arange, eye, from_ndarray, full, integers, linspace, linspace_open, normal, ones, uniform, zeros};
+pub use create_index::{Indexing, fromfunction, indices, indices_sparse, meshgrid, meshgrid_sparse};
+pub use create_space::{
+    empty_like, full_like, geomspace, geomspace_open, identity, logspace, logspace_open, ones_like, zeros_like,
+};
+pub use edit::Places;
 pub use elementwise::{Operand, where_};
 pub use handle::{Array, Item};
 pub use io::{NpyTarget, open_npy};
+pub use join::{Nested, block, broadcast_arrays, dstack, hstack, vstack};
 pub use map_blocks::{BlockInfo, map_blocks};
+pub use pad::{PadMode, Reflection, Sides};
 pub use reduce::{Axes, axis};
+pub use repeat::Repeats;
 pub use rewrite::{RULES, Rule};
 pub use shape::{concatenate, stack};
+pub use split::Pieces;
 pub use talatat_kernels as kernels;
 pub use talatat_kernels::dtype::{self, DType, Element, Kind, Promote};
+pub use triangle::{diag, diagflat, tri, vander};

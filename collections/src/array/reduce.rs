@@ -61,8 +61,13 @@ impl Axes {
         self
     }
 
+    /// The axes as they were given; none for all.
+    pub(super) fn which(&self) -> Option<&[isize]> {
+        self.which.as_deref()
+    }
+
     /// The axes as ascending numbers.
-    fn numbers(&self, operation: &str, ndim: usize, at: &'static Location<'static>) -> Result<Vec<usize>> {
+    pub(super) fn numbers(&self, operation: &str, ndim: usize, at: &'static Location<'static>) -> Result<Vec<usize>> {
         let Some(which) = &self.which else { return Ok((0..ndim).collect()) };
         let mut numbers =
             which.iter().map(|&axis| axis_number(operation, axis, ndim, at)).collect::<Result<Vec<usize>>>()?;

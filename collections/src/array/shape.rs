@@ -9,6 +9,7 @@ use super::expr::{Expr, ExprRef, Op};
 use super::grid::{Axis, Grid, shape_text};
 use super::handle::Array;
 use super::kernels::program::{Builder, Input};
+use super::reduce::Axes;
 use crate::error::{Error, Result};
 
 type At = &'static Location<'static>;
@@ -79,39 +80,32 @@ impl<T: Element> Array<T> {
             let reason = format!("shape {own:?} cannot be repeated to {shape:?}");
             return Err(Error::invalid_at("broadcast_to", reason, at));
         }
-        let lead = shape.len() - own.len();
-        let mut builder = Builder::new(shape.len());
-        let input =
-            Input::broadcast(expr.dtype, own.len(), shape.len(), |axis| own[axis] == 1 && shape[axis + lead] != 1);
-        let read = input.axes.clone();
-        let register = builder.input(input);
-        let program = builder.finish(register).map_err(|error| invalid("broadcast_to", &error, at))?;
         let auto = Chunks::default().grid("broadcast_to", shape, T::DTYPE.size())?;
-        let extra: Vec<(usize, Axis)> = (0..shape.len())
-            .filter(|&axis| read[axis].is_none())
-            .map(|axis| (axis, auto.axes()[axis].clone()))
-            .collect();
-        Ok(Array::from_expr(blockwise("broadcast_to", program, vec![expr.clone()], &extra, at)?))
+        Ok(Array::from_expr(broadcast("broadcast_to", expr, auto.axes(), at)?))
     }
 
-    /// The array with a new axis of length 1 before axis `axis` of the result.
+    /// The array with new axes of length 1: axis `axes` of the result, or several of them. The other chunks stay as they are.
     ///
     /// ```
     /// let x = talatat::array::ones::<f64>([3]);
     /// assert_eq!(x.expand_dims(0)?.shape()?, [1, 3]);
     /// assert_eq!(x.expand_dims(-1)?.shape()?, [3, 1]);
+    /// assert_eq!(x.expand_dims([0, 2])?.shape()?, [1, 3, 1]);
     /// # Ok::<(), talatat::Error>(())
     /// ```
     ///
     /// # Errors
-    /// If the axis is out of range.
+    /// If an axis is out of range or named twice, or `..` is given, which names no places.
     #[track_caller]
-    pub fn expand_dims(&self, axis: isize) -> Result<Array<T>> {
+    pub fn expand_dims(&self, axes: impl Into<Axes>) -> Result<Array<T>> {
         let at = Location::caller();
-        let expr = self.expr()?;
-        let axis = axis_number("expand_dims", axis, expr.ndim() + 1, at)?;
+        let (expr, new) = (self.expr()?, axes.into());
+        let Some(count) = new.which().map(<[isize]>::len) else {
+            return Err(Error::invalid_at("expand_dims", "`..` names no places: name each new axis", at));
+        };
+        let new = new.numbers("expand_dims", expr.ndim() + count, at)?;
         let mut axes: Vec<Option<usize>> = (0..expr.ndim()).map(Some).collect();
-        axes.insert(axis, None);
+        new.into_iter().for_each(|axis| axes.insert(axis, None));
         Ok(Array::from_expr(view("expand_dims", expr, &axes, at)?))
     }
 
@@ -133,15 +127,7 @@ impl<T: Element> Array<T> {
     pub fn reshape(&self, shape: impl AsRef<[isize]>) -> Result<Array<T>> {
         let at = Location::caller();
         let expr = self.expr()?;
-        let own = known_shape("reshape", expr, at)?;
-        let shape = resolve(&own, shape.as_ref(), at)?;
-        if own.as_slice() == shape.as_slice() {
-            return Ok(self.clone());
-        }
-        let elements = expr.grid.largest_block(0).max(1);
-        let runs = rechunked(expr, run_grid(&own, elements), at);
-        let grid = run_grid(&shape, elements);
-        Ok(Array::from_expr(Expr::new(expr.dtype, grid, Op::Reshape { input: runs }, None, at)))
+        Ok(Array::from_expr(reshape("reshape", expr, shape.as_ref(), at)?))
     }
 
     /// The array as one axis, in row-major order.
@@ -155,7 +141,7 @@ impl<T: Element> Array<T> {
     /// If a length is known only when computed.
     #[track_caller]
     pub fn ravel(&self) -> Result<Array<T>> {
-        self.reshape([-1])
+        Ok(Array::from_expr(reshape("ravel", self.expr()?, &[-1], Location::caller())?))
     }
 
     /// The same array in other chunks; see [`Chunks`] for what can be said.
@@ -181,12 +167,42 @@ impl<T: Element> Array<T> {
     }
 }
 
+/// The same elements under another shape.
+pub(super) fn reshape(operation: &str, expr: &ExprRef, shape: &[isize], at: At) -> Result<ExprRef> {
+    let own = known_shape(operation, expr, at)?;
+    let shape = resolve(operation, &own, shape, at)?;
+    if own.as_slice() == shape.as_slice() {
+        return Ok(expr.clone());
+    }
+    let elements = expr.grid.largest_block(0).max(1);
+    let runs = rechunked(expr, run_grid(&own, elements), at);
+    let grid = run_grid(&shape, elements);
+    Ok(Expr::new(expr.dtype, grid, Op::Reshape { input: runs }, None, at))
+}
+
+/// The array repeated along axes of length 1 and before its first one. `axes` are those of the result; where the array is not
+/// repeated it keeps its chunks.
+pub(super) fn broadcast(operation: &str, expr: &ExprRef, axes: &[Axis], at: At) -> Result<ExprRef> {
+    let lead = axes.len() - expr.ndim();
+    let is_one = |axis: &Axis| axis.length() == Some(1);
+    let mut builder = Builder::new(axes.len());
+    let input = Input::broadcast(expr.dtype, expr.ndim(), axes.len(), |axis| {
+        is_one(&expr.grid.axes()[axis]) && !is_one(&axes[axis + lead])
+    });
+    let read = input.axes.clone();
+    let register = builder.input(input);
+    let program = builder.finish(register).map_err(|error| invalid(operation, &error, at))?;
+    let extra: Vec<(usize, Axis)> =
+        (0..axes.len()).filter(|&axis| read[axis].is_none()).map(|axis| (axis, axes[axis].clone())).collect();
+    blockwise(operation, program, vec![expr.clone()], &extra, at)
+}
+
 /// The shape that is meant, with -1 filled in.
-fn resolve(own: &[usize], wanted: &[isize], at: At) -> Result<Vec<usize>> {
+fn resolve(operation: &str, own: &[usize], wanted: &[isize], at: At) -> Result<Vec<usize>> {
     let elements: usize = own.iter().product();
     let wrong = || {
         let reason = format!("an array of shape {own:?} with {elements} elements cannot have the shape {wanted:?}");
-        Error::invalid_at("reshape", reason, at)
+        Error::invalid_at(operation, reason, at)
     };
     let rest: usize = wanted.iter().filter_map(|&length| usize::try_from(length).ok()).product();
     let open = wanted.iter().filter(|&&length| length < 0).count();
@@ -269,7 +285,13 @@ pub fn stack<T: Element>(arrays: &[Array<T>], axis: isize) -> Result<Array<T>> {
     Ok(Array::from_expr(concatenate_exprs("stack", inputs, number as isize, T::DTYPE, at)?))
 }
 
-fn concatenate_exprs(operation: &str, inputs: Vec<ExprRef>, axis: isize, dtype: DType, at: At) -> Result<ExprRef> {
+pub(super) fn concatenate_exprs(
+    operation: &str,
+    inputs: Vec<ExprRef>,
+    axis: isize,
+    dtype: DType,
+    at: At,
+) -> Result<ExprRef> {
     let first = inputs.first().ok_or_else(|| Error::invalid_at(operation, "no arrays: give at least one", at))?.clone();
     let axis = axis_number(operation, axis, first.ndim(), at)?;
     let mut lengths = Vec::new();

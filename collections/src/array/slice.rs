@@ -122,7 +122,7 @@ fn known(axis: &Axis, number: usize) -> std::result::Result<usize, String> {
 }
 
 /// A range of `s![]` on an axis: bounds from the end are counted, those beyond are cut.
-fn step_range(start: isize, end: Option<isize>, step: isize, length: usize) -> StepRange {
+pub(super) fn step_range(start: isize, end: Option<isize>, step: isize, length: usize) -> StepRange {
     let clamp = |bound: isize| {
         let bound = if bound < 0 { bound.saturating_add(length as isize) } else { bound };
         bound.clamp(0, length as isize) as usize

@@ -2,7 +2,9 @@
 
 mod assemble;
 mod blockwise;
+mod gather;
 mod matmul;
+mod median;
 mod reduce;
 mod roots;
 mod source;
@@ -41,6 +43,9 @@ pub(crate) fn register(registry: Registry) -> Registry {
         .kernel::<assemble::Split>(assemble::SPLIT)
         .kernel::<assemble::Merge>(assemble::MERGE)
         .kernel::<assemble::Reshape>(assemble::RESHAPE)
+        .kernel::<gather::Gather>(gather::GATHER)
+        .kernel::<gather::Strided>(gather::STRIDED)
+        .kernel::<median::Median>(median::NAME)
         .kernel::<matmul::MatMul>(matmul::NAME)
         .kernel::<source::Npy>(source::NPY)
         .kernel_with(source::BLOCK, source::decode_block)
@@ -154,6 +159,9 @@ fn lower_one(lowering: &mut Lowering, expr: &Expr) -> Result<Vec<Edge>> {
         Op::Rechunk { input } => assemble::lower_rechunk(lowering, expr, input),
         Op::Reshape { input } => assemble::lower_reshape(lowering, expr, input),
         Op::Concatenate { inputs, axis } => assemble::lower_concatenate(lowering, expr, inputs, *axis),
+        Op::Gather { input, axis, runs } => gather::lower_gather(lowering, expr, input, *axis, runs),
+        Op::Strided { input, offset, steps } => gather::lower_strided(lowering, expr, input, offset, steps),
+        Op::Median { input, axis } => median::lower(lowering, expr, input, *axis),
         Op::MatMul { inputs } => matmul::lower(lowering, expr, inputs),
         Op::Memory { array } => source::lower_memory(lowering, expr, array),
         Op::Persisted { blocks } => source::lower_persisted(lowering, expr, blocks),
