@@ -7,7 +7,7 @@ use std::sync::Arc;
 use talatat_graph::{Key, KeyBuilder, Value};
 
 use super::dtype::DType;
-use super::grid::{Dims, Grid};
+use super::grid::Grid;
 use super::kernels::Block;
 use super::kernels::program::{AxisMap, Program};
 use super::kernels::reduce::ReduceOp;
@@ -108,8 +108,8 @@ pub enum Op {
         object: ObjectRef,
         /// What it says of itself.
         header: Arc<NpyHeader>,
-        /// The index in the file of the first element.
-        offset: Dims,
+        /// The indices in the file, for each axis.
+        ranges: Vec<StepRange>,
     },
     /// Blocks that a collection of another kind makes.
     #[cfg_attr(not(feature = "frame"), allow(dead_code))]
@@ -141,12 +141,20 @@ impl StepRange {
         self.start.wrapping_add_signed(self.step.wrapping_mul(position as isize))
     }
 
+    /// The index at the last position, if there is one and it can be counted.
+    pub fn last(&self) -> Option<usize> {
+        let steps = isize::try_from(self.length.checked_sub(1)?).ok()?;
+        self.start.checked_add_signed(self.step.checked_mul(steps)?)
+    }
+
     /// The range of indices `inner` of this range.
     pub fn then(&self, inner: &StepRange) -> StepRange {
-        if inner.length == 0 {
-            return StepRange::all(0);
+        match inner.length {
+            0 => StepRange::all(0),
+            // One index is the same whichever way it goes.
+            1 => StepRange { start: self.at(inner.start), step: 1, length: 1 },
+            length => StepRange { start: self.at(inner.start), step: self.step * inner.step, length },
         }
-        StepRange { start: self.at(inner.start), step: self.step * inner.step, length: inner.length }
     }
 
     /// Whether these are all indices of an axis, in order.
@@ -316,8 +324,8 @@ impl Op {
             Op::Slice { ranges, .. } => key.value(ranges),
             Op::Concatenate { axis, .. } => key.value(axis),
             Op::MapBlocks { function, .. } => key.key(function.key()),
-            Op::Npy { object, offset, .. } => {
-                key.bytes(object.location().to_string().as_bytes()).bytes(object.version().as_bytes()).value(offset)
+            Op::Npy { object, ranges, .. } => {
+                key.bytes(object.location().to_string().as_bytes()).bytes(object.version().as_bytes()).value(ranges)
             }
             Op::Rechunk { .. } | Op::Reshape { .. } | Op::MatMul { .. } => key,
             Op::Memory { .. } | Op::Persisted { .. } | Op::Foreign { .. } => key,
@@ -332,15 +340,15 @@ impl Op {
                 format!("{op} over {axes:?}{}", if *keepdims { ", keepdims" } else { "" })
             }
             Op::Slice { ranges, .. } => {
-                let range = |range: &StepRange| match range.step {
-                    1 => format!("{}..{}", range.start, range.start + range.length),
-                    step => format!("{} from {} by {step}", range.length, range.start),
-                };
-                format!("slice [{}]", ranges.iter().map(range).collect::<Vec<_>>().join(", "))
+                format!("slice {}", ranges_text(ranges))
             }
             Op::Concatenate { axis, .. } => format!("concatenate along {axis}"),
             Op::MapBlocks { function, .. } => format!("map_blocks {}", function.name()),
-            Op::Npy { object, .. } => format!("npy {}", object.location()),
+            Op::Npy { object, header, ranges } => {
+                let whole = ranges.iter().zip(&header.shape).all(|(range, &length)| range.is_all(length));
+                let part = if whole { String::new() } else { format!(" {}", ranges_text(ranges)) };
+                format!("npy {}{part}", object.location())
+            }
             Op::Foreign { blocks } => blocks.describe(),
             _ => self.name().into(),
         }
@@ -364,6 +372,15 @@ impl Op {
             Op::Foreign { .. } => "foreign",
         }
     }
+}
+
+/// The ranges of a slice: `[1..4, 3 from 0 by 2]`.
+fn ranges_text(ranges: &[StepRange]) -> String {
+    let text = |range: &StepRange| match range.step {
+        1 => format!("{}..{}", range.start, range.start + range.length),
+        step => format!("{} from {} by {step}", range.length, range.start),
+    };
+    format!("[{}]", ranges.iter().map(text).collect::<Vec<_>>().join(", "))
 }
 
 /// The operations of a program: `sqrt(add(square(x0), square(x1)))`; a long one is only named and counted.

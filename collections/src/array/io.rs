@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use super::chunks::Chunks;
 use super::dtype::Element;
-use super::expr::{Expr, Op};
-use super::grid::Dims;
+use super::expr::{Expr, Op, StepRange};
 use super::handle::Array;
 use crate::error::{Error, Result};
 use crate::storage::npy;
@@ -38,8 +37,8 @@ pub fn open_npy<T: Element>(url: &str, chunks: impl Into<Chunks>) -> Result<Arra
         return Err(Error::invalid_at("open_npy", reason, at));
     }
     let grid = chunks.into().grid("open_npy", &header.shape, T::DTYPE.size())?;
-    let offset = Dims::from_elem(0, header.shape.len());
-    let op = Op::Npy { object, header: Arc::new(header), offset };
+    let ranges = header.shape.iter().map(|&length| StepRange::all(length)).collect();
+    let op = Op::Npy { object, header: Arc::new(header), ranges };
     Ok(Array::from_expr(Expr::new(T::DTYPE, grid, op, None, at)))
 }
 

@@ -183,19 +183,22 @@ fn slice_into_npy() {
     bytes.resize(bytes.len() + 4 * 6 * 8, 0);
     std::fs::write(&path, bytes).unwrap();
     let x = open_npy::<f64>(path.to_str().unwrap(), (2, -1)).unwrap();
-    let text = both(&x.slice(s![1..3, 2..]).unwrap(), "slice") + &both(&x.slice(s![1.., ..;2]).unwrap(), "slice");
+    let text = both(&x.slice(s![1..3, 2..]).unwrap(), "slice")
+        + &both(&x.slice(s![1.., ..;-2]).unwrap().slice(s![..;-2, 1]).unwrap(), "slice");
     let start = text.find("npy ").unwrap();
     let url = &text[start..start + text[start..].find("x.npy").unwrap()];
     assert_snapshot!(text.replace(url, "npy "), @r"
     slice [1..3, 2..6]: float64 (2, 4) in chunks (1, 1) x 4
       npy x.npy: float64 (4, 6) in chunks (2, 2) x 6
     =>
-    npy x.npy: float64 (2, 4) in chunks (1, 1) x 4
-    slice [1..4, 3 from 0 by 2]: float64 (3, 3) in chunks (1, 2) x 3
-      npy x.npy: float64 (4, 6) in chunks (2, 2) x 6
+    npy x.npy [1..3, 2..6]: float64 (2, 4) in chunks (1, 1) x 4
+    blockwise x0: float64 (2,) in chunks (1, 1)
+      slice [2 from 2 by -2, 1..2]: float64 (2, 1) in chunks (1, 1) x 1
+        slice [1..4, 3 from 5 by -2]: float64 (3, 3) in chunks (1, 2) x 3
+          npy x.npy: float64 (4, 6) in chunks (2, 2) x 6
     =>
-    slice [1..4, 3 from 0 by 2]: float64 (3, 3) in chunks (1, 2) x 3
-      npy x.npy: float64 (4, 6) in chunks (2, 2) x 6
+    blockwise x0: float64 (2,) in chunks (1, 1)
+      npy x.npy [2 from 3 by -2, 3..4]: float64 (2, 1) in chunks (1, 1) x 1
     ");
 }
 

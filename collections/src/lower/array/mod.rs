@@ -145,7 +145,7 @@ fn lower_one(lowering: &mut Lowering, expr: &Expr) -> Result<Vec<Edge>> {
         Op::Memory { array } => source::lower_memory(lowering, expr, array),
         Op::Persisted { blocks } => source::lower_persisted(lowering, expr, blocks),
         Op::Foreign { blocks } => blocks.lower(lowering),
-        Op::Npy { object, header, offset } => source::lower_npy(lowering, expr, object, header, offset),
+        Op::Npy { object, header, ranges } => source::lower_npy(lowering, expr, object, header, ranges),
     }
 }
 
