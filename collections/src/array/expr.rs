@@ -14,7 +14,7 @@ use super::kernels::reduce::ReduceOp;
 use super::map_blocks::BlockFunction;
 use crate::lower::Foreign;
 use crate::storage::ObjectRef;
-use crate::storage::npy::NpyHeader;
+use crate::storage::npy::{NpyHeader, NpyOutput};
 
 /// An expression, shared by those that use it.
 pub type ExprRef = Arc<Expr>;
@@ -110,6 +110,13 @@ pub enum Op {
         header: Arc<NpyHeader>,
         /// The indices in the file, for each axis.
         ranges: Vec<StepRange>,
+    },
+    /// An array that is written to a file or object: no elements, one value that says nothing.
+    Write {
+        /// What is written, cut as the output wants it.
+        input: ExprRef,
+        /// What has been begun.
+        output: Arc<NpyOutput>,
     },
     /// Blocks that a collection of another kind makes.
     #[cfg_attr(not(feature = "frame"), allow(dead_code))]
@@ -274,9 +281,11 @@ impl Op {
     fn into_inputs(self) -> Vec<ExprRef> {
         match self {
             Op::Blockwise { inputs, .. } | Op::Concatenate { inputs, .. } | Op::MapBlocks { inputs, .. } => inputs,
-            Op::Reduce { input, .. } | Op::Slice { input, .. } | Op::Rechunk { input } | Op::Reshape { input } => {
-                vec![input]
-            }
+            Op::Reduce { input, .. }
+            | Op::Slice { input, .. }
+            | Op::Rechunk { input }
+            | Op::Reshape { input }
+            | Op::Write { input, .. } => vec![input],
             Op::MatMul { inputs } => inputs.into(),
             Op::Memory { .. } | Op::Persisted { .. } | Op::Npy { .. } | Op::Foreign { .. } => Vec::new(),
         }
@@ -288,9 +297,11 @@ impl Op {
             Op::Blockwise { inputs, .. } | Op::Concatenate { inputs, .. } | Op::MapBlocks { inputs, .. } => {
                 inputs.iter()
             }
-            Op::Reduce { input, .. } | Op::Slice { input, .. } | Op::Rechunk { input } | Op::Reshape { input } => {
-                std::slice::from_ref(input).iter()
-            }
+            Op::Reduce { input, .. }
+            | Op::Slice { input, .. }
+            | Op::Rechunk { input }
+            | Op::Reshape { input }
+            | Op::Write { input, .. } => std::slice::from_ref(input).iter(),
             Op::MatMul { inputs } => inputs.iter(),
             Op::Memory { .. } | Op::Persisted { .. } | Op::Npy { .. } | Op::Foreign { .. } => [].iter(),
         }
@@ -303,9 +314,11 @@ impl Op {
         let slots: &mut [ExprRef] = match &mut op {
             Op::Blockwise { inputs, .. } | Op::Concatenate { inputs, .. } | Op::MapBlocks { inputs, .. } => inputs,
             Op::MatMul { inputs } => inputs,
-            Op::Reduce { input, .. } | Op::Slice { input, .. } | Op::Rechunk { input } | Op::Reshape { input } => {
-                std::slice::from_mut(input)
-            }
+            Op::Reduce { input, .. }
+            | Op::Slice { input, .. }
+            | Op::Rechunk { input }
+            | Op::Reshape { input }
+            | Op::Write { input, .. } => std::slice::from_mut(input),
             Op::Memory { .. } | Op::Persisted { .. } | Op::Npy { .. } | Op::Foreign { .. } => &mut [],
         };
         for slot in slots {
@@ -327,6 +340,7 @@ impl Op {
             Op::Npy { object, ranges, .. } => {
                 key.bytes(object.location().to_string().as_bytes()).bytes(object.version().as_bytes()).value(ranges)
             }
+            Op::Write { output, .. } => key.value(&**output),
             Op::Rechunk { .. } | Op::Reshape { .. } | Op::MatMul { .. } => key,
             Op::Memory { .. } | Op::Persisted { .. } | Op::Foreign { .. } => key,
         }
@@ -349,6 +363,7 @@ impl Op {
                 let part = if whole { String::new() } else { format!(" {}", ranges_text(ranges)) };
                 format!("npy {}{part}", object.location())
             }
+            Op::Write { output, .. } => format!("write to {}", output.location()),
             Op::Foreign { blocks } => blocks.describe(),
             _ => self.name().into(),
         }
@@ -369,6 +384,7 @@ impl Op {
             Op::Memory { .. } => "memory",
             Op::Persisted { .. } => "persisted",
             Op::Npy { .. } => "npy",
+            Op::Write { .. } => "to_npy",
             Op::Foreign { .. } => "foreign",
         }
     }

@@ -28,7 +28,7 @@ pub use create::{arange, eye, from_ndarray, full, integers, linspace, linspace_o
 pub use dtype::{DType, Element, Kind, Promote};
 pub use elementwise::{Operand, where_};
 pub use handle::{Array, Item};
-pub use io::{NpyTarget, open_npy};
+pub use io::{NpyTarget, NpyWrite, open_npy};
 pub use map_blocks::{BlockInfo, map_blocks};
 pub use reduce::{Axes, axis};
 pub use rewrite::{RULES, Rule};
