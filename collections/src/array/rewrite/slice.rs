@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::rechunk;
 use crate::array::build::{rechunked, slice};
 use crate::array::dtype::with_dtype;
 use crate::array::expr::{Expr, ExprRef, Op, StepRange};
@@ -47,6 +48,10 @@ pub(super) fn push_down(expr: &Expr) -> Option<ExprRef> {
             }
             let input = slice(inner, own, expr.location);
             Some(expr.with(expr.grid.clone(), Op::Reduce { op: *op, axes: axes.clone(), keepdims: *keepdims, input }))
+        }
+        // What is made as it is asked for is made in the chunks of the slice; of anything else a part is cut anew.
+        Op::Rechunk { .. } if let Some(source) = rechunk::source(input) => {
+            Some(expr.with(expr.grid.clone(), Op::Slice { input: source, ranges: ranges.clone() }))
         }
         Op::Rechunk { input: inner } => with_grid(slice(inner, ranges.clone(), expr.location), expr),
         Op::Concatenate { inputs, axis } => concatenate(expr, inputs, *axis, ranges),

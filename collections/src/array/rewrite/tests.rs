@@ -157,6 +157,13 @@ fn slice_into_memory() {
     =>
     memory: float64 (3, 6) in chunks (2, 1) x (3, 3)
     ");
+    assert_snapshot!(both(&x.rechunk([8, 2]).unwrap().slice(s![2..5, 1..]).unwrap(), "slice"), @r"
+    slice [2..5, 1..6]: float64 (3, 5) in chunks 3 x (1, 2, 2)
+      rechunk: float64 (8, 6) in chunks 8 x (2, 2, 2)
+        memory: float64 (8, 6) in chunks (4, 4) x (3, 3)
+    =>
+    memory: float64 (3, 5) in chunks 3 x (1, 2, 2)
+    ");
 }
 
 #[test]
@@ -167,8 +174,20 @@ fn slice_into_arange() {
       rechunk: int64 (100,) in chunks 10 of 10
         create add(multiply(index, 1), 0): int64 (100,) in chunks 100
     =>
-    rechunk: int64 (13,) in chunks (3, 5, 5)
-      create add(multiply(index, 1), 0): int64 (13,) in chunks 13
+    create add(multiply(index, 1), 0): int64 (13,) in chunks (3, 5, 5)
+    ");
+    // However many chunks are asked for on the way, and where a view lies between.
+    let y = x.rechunk(7).unwrap().expand_dims(0).unwrap().rechunk([1, 4]).unwrap();
+    assert_snapshot!(both(&y.slice(s![0, ..10]).unwrap(), ""), @r"
+    blockwise x0: int64 (10,) in chunks (4, 4, 2)
+      slice [0..1, 0..10]: int64 (1, 10) in chunks 1 x (4, 4, 2)
+        rechunk: int64 (1, 100) in chunks 1 x 25 of 4
+          blockwise x0: int64 (1, 100) in chunks 1 x 15 of 7
+            rechunk: int64 (100,) in chunks 15 of 7
+              rechunk: int64 (100,) in chunks 10 of 10
+                create add(multiply(index, 1), 0): int64 (100,) in chunks 100
+    =>
+    create add(multiply(index, 1), 0): int64 (10,) in chunks (4, 4, 2)
     ");
 }
 
