@@ -22,6 +22,8 @@ mod reduce;
 pub(crate) mod rewrite;
 mod shape;
 mod slice;
+#[cfg(test)]
+mod unknown;
 
 pub use chunks::{AxisChunks, Chunks, IntoAxisChunks};
 pub use create::{arange, eye, from_ndarray, full, integers, linspace, linspace_open, normal, ones, uniform, zeros};
