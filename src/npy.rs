@@ -1,14 +1,17 @@
 //! Writing arrays to `.npy` files.
 
 use talatat_collections::Result;
-use talatat_collections::array::{Array, Element, NpyTarget};
+use talatat_collections::array::{Array, Element, NpyTarget, NpyWrite};
 
 use crate::compute::Compute;
 
 /// Writing of arrays, which computes them.
 pub trait ToNpy {
     /// Computes the array and writes it as a `.npy` file to a path or URL. The file appears under its name when it is complete,
-    /// or not at all; whether it can be written is found out before anything is computed. The whole array is held in memory.
+    /// or not at all; whether it can be written is found out before anything is computed.
+    ///
+    /// Each block is written when it has been computed, so the array need not fit in memory (see [`NpyWrite`]). Only an array with
+    /// lengths that are known when computed is gathered first.
     ///
     /// ```
     /// use talatat::prelude::*;
@@ -21,12 +24,16 @@ pub trait ToNpy {
     ///
     /// # Errors
     /// If the file cannot be written or computing fails.
+    #[track_caller]
     fn to_npy(&self, url: &str) -> Result<()>;
 }
 
 impl<T: Element> ToNpy for Array<T> {
     fn to_npy(&self, url: &str) -> Result<()> {
         self.check()?;
+        if self.chunks().iter().all(Option::is_some) {
+            return NpyWrite::new(self, url)?.compute();
+        }
         let target = NpyTarget::new(url)?;
         target.write(&self.compute()?.view())
     }

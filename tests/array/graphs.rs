@@ -149,4 +149,14 @@ fn slices_are_read_from_files() {
         of(data.slice(ndarray::s![2.., 1..]).into_dyn()),
     );
     check(&x.rechunk([4, 2]).unwrap().t(), data.t().to_owned());
+    check(&x.slice(ndarray::s![..;-2, 1..;3]).unwrap(), of(data.slice(ndarray::s![..;-2, 1..;3]).into_dyn()));
+    check(
+        &x.slice(ndarray::s![..;-2, ..]).unwrap().rechunk([1, 4]).unwrap().slice(ndarray::s![1.., ..;-3]).unwrap().t(),
+        of(data.slice(ndarray::s![..4;-2, ..]).slice(ndarray::s![.., ..;-3]).t().into_dyn()),
+    );
+    // The slice is read, not cut out of what was read: no other task, and no block larger than its result.
+    let few = x.slice(ndarray::s![..;-3, ..;2]).unwrap();
+    let plan = session().plan(&few).unwrap();
+    assert_eq!((plan.graph().len(), few.npartitions()), (2, 2), "{plan}");
+    assert_eq!(plan.peak().bytes, few.nbytes().unwrap(), "{plan}");
 }

@@ -5,6 +5,7 @@ mod bad_input;
 mod common;
 mod fixtures;
 mod graphs;
+mod npy;
 mod oracle;
 mod properties;
 mod shapes;

@@ -109,7 +109,8 @@ fn same_length(a: &Axis, b: &Axis) -> bool {
     }
 }
 
-fn misfit(operation: &str, inputs: &[ExprRef], a: &Axis, b: &Axis, at: At) -> Error {
+/// The error for inputs whose axes `a` and `b` should be equally long.
+pub(crate) fn misfit(operation: &str, inputs: &[ExprRef], a: &Axis, b: &Axis, at: At) -> Error {
     let shapes: Vec<String> = inputs.iter().map(|input| shape_text(&input.grid)).collect();
     let shapes = shapes.join(" and ");
     let reason = if a.length().is_some() && b.length().is_some() {

@@ -15,7 +15,7 @@ use super::kernels::reduce::ReduceOp;
 use super::map_blocks::BlockFunction;
 use crate::lower::Foreign;
 use crate::storage::ObjectRef;
-use crate::storage::npy::NpyHeader;
+use crate::storage::npy::{NpyHeader, NpyOutput};
 
 /// An expression, shared by those that use it.
 pub type ExprRef = Arc<Expr>;
@@ -134,8 +134,15 @@ pub enum Op {
         object: ObjectRef,
         /// What it says of itself.
         header: Arc<NpyHeader>,
-        /// The index in the file of the first element.
-        offset: Dims,
+        /// The indices in the file, for each axis.
+        ranges: Vec<StepRange>,
+    },
+    /// An array that is written to a file or object: no elements, one value that says nothing.
+    Write {
+        /// What is written, cut as the output wants it.
+        input: ExprRef,
+        /// What has been begun.
+        output: Arc<NpyOutput>,
     },
     /// Blocks that a collection of another kind makes.
     #[cfg_attr(not(feature = "frame"), allow(dead_code))]
@@ -167,12 +174,20 @@ impl StepRange {
         self.start.wrapping_add_signed(self.step.wrapping_mul(position as isize))
     }
 
+    /// The index at the last position, if there is one and it can be counted.
+    pub fn last(&self) -> Option<usize> {
+        let steps = isize::try_from(self.length.checked_sub(1)?).ok()?;
+        self.start.checked_add_signed(self.step.checked_mul(steps)?)
+    }
+
     /// The range of indices `inner` of this range.
     pub fn then(&self, inner: &StepRange) -> StepRange {
-        if inner.length == 0 {
-            return StepRange::all(0);
+        match inner.length {
+            0 => StepRange::all(0),
+            // One index is the same whichever way it goes.
+            1 => StepRange { start: self.at(inner.start), step: 1, length: 1 },
+            length => StepRange { start: self.at(inner.start), step: self.step * inner.step, length },
         }
-        StepRange { start: self.at(inner.start), step: self.step * inner.step, length: inner.length }
     }
 
     /// Whether these are all indices of an axis, in order.
@@ -298,6 +313,7 @@ impl Op {
             | Op::Reshape { input }
             | Op::Gather { input, .. }
             | Op::Strided { input, .. }
+            | Op::Write { input, .. }
             | Op::Median { input, .. } => vec![input],
             Op::MatMul { inputs } => inputs.into(),
             Op::Memory { .. } | Op::Persisted { .. } | Op::Npy { .. } | Op::Foreign { .. } => Vec::new(),
@@ -316,6 +332,7 @@ impl Op {
             | Op::Reshape { input }
             | Op::Gather { input, .. }
             | Op::Strided { input, .. }
+            | Op::Write { input, .. }
             | Op::Median { input, .. } => std::slice::from_ref(input).iter(),
             Op::MatMul { inputs } => inputs.iter(),
             Op::Memory { .. } | Op::Persisted { .. } | Op::Npy { .. } | Op::Foreign { .. } => [].iter(),
@@ -335,6 +352,7 @@ impl Op {
             | Op::Reshape { input }
             | Op::Gather { input, .. }
             | Op::Strided { input, .. }
+            | Op::Write { input, .. }
             | Op::Median { input, .. } => std::slice::from_mut(input),
             Op::Memory { .. } | Op::Persisted { .. } | Op::Npy { .. } | Op::Foreign { .. } => &mut [],
         };
@@ -357,9 +375,10 @@ impl Op {
             Op::Gather { axis, runs, .. } => key.value(&(axis, runs)),
             Op::Strided { offset, steps, .. } => key.value(&(offset, steps)),
             Op::MapBlocks { function, .. } => key.key(function.key()),
-            Op::Npy { object, offset, .. } => {
-                key.bytes(object.location().to_string().as_bytes()).bytes(object.version().as_bytes()).value(offset)
+            Op::Npy { object, ranges, .. } => {
+                key.bytes(object.location().to_string().as_bytes()).bytes(object.version().as_bytes()).value(ranges)
             }
+            Op::Write { output, .. } => key.value(&**output),
             Op::Rechunk { .. } | Op::Reshape { .. } | Op::MatMul { .. } => key,
             Op::Memory { .. } | Op::Persisted { .. } | Op::Foreign { .. } => key,
         }
@@ -373,16 +392,17 @@ impl Op {
                 format!("{op} over {axes:?}{}", if *keepdims { ", keepdims" } else { "" })
             }
             Op::Slice { ranges, .. } => {
-                let range = |range: &StepRange| match range.step {
-                    1 => format!("{}..{}", range.start, range.start + range.length),
-                    step => format!("{} from {} by {step}", range.length, range.start),
-                };
-                format!("slice [{}]", ranges.iter().map(range).collect::<Vec<_>>().join(", "))
+                format!("slice {}", ranges_text(ranges))
             }
             Op::Concatenate { axis, .. } => format!("concatenate along {axis}"),
             Op::Gather { axis, runs, .. } => format!("gather {} runs along {axis}", runs.list().len()),
             Op::MapBlocks { function, .. } => format!("map_blocks {}", function.name()),
-            Op::Npy { object, .. } => format!("npy {}", object.location()),
+            Op::Npy { object, header, ranges } => {
+                let whole = ranges.iter().zip(&header.shape).all(|(range, &length)| range.is_all(length));
+                let part = if whole { String::new() } else { format!(" {}", ranges_text(ranges)) };
+                format!("npy {}{part}", object.location())
+            }
+            Op::Write { output, .. } => format!("write to {}", output.location()),
             Op::Foreign { blocks } => blocks.describe(),
             _ => self.name().into(),
         }
@@ -406,9 +426,19 @@ impl Op {
             Op::Memory { .. } => "memory",
             Op::Persisted { .. } => "persisted",
             Op::Npy { .. } => "npy",
+            Op::Write { .. } => "to_npy",
             Op::Foreign { .. } => "foreign",
         }
     }
+}
+
+/// The ranges of a slice: `[1..4, 3 from 0 by 2]`.
+fn ranges_text(ranges: &[StepRange]) -> String {
+    let text = |range: &StepRange| match range.step {
+        1 => format!("{}..{}", range.start, range.start + range.length),
+        step => format!("{} from {} by {step}", range.length, range.start),
+    };
+    format!("[{}]", ranges.iter().map(text).collect::<Vec<_>>().join(", "))
 }
 
 /// The operations of a program: `sqrt(add(square(x0), square(x1)))`; a long one is only named and counted.

@@ -3,14 +3,21 @@
 use std::panic::Location as CallSite;
 use std::sync::Arc;
 
+use talatat_graph::{Edge, Value};
+
+use super::build::{known_shape, rechunked};
 use super::chunks::Chunks;
 use super::dtype::Element;
-use super::expr::{Expr, Op};
-use super::grid::Dims;
+use super::expr::{Expr, ExprRef, Op, StepRange};
+use super::grid::{Axis, Grid};
 use super::handle::Array;
+use super::rewrite::rewrite;
+use super::shape::run_grid;
+use crate::collection::Collection;
 use crate::error::{Error, Result};
-use crate::storage::npy;
-use crate::storage::{Location, ObjectRef, check_writable};
+use crate::lower::{ArrayRoots, Lowering};
+use crate::storage::npy::{self, NpyOutput};
+use crate::storage::{Guard, Location, ObjectRef, check_writable};
 
 /// A `.npy` file or object as a lazy array: only its header is read now, and only the blocks that are needed later.
 ///
@@ -38,8 +45,8 @@ pub fn open_npy<T: Element>(url: &str, chunks: impl Into<Chunks>) -> Result<Arra
         return Err(Error::invalid_at("open_npy", reason, at));
     }
     let grid = chunks.into().grid("open_npy", &header.shape, T::DTYPE.size())?;
-    let offset = Dims::from_elem(0, header.shape.len());
-    let op = Op::Npy { object, header: Arc::new(header), offset };
+    let ranges = header.shape.iter().map(|&length| StepRange::all(length)).collect();
+    let op = Op::Npy { object, header: Arc::new(header), ranges };
     Ok(Array::from_expr(Expr::new(T::DTYPE, grid, op, None, at)))
 }
 
@@ -73,5 +80,135 @@ impl NpyTarget {
     /// If writing fails.
     pub fn write<T: Element>(&self, array: &ndarray::ArrayViewD<'_, T>) -> Result<()> {
         Ok(npy::write_array(&self.location, array)?)
+    }
+}
+
+/// An array that is written to a `.npy` file or object when it is computed: each block by a task, so that the array need not fit in memory.
+/// A last task gives the file its name. What has been begun is removed with the handle if it was not finished; so it is computed once.
+///
+/// Local files are written in place, in the blocks of the array; if those are narrow, in Fortran order where that gives longer runs.
+/// Objects in stores are uploaded in parts of 8 MiB of the flat array, those up to that size at once.
+///
+/// ```
+/// use talatat::prelude::*;
+/// use talatat::array::{NpyWrite, open_npy, zeros};
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("x.npy");
+/// let write = NpyWrite::new(&zeros::<f32>([100, 100]).rechunk(10)?, path.to_str().unwrap())?;
+/// assert!(write.explain()?.to_string().contains("write to"));
+/// assert!(!path.exists());
+/// write.compute()?;
+/// assert_eq!(open_npy::<f32>(path.to_str().unwrap(), "auto")?.shape()?, [100, 100]);
+/// # Ok::<(), talatat::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct NpyWrite {
+    expr: ExprRef,
+    /// Removes what was not finished.
+    begun: Option<Arc<Guard>>,
+    done: bool,
+}
+
+/// Runs of at least this many bytes are as good as any.
+const LONG_RUN: usize = 4 << 10;
+
+impl NpyWrite {
+    /// Begins a file or object: finds out whether it can be written and writes nothing that can be seen under its name.
+    ///
+    /// # Errors
+    /// If it cannot be written, a length is known only when computed, or the array carries an error.
+    #[track_caller]
+    pub fn new<T: Element>(array: &Array<T>, url: &str) -> Result<NpyWrite> {
+        let at = CallSite::caller();
+        let expr = array.expr()?;
+        let shape = known_shape("to_npy", expr, at)?;
+        let size = T::DTYPE.size();
+        let runs = [run_bytes(expr.grid.axes().iter().rev(), size), run_bytes(expr.grid.axes().iter(), size)];
+        let fortran = runs[0] < LONG_RUN.min(runs[1]);
+        let (output, begun) = NpyOutput::begin(&Location::parse(url)?, T::DTYPE, &shape, fortran)?;
+        let input = match &output {
+            NpyOutput::File(..) => expr.clone(),
+            NpyOutput::Whole(..) => rechunked(expr, Grid::whole(&shape), at),
+            NpyOutput::Parts(_, _, part) => {
+                let flat = Grid::new([Axis::regular(shape.iter().product(), *part)]);
+                match shape.len() {
+                    1 => rechunked(expr, flat, at),
+                    _ => {
+                        let input = rechunked(expr, run_grid(&shape, *part), at);
+                        Expr::new(expr.dtype, flat, Op::Reshape { input }, None, at)
+                    }
+                }
+            }
+        };
+        let op = Op::Write { input, output: Arc::new(output) };
+        let expr = Expr::new(T::DTYPE, Grid::default(), op, None, at);
+        Ok(NpyWrite { expr, begun: begun.map(Arc::new), done: false })
+    }
+}
+
+/// Bytes of a run of elements in a file, with the axes from the fastest to the slowest.
+fn run_bytes<'a>(fastest_first: impl Iterator<Item = &'a Axis>, size: usize) -> usize {
+    let mut bytes = size;
+    for axis in fastest_first {
+        bytes = bytes.saturating_mul(axis.longest().unwrap_or(1));
+        if axis.chunks() > 1 {
+            break;
+        }
+    }
+    bytes
+}
+
+impl Collection for NpyWrite {
+    type Output = ();
+    type Persisted = Self;
+
+    fn blocks(&self) -> Result<usize> {
+        Ok(usize::from(!self.done))
+    }
+
+    fn announce(&self, lowering: &mut Lowering) -> Result<()> {
+        if !self.done {
+            lowering.arrays.announce(&self.expr);
+        }
+        Ok(())
+    }
+
+    fn lower(&self, lowering: &mut Lowering) -> Result<Vec<Edge>> {
+        if self.done {
+            return Ok(Vec::new());
+        }
+        Ok(ArrayRoots::lower(lowering, &self.expr)?.to_vec())
+    }
+
+    fn gather(&self, _: Vec<Value>) -> Result<()> {
+        self.begun.iter().for_each(|guard| guard.finished());
+        Ok(())
+    }
+
+    fn persisted(&self, blocks: Vec<Value>) -> Result<Self> {
+        self.gather(blocks)?;
+        Ok(NpyWrite { done: true, ..self.clone() })
+    }
+
+    fn describe_expression(&self, rewritten: bool) -> String {
+        if rewritten { rewrite(&self.expr, &[]).describe() } else { self.expr.describe() }
+    }
+
+    fn describe_lowered(&self, lowering: &Lowering) -> String {
+        let lowered = lowering.arrays.rewritten(&self.expr);
+        lowered.map_or_else(|| self.describe_expression(true), |expr| expr.describe())
+    }
+}
+
+impl std::fmt::Debug for NpyWrite {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let state = if self.done {
+            "written"
+        } else if self.begun.is_some() {
+            "begun"
+        } else {
+            "not begun"
+        };
+        write!(f, "NpyWrite({}, {state})", self.expr.op.describe())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::panic::Location;
 
-use super::build::{cast, rechunked, view};
+use super::build::{cast, misfit, rechunked, view};
 use super::dtype::{Element, Promote};
 use super::expr::{Expr, ExprRef, Op};
 use super::grid::{Axis, Grid, shape_text};
@@ -102,7 +102,10 @@ impl<T: Element> Array<T> {
 
 /// The product of stacks of matrices, cut alike along the axes they share.
 fn product(operation: &str, left: ExprRef, right: ExprRef, at: At) -> Result<ExprRef> {
-    let misfit = |left: &Expr, right: &Expr| {
+    let misfit = |left: &ExprRef, right: &ExprRef, a: &Axis, b: &Axis| {
+        if a.length().is_none() || b.length().is_none() {
+            return misfit(operation, &[left.clone(), right.clone()], a, b, at);
+        }
         let (a, b) = (shape_text(&left.grid), shape_text(&right.grid));
         Error::invalid_at(operation, format!("shapes {a} and {b} do not match"), at)
     };
@@ -111,7 +114,7 @@ fn product(operation: &str, left: ExprRef, right: ExprRef, at: At) -> Result<Exp
     let inner = &left.grid.axes()[ndim - 1];
     let other = &right.grid.axes()[ndim - 2];
     if inner.length() != other.length() || (inner.length().is_none() && inner != other) {
-        return Err(misfit(&left, &right));
+        return Err(misfit(&left, &right, inner, other));
     }
     // Leading axes of length 1 are repeated.
     let mut lead: Vec<Axis> = Vec::with_capacity(ndim - 2);
@@ -121,7 +124,7 @@ fn product(operation: &str, left: ExprRef, right: ExprRef, at: At) -> Result<Exp
             (x, y) if x == y && (x.is_some() || a == b) => a.clone(),
             (Some(1), _) => b.clone(),
             (_, Some(1)) => a.clone(),
-            _ => return Err(misfit(&left, &right)),
+            _ => return Err(misfit(&left, &right, a, b)),
         });
     }
     let inner = inner.clone();

@@ -32,6 +32,8 @@ mod shape;
 mod slice;
 mod split;
 mod triangle;
+#[cfg(test)]
+mod unknown;
 mod window;
 
 pub use arrange::Shifts;
@@ -44,7 +46,7 @@ pub use create_space::{
 pub use edit::Places;
 pub use elementwise::{Operand, where_};
 pub use handle::{Array, Item};
-pub use io::{NpyTarget, open_npy};
+pub use io::{NpyTarget, NpyWrite, open_npy};
 pub use join::{Nested, block, broadcast_arrays, dstack, hstack, vstack};
 pub use map_blocks::{BlockInfo, map_blocks};
 pub use pad::{PadMode, Reflection, Sides};

@@ -2,7 +2,7 @@
 
 use std::panic::Location;
 
-use super::build::{axis_number, blockwise, cast, invalid, known_shape, rechunked, view};
+use super::build::{axis_number, blockwise, cast, invalid, known_shape, misfit, rechunked, view};
 use super::chunks::Chunks;
 use super::dtype::{DType, Element};
 use super::expr::{Expr, ExprRef, Op};
@@ -274,6 +274,11 @@ pub fn stack<T: Element>(arrays: &[Array<T>], axis: isize) -> Result<Array<T>> {
     let mut inputs = Vec::with_capacity(arrays.len());
     for array in arrays {
         let expr = array.expr()?;
+        let (own, firsts) = (expr.grid.axes(), first.expr()?.grid.axes());
+        let unknown = |(a, b): &(&Axis, &Axis)| a != b && (a.length().is_none() || b.length().is_none());
+        if let Some((a, b)) = own.iter().zip(firsts).find(unknown) {
+            return Err(misfit("stack", &[first.expr()?.clone(), expr.clone()], a, b, at));
+        }
         if expr.grid.shape() != first.expr()?.grid.shape() {
             let shapes = (shape_text(&first.expr()?.grid), shape_text(&expr.grid));
             return Err(Error::invalid_at("stack", format!("shapes {} and {} differ", shapes.0, shapes.1), at));
@@ -302,12 +307,23 @@ pub(super) fn concatenate_exprs(
                 let (a, b) = (&input.grid.axes()[other], &first.grid.axes()[other]);
                 other == axis || if a.length().is_some() { a.length() == b.length() } else { a == b }
             });
-        let Some(along) = input.grid.axes().get(axis).and_then(Axis::lengths).filter(|_| same) else {
-            let (a, b) = (shape_text(&first.grid), shape_text(&input.grid));
-            let reason =
-                format!("shapes {a} and {b} differ in another axis than {axis}, or {axis} has an unknown length");
-            return Err(Error::invalid_at(operation, reason, at));
+        let axes = first.grid.axes().iter().zip(input.grid.axes()).enumerate();
+        let unknown = |(other, (a, b)): &(usize, (&Axis, &Axis))| {
+            *other != axis && a != b && (a.length().is_none() || b.length().is_none())
         };
+        if let Some((_, (a, b))) = axes.into_iter().find(unknown) {
+            return Err(misfit(operation, &[first.clone(), input.clone()], a, b, at));
+        }
+        if !same {
+            let (a, b) = (shape_text(&first.grid), shape_text(&input.grid));
+            let reason = format!("shapes {a} and {b} differ in another axis than {axis}");
+            return Err(Error::invalid_at(operation, reason, at));
+        }
+        let along = input.grid.axes().get(axis).and_then(Axis::lengths).ok_or_else(|| {
+            let shape = shape_text(&input.grid);
+            let reason = format!("axis {axis} of an array of shape {shape} has a length that is known only when computed: persist it first");
+            Error::invalid_at(operation, reason, at)
+        })?;
         lengths.extend(along);
         let axes = (0..first.ndim()).map(|other| {
             let from = if other == axis { input } else { &first };

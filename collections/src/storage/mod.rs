@@ -41,6 +41,8 @@ mod options;
 mod read;
 mod runtime;
 mod store;
+#[cfg(feature = "array")]
+mod unfinished;
 mod write;
 
 pub use error::{Result, StorageError};
@@ -49,4 +51,6 @@ pub use location::{Location, Scheme};
 pub use options::StorageOptions;
 pub use read::ObjectRef;
 pub use store::Store;
+#[cfg(feature = "array")]
+pub(crate) use unfinished::Guard;
 pub use write::{AtomicWriter, check_writable, write_atomic};

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
+use object_store::multipart::MultipartStore;
 use parking_lot::Mutex;
 
 use super::error::{Result, StorageError};
@@ -18,7 +19,18 @@ use super::runtime;
 #[derive(Clone, Debug)]
 pub struct Store {
     inner: Arc<dyn ObjectStore>,
+    parts: Option<Parts>,
     remote: bool,
+}
+
+/// The same store, as one whose uploads can be named and continued; local files cannot be.
+#[derive(Clone)]
+struct Parts(Arc<dyn MultipartStore>);
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Parts")
+    }
 }
 
 impl Store {
@@ -42,25 +54,35 @@ impl Store {
 
     pub(super) fn of(location: &Location) -> Result<Self> {
         type Key = (Scheme, String, StorageOptions);
-        static STORES: OnceLock<Mutex<HashMap<Key, Arc<dyn ObjectStore>>>> = OnceLock::new();
+        static STORES: OnceLock<Mutex<HashMap<Key, Store>>> = OnceLock::new();
         let key = (location.scheme(), location.bucket().to_owned(), location.options().clone());
         let mut stores = STORES.get_or_init(Mutex::default).lock();
-        let inner = match stores.get(&key) {
-            Some(store) => Arc::clone(store),
-            None => {
-                let store = build(location)?;
-                stores.insert(key, Arc::clone(&store));
-                store
-            }
-        };
-        Ok(Store { inner, remote: location.scheme().is_remote() })
+        if let Some(store) = stores.get(&key) {
+            return Ok(store.clone());
+        }
+        let store = build(location)?;
+        stores.insert(key, store.clone());
+        Ok(store)
+    }
+
+    /// Uploads that have a name, so that tasks can send their parts.
+    #[cfg(feature = "array")]
+    pub(super) fn multipart_store(&self, location: &Location) -> Result<&Arc<dyn MultipartStore>> {
+        let reason = "local files are not written in parts".into();
+        let missing = || StorageError::NotWritable { url: location.to_string(), reason };
+        self.parts.as_ref().map(|parts| &parts.0).ok_or_else(missing)
+    }
+
+    fn with_parts<S: ObjectStore + MultipartStore>(store: S, remote: bool) -> Store {
+        let store = Arc::new(store);
+        Store { inner: store.clone(), parts: Some(Parts(store)), remote }
     }
 }
 
-fn build(location: &Location) -> Result<Arc<dyn ObjectStore>> {
+fn build(location: &Location) -> Result<Store> {
     match location.scheme() {
-        Scheme::File => Ok(Arc::new(LocalFileSystem::new())),
-        Scheme::Memory => Ok(Arc::new(InMemory::new())),
+        Scheme::File => Ok(Store { inner: Arc::new(LocalFileSystem::new()), parts: None, remote: false }),
+        Scheme::Memory => Ok(Store::with_parts(InMemory::new(), false)),
         Scheme::S3 => remote::s3(location),
         Scheme::Gcs => remote::gcs(location),
     }
@@ -76,12 +98,12 @@ mod remote {
     }
 
     #[cfg(not(feature = "aws"))]
-    pub(super) fn s3(location: &Location) -> Result<Arc<dyn ObjectStore>> {
+    pub(super) fn s3(location: &Location) -> Result<Store> {
         Err(off(location, "aws"))
     }
 
     #[cfg(not(feature = "gcp"))]
-    pub(super) fn gcs(location: &Location) -> Result<Arc<dyn ObjectStore>> {
+    pub(super) fn gcs(location: &Location) -> Result<Store> {
         Err(off(location, "gcp"))
     }
 
@@ -116,7 +138,7 @@ mod remote {
     }
 
     #[cfg(feature = "aws")]
-    pub(super) fn s3(location: &Location) -> Result<Arc<dyn ObjectStore>> {
+    pub(super) fn s3(location: &Location) -> Result<Store> {
         use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey as Key};
         let builder = AmazonS3Builder::from_env();
         let builder = configure(location, builder, |b, k: Key, v| b.with_config(k, v), |b, r| b.with_retry(r))?;
@@ -128,16 +150,16 @@ mod remote {
             return Err(bad_option(location, "aws_endpoint_url", reason));
         }
         let store = builder.with_bucket_name(location.bucket()).build();
-        Ok(Arc::new(store.map_err(|error| bad_option(location, "aws", error))?))
+        Ok(Store::with_parts(store.map_err(|error| bad_option(location, "aws", error))?, true))
     }
 
     #[cfg(feature = "gcp")]
-    pub(super) fn gcs(location: &Location) -> Result<Arc<dyn ObjectStore>> {
+    pub(super) fn gcs(location: &Location) -> Result<Store> {
         use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey as Key};
         let builder = GoogleCloudStorageBuilder::from_env();
         let builder = configure(location, builder, |b, k: Key, v| b.with_config(k, v), |b, r| b.with_retry(r))?;
         let store = builder.with_bucket_name(location.bucket()).build();
-        Ok(Arc::new(store.map_err(|error| bad_option(location, "gcp", error))?))
+        Ok(Store::with_parts(store.map_err(|error| bad_option(location, "gcp", error))?, true))
     }
 }
 

@@ -155,7 +155,7 @@ impl Target {
 }
 
 /// The path of a local output; a folder of that name is refused. `None` for other stores.
-fn target_path(location: &Location) -> Result<Option<PathBuf>> {
+pub(super) fn target_path(location: &Location) -> Result<Option<PathBuf>> {
     if location.path().is_root() {
         return Err(not_writable(location, "it names a whole store; add the name of a file"));
     }
@@ -168,7 +168,7 @@ fn target_path(location: &Location) -> Result<Option<PathBuf>> {
 }
 
 /// A hidden file (globs pass over it) that is removed when dropped, with the usual permissions of new files.
-fn temporary(folder: &FilePath) -> io::Result<NamedTempFile> {
+pub(super) fn temporary(folder: &FilePath) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
@@ -179,14 +179,14 @@ fn not_writable(location: &Location, reason: impl Into<String>) -> StorageError 
     StorageError::NotWritable { url: location.to_string(), reason: reason.into() }
 }
 
-fn folder_error(location: &Location, folder: &FilePath, error: &io::Error) -> StorageError {
+pub(super) fn folder_error(location: &Location, folder: &FilePath, error: &io::Error) -> StorageError {
     let reason =
         format!("no file can be made in {} ({error}); check the path, its permissions and the disk", folder.display());
     not_writable(location, reason)
 }
 
 /// What a store says to a write: there, "not found" can only be the bucket.
-fn refused(location: &Location, error: object_store::Error) -> StorageError {
+pub(super) fn refused(location: &Location, error: object_store::Error) -> StorageError {
     match error {
         missing if is_missing(&missing) => {
             StorageError::NoBucket { url: location.to_string(), bucket: location.bucket().into() }

@@ -12,16 +12,7 @@ pub(super) fn merge(expr: &Expr) -> Option<ExprRef> {
     match &input.op {
         Op::Rechunk { input: inner } if inner.grid == expr.grid => Some(inner.clone()),
         Op::Rechunk { input: inner } => Some(expr.with(expr.grid.clone(), Op::Rechunk { input: inner.clone() })),
-        Op::Memory { array } => Some(Expr::new(
-            expr.dtype,
-            expr.grid.clone(),
-            Op::Memory { array: array.clone() },
-            Some(input.key),
-            expr.location,
-        )),
-        Op::Npy { .. } => Some(expr.with(expr.grid.clone(), input.op.clone())),
-        // A creation makes any block as easily as any other.
-        Op::Blockwise { inputs, .. } if inputs.is_empty() => Some(expr.with(expr.grid.clone(), input.op.clone())),
+        _ if let Some(source) = source(expr) => Some(source),
         // Inputs that are themselves made anew are cut instead of the result.
         Op::Blockwise { program, inputs } => {
             let sources = inputs.iter().all(|input| made_anew(input, DEEPEST));
@@ -40,6 +31,23 @@ pub(super) fn merge(expr: &Expr) -> Option<ExprRef> {
             let op = Op::Blockwise { program: program.clone(), inputs: inputs.collect() };
             Some(expr.with(expr.grid.clone(), op))
         }
+        _ => None,
+    }
+}
+
+/// What stands in the place of a rechunk of something that makes any block as easily as any other.
+pub(super) fn source(expr: &Expr) -> Option<ExprRef> {
+    let Op::Rechunk { input } = &expr.op else { return None };
+    match &input.op {
+        Op::Memory { array } => Some(Expr::new(
+            expr.dtype,
+            expr.grid.clone(),
+            Op::Memory { array: array.clone() },
+            Some(input.key),
+            expr.location,
+        )),
+        Op::Npy { .. } => Some(expr.with(expr.grid.clone(), input.op.clone())),
+        Op::Blockwise { inputs, .. } if inputs.is_empty() => Some(expr.with(expr.grid.clone(), input.op.clone())),
         _ => None,
     }
 }

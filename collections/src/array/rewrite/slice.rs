@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::rechunk;
 use crate::array::build::{rechunked, slice};
 use crate::array::dtype::with_dtype;
 use crate::array::expr::{Expr, ExprRef, Op, StepRange};
-use crate::array::grid::{Axis, Dims, Grid};
+use crate::array::grid::{Axis, Grid};
 use crate::array::kernels::Block;
 
 /// What stands in the place of a slice whose input lets it pass.
@@ -48,6 +49,10 @@ pub(super) fn push_down(expr: &Expr) -> Option<ExprRef> {
             let input = slice(inner, own, expr.location);
             Some(expr.with(expr.grid.clone(), Op::Reduce { op: *op, axes: axes.clone(), keepdims: *keepdims, input }))
         }
+        // What is made as it is asked for is made in the chunks of the slice; of anything else a part is cut anew.
+        Op::Rechunk { .. } if let Some(source) = rechunk::source(input) => {
+            Some(expr.with(expr.grid.clone(), Op::Slice { input: source, ranges: ranges.clone() }))
+        }
         Op::Rechunk { input: inner } => with_grid(slice(inner, ranges.clone(), expr.location), expr),
         Op::Concatenate { inputs, axis } => concatenate(expr, inputs, *axis, ranges),
         Op::Memory { array } => {
@@ -60,14 +65,9 @@ pub(super) fn push_down(expr: &Expr) -> Option<ExprRef> {
                 expr.location,
             ))
         }
-        Op::Npy { object, header, offset } => {
-            let forward = ranges.iter().all(|range| range.step == 1 || range.length <= 1);
-            if !forward {
-                return None;
-            }
-            let offset: Dims = offset.iter().zip(ranges).map(|(offset, range)| offset + range.start).collect();
-            let op = Op::Npy { object: object.clone(), header: header.clone(), offset };
-            Some(expr.with(expr.grid.clone(), op))
+        Op::Npy { object, header, ranges: first } => {
+            let ranges = first.iter().zip(ranges).map(|(first, then)| first.then(then)).collect();
+            Some(expr.with(expr.grid.clone(), Op::Npy { object: object.clone(), header: header.clone(), ranges }))
         }
         _ => None,
     }

@@ -157,6 +157,13 @@ fn slice_into_memory() {
     =>
     memory: float64 (3, 6) in chunks (2, 1) x (3, 3)
     ");
+    assert_snapshot!(both(&x.rechunk([8, 2]).unwrap().slice(s![2..5, 1..]).unwrap(), "slice"), @r"
+    slice [2..5, 1..6]: float64 (3, 5) in chunks 3 x (1, 2, 2)
+      rechunk: float64 (8, 6) in chunks 8 x (2, 2, 2)
+        memory: float64 (8, 6) in chunks (4, 4) x (3, 3)
+    =>
+    memory: float64 (3, 5) in chunks 3 x (1, 2, 2)
+    ");
 }
 
 #[test]
@@ -167,8 +174,20 @@ fn slice_into_arange() {
       rechunk: int64 (100,) in chunks 10 of 10
         create add(multiply(index, 1), 0): int64 (100,) in chunks 100
     =>
-    rechunk: int64 (13,) in chunks (3, 5, 5)
-      create add(multiply(index, 1), 0): int64 (13,) in chunks 13
+    create add(multiply(index, 1), 0): int64 (13,) in chunks (3, 5, 5)
+    ");
+    // However many chunks are asked for on the way, and where a view lies between.
+    let y = x.rechunk(7).unwrap().expand_dims(0).unwrap().rechunk([1, 4]).unwrap();
+    assert_snapshot!(both(&y.slice(s![0, ..10]).unwrap(), ""), @r"
+    blockwise x0: int64 (10,) in chunks (4, 4, 2)
+      slice [0..1, 0..10]: int64 (1, 10) in chunks 1 x (4, 4, 2)
+        rechunk: int64 (1, 100) in chunks 1 x 25 of 4
+          blockwise x0: int64 (1, 100) in chunks 1 x 15 of 7
+            rechunk: int64 (100,) in chunks 15 of 7
+              rechunk: int64 (100,) in chunks 10 of 10
+                create add(multiply(index, 1), 0): int64 (100,) in chunks 100
+    =>
+    create add(multiply(index, 1), 0): int64 (10,) in chunks (4, 4, 2)
     ");
 }
 
@@ -183,19 +202,22 @@ fn slice_into_npy() {
     bytes.resize(bytes.len() + 4 * 6 * 8, 0);
     std::fs::write(&path, bytes).unwrap();
     let x = open_npy::<f64>(path.to_str().unwrap(), (2, -1)).unwrap();
-    let text = both(&x.slice(s![1..3, 2..]).unwrap(), "slice") + &both(&x.slice(s![1.., ..;2]).unwrap(), "slice");
+    let text = both(&x.slice(s![1..3, 2..]).unwrap(), "slice")
+        + &both(&x.slice(s![1.., ..;-2]).unwrap().slice(s![..;-2, 1]).unwrap(), "slice");
     let start = text.find("npy ").unwrap();
     let url = &text[start..start + text[start..].find("x.npy").unwrap()];
     assert_snapshot!(text.replace(url, "npy "), @r"
     slice [1..3, 2..6]: float64 (2, 4) in chunks (1, 1) x 4
       npy x.npy: float64 (4, 6) in chunks (2, 2) x 6
     =>
-    npy x.npy: float64 (2, 4) in chunks (1, 1) x 4
-    slice [1..4, 3 from 0 by 2]: float64 (3, 3) in chunks (1, 2) x 3
-      npy x.npy: float64 (4, 6) in chunks (2, 2) x 6
+    npy x.npy [1..3, 2..6]: float64 (2, 4) in chunks (1, 1) x 4
+    blockwise x0: float64 (2,) in chunks (1, 1)
+      slice [2 from 2 by -2, 1..2]: float64 (2, 1) in chunks (1, 1) x 1
+        slice [1..4, 3 from 5 by -2]: float64 (3, 3) in chunks (1, 2) x 3
+          npy x.npy: float64 (4, 6) in chunks (2, 2) x 6
     =>
-    slice [1..4, 3 from 0 by 2]: float64 (3, 3) in chunks (1, 2) x 3
-      npy x.npy: float64 (4, 6) in chunks (2, 2) x 6
+    blockwise x0: float64 (2,) in chunks (1, 1)
+      npy x.npy [2 from 3 by -2, 3..4]: float64 (2, 1) in chunks (1, 1) x 1
     ");
 }
 

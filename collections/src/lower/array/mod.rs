@@ -8,6 +8,7 @@ mod median;
 mod reduce;
 mod roots;
 mod source;
+mod write;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -48,6 +49,9 @@ pub(crate) fn register(registry: Registry) -> Registry {
         .kernel::<median::Median>(median::NAME)
         .kernel::<matmul::MatMul>(matmul::NAME)
         .kernel::<source::Npy>(source::NPY)
+        .block(write::WRITTEN, write::decode_written)
+        .kernel::<write::Write>(write::WRITE)
+        .kernel::<write::Finish>(write::FINISH)
         .kernel_with(source::BLOCK, source::decode_block)
 }
 
@@ -165,8 +169,9 @@ fn lower_one(lowering: &mut Lowering, expr: &Expr) -> Result<Vec<Edge>> {
         Op::MatMul { inputs } => matmul::lower(lowering, expr, inputs),
         Op::Memory { array } => source::lower_memory(lowering, expr, array),
         Op::Persisted { blocks } => source::lower_persisted(lowering, expr, blocks),
+        Op::Write { input, output } => write::lower_write(lowering, expr, input, output),
         Op::Foreign { blocks } => blocks.lower(lowering),
-        Op::Npy { object, header, offset } => source::lower_npy(lowering, expr, object, header, offset),
+        Op::Npy { object, header, ranges } => source::lower_npy(lowering, expr, object, header, ranges),
     }
 }
 

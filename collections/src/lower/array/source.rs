@@ -7,12 +7,12 @@ use talatat_graph::{Edge, Kernel, KernelError, KernelResult, TaskContext, Value}
 
 use super::{Lowering, TINY, array, encode, layer, source_error};
 use crate::array::dtype::{DType, with_dtype};
-use crate::array::expr::Expr;
-use crate::array::grid::{Dims, Grid};
+use crate::array::expr::{Expr, StepRange};
+use crate::array::grid::Grid;
 use crate::array::kernels::Block;
 use crate::error::Result;
 use crate::storage::ObjectRef;
-use crate::storage::npy::{NpyHeader, read_region};
+use crate::storage::npy::{NpyHeader, read_steps};
 
 pub(super) const BLOCK: &str = "array.block";
 pub(super) const NPY: &str = "array.npy";
@@ -114,7 +114,7 @@ pub(super) struct Npy {
     object: ObjectRef,
     header: Arc<NpyHeader>,
     grid: Grid,
-    offset: Dims,
+    ranges: Vec<StepRange>,
     dtype: DType,
 }
 
@@ -130,11 +130,10 @@ impl Kernel for Npy {
     fn run(&self, task: TaskContext, _: &mut [Value]) -> KernelResult<Value> {
         let place = self.grid.place(task.block as usize);
         let (origin, shape) = (self.grid.block_origin(&place), self.grid.block_shape(&place));
-        let starts = origin.iter().zip(&self.offset).map(|(origin, offset)| origin + offset);
-        let region: Vec<std::ops::Range<usize>> =
-            starts.zip(&shape).map(|(start, &length)| start..start + length).collect();
+        let own = origin.iter().zip(&shape).map(|(&start, &length)| StepRange { start, step: 1, length });
+        let region: Vec<StepRange> = self.ranges.iter().zip(own).map(|(range, own)| range.then(&own)).collect();
         let block = with_dtype!(self.dtype, T => {
-            Block::from_array(read_region::<T>(&self.object, &self.header, &region).map_err(source_error)?)
+            Block::from_array(read_steps::<T>(&self.object, &self.header, &region).map_err(source_error)?)
         });
         Ok(Value::block(block))
     }
@@ -170,13 +169,13 @@ pub(super) fn lower_npy(
     expr: &Expr,
     object: &ObjectRef,
     header: &Arc<NpyHeader>,
-    offset: &Dims,
+    ranges: &[StepRange],
 ) -> Result<Vec<Edge>> {
     let kernel = Npy {
         object: object.clone(),
         header: header.clone(),
         grid: expr.grid.clone(),
-        offset: offset.clone(),
+        ranges: ranges.to_vec(),
         dtype: expr.dtype,
     };
     tasks(lowering, expr, kernel, true)

@@ -20,11 +20,14 @@
 //! ```
 
 mod header;
+mod output;
 mod region;
 mod runs;
 mod write;
 
 pub use header::{NpyHeader, open};
+pub(crate) use output::{BUFFER as WRITE_BUFFER, NpyOutput};
+pub(crate) use region::read_steps;
 pub use region::{read_array, read_region};
 pub use runs::region_ranges;
 pub use write::{write_array, write_elements};

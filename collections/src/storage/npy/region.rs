@@ -9,11 +9,12 @@ use std::any::Any;
 use std::ops::Range;
 
 use bytes::Bytes;
-use ndarray::{ArrayD, IxDyn};
+use ndarray::{ArrayD, Axis, IxDyn};
 
 use super::header::{NpyHeader, open};
-use super::runs::{Joined, Piece, Runs, bad_region};
+use super::runs::{Joined, Part, Piece, Runs, bad_region, steps_of};
 use crate::array::dtype::{Element, with_dtype};
+use crate::array::expr::StepRange;
 use crate::storage::error::{Result, StorageError};
 use crate::storage::read::ObjectRef;
 
@@ -50,7 +51,16 @@ pub fn read_array<T: Element>(object: &ObjectRef) -> Result<ArrayD<T>> {
 /// [`StorageError::WrongDtype`] if `T` is not the file's dtype, [`StorageError::BadRegion`] outside of the shape,
 /// or those of [`ObjectRef::read_range`].
 pub fn read_region<T: Element>(object: &ObjectRef, header: &NpyHeader, region: &[Range<usize>]) -> Result<ArrayD<T>> {
-    let read: Box<dyn Any> = with_dtype!(header.dtype, U => Box::new(read_typed::<U>(object, header, region)?));
+    read_steps(object, header, &steps_of(header, region, &object.location().to_string())?)
+}
+
+/// [`read_region`] with steps: elements between the wanted ones are read only where they are fewer bytes than a gap.
+pub(crate) fn read_steps<T: Element>(
+    object: &ObjectRef,
+    header: &NpyHeader,
+    ranges: &[StepRange],
+) -> Result<ArrayD<T>> {
+    let read: Box<dyn Any> = with_dtype!(header.dtype, U => Box::new(read_typed::<U>(object, header, ranges)?));
     read.downcast::<ArrayD<T>>().map(|array| *array).map_err(|_| StorageError::WrongDtype {
         url: object.location().to_string(),
         found: header.dtype.to_string(),
@@ -58,41 +68,68 @@ pub fn read_region<T: Element>(object: &ObjectRef, header: &NpyHeader, region: &
     })
 }
 
-fn read_typed<U: Raw>(object: &ObjectRef, header: &NpyHeader, region: &[Range<usize>]) -> Result<ArrayD<U>> {
+fn read_typed<U: Raw>(object: &ObjectRef, header: &NpyHeader, ranges: &[StepRange]) -> Result<ArrayD<U>> {
     let url = object.location().to_string();
-    let runs = Runs::new(header, region, &url)?;
+    let runs = Runs::new(header, ranges, &url)?;
     let pieces = if object.location().scheme().is_remote() { REMOTE } else { LOCAL };
-    let lengths: Vec<usize> = region.iter().map(Range::len).collect();
+    let lengths: Vec<usize> = ranges.iter().map(|range| range.length).collect();
     let length = lengths.iter().product();
     let mut array = ArrayD::from_shape_vec(IxDyn(&lengths), vec![U::default(); length])
-        .map_err(|error| bad_region(&url, region, error.to_string()))?;
-    let joined = Joined::new(runs.parts(pieces.size), pieces.gap, pieces.size);
+        .map_err(|error| bad_region(&url, &ranges, error.to_string()))?;
+    let joined = Joined::new(runs.parts(pieces.size, pieces.gap), pieces.gap, pieces.size);
     let read = Reader { object, pieces: joined, at_once: pieces.at_once };
-    if let (false, Some(mut rest)) = (header.fortran, array.as_slice_mut()) {
-        read.each(|bytes| {
-            let count = (bytes.len() / size_of::<U>()).min(rest.len());
+    let backwards = |axis: usize| ranges.get(axis).is_some_and(|range| range.step < 0);
+    let in_order = !header.fortran && !(0..lengths.len()).any(backwards);
+    if let (true, Some(mut rest)) = (in_order, array.as_slice_mut()) {
+        read.each(|bytes, part| {
+            let count = part.elements::<U>().min(rest.len());
             let (now, later) = std::mem::take(&mut rest).split_at_mut(count);
-            U::decode(bytes, header.big_endian, now);
+            U::decode_part(bytes, part, header.big_endian, now);
             rest = later;
         })?;
     } else {
-        // In the order of the file, the last axis of the transposed array moves fastest.
-        let mut transposed = array.view_mut().reversed_axes();
-        let mut targets = transposed.iter_mut();
+        // In the order of the file: backwards where steps are negative, and in Fortran order the first axis moves fastest.
+        let mut view = array.view_mut();
+        (0..lengths.len()).filter(|&axis| backwards(axis)).for_each(|axis| view.invert_axis(Axis(axis)));
+        let mut view = if header.fortran { view.reversed_axes() } else { view };
+        let mut targets = view.iter_mut();
         let mut decoded = Vec::new();
-        read.each(|bytes| {
-            decoded.resize(bytes.len() / size_of::<U>(), U::default());
-            U::decode(bytes, header.big_endian, &mut decoded);
+        read.each(|bytes, part| {
+            decoded.resize(part.elements::<U>(), U::default());
+            U::decode_part(bytes, part, header.big_endian, &mut decoded);
             decoded.iter().zip(targets.by_ref()).for_each(|(&value, target)| *target = value);
         })?;
     }
     Ok(array)
 }
 
+impl Part {
+    /// How many elements it holds.
+    fn elements<U>(&self) -> usize {
+        let runs = if self.is_one() { 1 } else { (self.span.end - self.span.start - self.run) / self.stride + 1 };
+        (runs * self.run) as usize / size_of::<U>()
+    }
+}
+
 /// Elements as bytes.
 trait Raw: Element {
     /// Decodes as many elements as `out` has.
     fn decode(bytes: &[u8], big_endian: bool, out: &mut [Self]);
+
+    /// Decodes the runs of a part; `bytes` is its span.
+    fn decode_part(bytes: &[u8], part: &Part, big_endian: bool, out: &mut [Self]) {
+        let run = part.run as usize;
+        if part.is_one() {
+            Self::decode(bytes, big_endian, out);
+        } else if run == size_of::<Self>() {
+            let runs = bytes.chunks(part.stride as usize);
+            out.iter_mut().zip(runs).for_each(|(to, from)| Self::decode(from, big_endian, std::slice::from_mut(to)));
+        } else {
+            let runs = bytes.chunks(part.stride as usize);
+            let targets = out.chunks_mut((run / size_of::<Self>()).max(1));
+            targets.zip(runs).for_each(|(to, from)| Self::decode(from, big_endian, to));
+        }
+    }
 }
 
 macro_rules! raw_numbers {
@@ -128,8 +165,8 @@ struct Reader<'a, I> {
     at_once: usize,
 }
 
-impl<I: Iterator<Item = Range<u64>>> Reader<'_, I> {
-    fn each(mut self, mut take: impl FnMut(&[u8])) -> Result<()> {
+impl<I: Iterator<Item = Part>> Reader<'_, I> {
+    fn each(mut self, mut take: impl FnMut(&[u8], &Part)) -> Result<()> {
         loop {
             let pieces: Vec<Piece> = self.pieces.by_ref().take(self.at_once).collect();
             if pieces.is_empty() {
@@ -137,10 +174,9 @@ impl<I: Iterator<Item = Range<u64>>> Reader<'_, I> {
             }
             let spans: Vec<Range<u64>> = pieces.iter().map(|piece| piece.span.clone()).collect();
             let read = self.object.read_ranges(&spans)?;
-            pieces
-                .iter()
-                .zip(&read)
-                .for_each(|(piece, bytes)| piece.parts.iter().for_each(|part| take(cut(bytes, piece, part))));
+            pieces.iter().zip(&read).for_each(|(piece, bytes)| {
+                piece.parts.iter().for_each(|part| take(cut(bytes, piece, &part.span), part))
+            });
         }
     }
 }
@@ -156,7 +192,7 @@ mod tests {
     use super::super::{region_ranges, write_array};
     use super::*;
     use crate::storage::{Location, write_atomic};
-    use ndarray::{ArrayD, Axis, Slice};
+    use ndarray::Slice;
     use proptest::prelude::*;
     use std::io::Write;
 
@@ -218,6 +254,62 @@ mod tests {
                 .flat_map(|r| whole[r.start as usize..r.end as usize].chunks(4).map(|c| i32::from_le_bytes(c.try_into().unwrap())))
                 .collect();
             prop_assert!(read.iter().all(|value| found.contains(value)));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn steps_are_slices(axes in prop::collection::vec((1_usize..9, 0_usize..9, -4_isize..5, 0_usize..9), 0..4), fortran: bool) {
+            let shape: Vec<usize> = axes.iter().map(|&(n, ..)| n).collect();
+            let range = |&(n, start, step, length): &(usize, usize, isize, usize)| {
+                let (start, step) = (start % n, if step == 0 { 5 } else { step });
+                let most = if step > 0 { n - 1 - start } else { start } / step.unsigned_abs() + 1;
+                StepRange { start, step, length: length.min(most) }
+            };
+            let ranges: Vec<StepRange> = axes.iter().map(range).collect();
+            let array = numbered(&shape);
+            let stored = if fortran {
+                let mut stored = ArrayD::zeros(IxDyn(&shape.iter().rev().copied().collect::<Vec<_>>())).reversed_axes();
+                stored.assign(&array);
+                stored
+            } else {
+                array.clone()
+            };
+            let location = location("steps");
+            write_array(&location, &stored.view()).unwrap();
+            let object = ObjectRef::open(&location).unwrap();
+            let read = read_steps::<i32>(&object, &open(&object).unwrap(), &ranges).unwrap();
+            let lengths: Vec<usize> = ranges.iter().map(|range| range.length).collect();
+            let expected = ArrayD::from_shape_fn(IxDyn(&lengths), |at| {
+                let index: Vec<usize> = ranges.iter().enumerate().map(|(axis, range)| range.at(at[axis])).collect();
+                array[IxDyn(&index)]
+            });
+            prop_assert!(read.is_standard_layout());
+            prop_assert_eq!(read, expected);
+        }
+    }
+
+    #[test]
+    fn long_steps_span_pieces() {
+        let array = numbered(&[3, 1_000_003]);
+        for stored in [array.view(), array.view().reversed_axes()] {
+            let location = location("long-steps");
+            write_array(&location, &stored).unwrap();
+            let object = ObjectRef::open(&location).unwrap();
+            let header = open(&object).unwrap();
+            for step in [-3, 2, 5000] {
+                let short = StepRange { start: 2, step: -2, length: 2 };
+                let long = StepRange { start: if step < 0 { 1_000_002 } else { 1 }, step, length: 200 };
+                let long = StepRange { length: if step == 5000 { 200 } else { 333_333 }, ..long };
+                let flip = stored.shape()[0] != 3;
+                let ranges = if flip { [long, short] } else { [short, long] };
+                let read = read_steps::<i32>(&object, &header, &ranges).unwrap();
+                let read = if flip { read.reversed_axes() } else { read };
+                assert!(
+                    read.indexed_iter().all(|(at, &value)| value == array[[short.at(at[0]), long.at(at[1])]]),
+                    "{step}"
+                );
+            }
         }
     }
 
@@ -286,6 +378,10 @@ mod tests {
         #[allow(clippy::reversed_empty_ranges)]
         for region in [vec![], vec![0..2, 0..4], vec![2..1, 0..3], vec![0..2, 0..3, 0..0]] {
             assert!(matches!(read_region::<i32>(&object, &header, &region), Err(StorageError::BadRegion { .. })));
+        }
+        for (step, length) in [(1, 4), (2, 3), (-1, 2), (isize::MAX, 4)] {
+            let ranges = [StepRange::all(2), StepRange { start: 0, step, length }];
+            assert!(matches!(read_steps::<i32>(&object, &header, &ranges), Err(StorageError::BadRegion { .. })));
         }
     }
 }

@@ -1,0 +1,141 @@
+//! Arrays into `.npy` files and objects: a task writes each block, and a last one gives the file its name.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use talatat_graph::{
+    Block as GraphBlock, Brief, Edge, Kernel, KernelError, KernelResult, Key, Layer, TaskContext, Value,
+};
+
+use super::{Lowering, array, blocks, encode, source_error};
+use crate::array::dtype::with_dtype;
+use crate::array::expr::{Expr, ExprRef};
+use crate::array::grid::Grid;
+use crate::error::Result;
+use crate::storage::Scheme;
+use crate::storage::npy::{NpyOutput, WRITE_BUFFER};
+
+pub(super) const WRITE: &str = "array.npy.write";
+pub(super) const FINISH: &str = "array.npy.finish";
+pub(super) const WRITTEN: &str = "array.npy.written";
+
+/// What the store calls a part that has been written.
+pub(super) struct Written(String);
+
+impl GraphBlock for Written {
+    fn nbytes(&self) -> usize {
+        self.0.len()
+    }
+
+    fn brief(&self) -> Brief {
+        Brief::new("written", &[])
+    }
+
+    fn codec(&self) -> Option<&'static str> {
+        Some(WRITTEN)
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) -> KernelResult<()> {
+        out.extend(self.0.as_bytes());
+        Ok(())
+    }
+}
+
+pub(super) fn decode_written(bytes: &[u8]) -> KernelResult<Arc<dyn GraphBlock>> {
+    Ok(Arc::new(Written(std::str::from_utf8(bytes).map_err(source_error)?.to_owned())))
+}
+
+/// `array.npy.write`: writes a block where it belongs.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Write {
+    output: NpyOutput,
+    grid: Grid,
+}
+
+impl Kernel for Write {
+    fn name(&self) -> &str {
+        WRITE
+    }
+
+    fn describe(&self) -> String {
+        format!("write to {}", self.output.location())
+    }
+
+    fn run(&self, task: TaskContext, inputs: &mut [Value]) -> KernelResult<Value> {
+        let block = array(inputs.first().ok_or_else(|| KernelError::new("there is no block to write"))?)?;
+        let place = self.grid.place(task.block as usize);
+        let (origin, shape) = (self.grid.block_origin(&place), self.grid.block_shape(&place));
+        if block.shape() != shape.as_slice() {
+            let found = block.shape();
+            return Err(KernelError::new(format!("a block of shape {found:?} where {shape:?} was promised")));
+        }
+        let written = with_dtype!(block.dtype(), T => {
+            let view = block.view::<T>().map_err(source_error)?;
+            self.output.write::<T>(task.block as usize, &origin, &view).map_err(source_error)?
+        });
+        Ok(if written.is_empty() { Value::Unit } else { Value::block(Written(written)) })
+    }
+
+    fn encode(&self, _: u64) -> talatat_graph::Result<Vec<u8>> {
+        encode(self)
+    }
+}
+
+/// `array.npy.finish`: all is written.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Finish {
+    output: NpyOutput,
+}
+
+impl Kernel for Finish {
+    fn name(&self) -> &str {
+        FINISH
+    }
+
+    fn describe(&self) -> String {
+        format!("finish {}", self.output.location())
+    }
+
+    fn run(&self, _: TaskContext, inputs: &mut [Value]) -> KernelResult<Value> {
+        let name = |value: &Value| match value {
+            Value::Unit => Ok(String::new()),
+            part => part.get::<Written>().map(|written| written.0.clone()),
+        };
+        let parts = inputs.iter().map(name).collect::<KernelResult<Vec<String>>>()?;
+        self.output.finish(parts).map_err(source_error)?;
+        Ok(Value::Unit)
+    }
+
+    fn encode(&self, _: u64) -> talatat_graph::Result<Vec<u8>> {
+        encode(self)
+    }
+}
+
+/// The input is cut as the output wants it (see [`crate::array::NpyWrite`]).
+pub(super) fn lower_write(
+    lowering: &mut Lowering,
+    expr: &Expr,
+    input: &ExprRef,
+    output: &NpyOutput,
+) -> Result<Vec<Edge>> {
+    let sources = blocks(lowering, input)?;
+    let largest = input.grid.largest_block(1_000_000) as u64 * input.dtype.size() as u64;
+    let scratch = match output {
+        NpyOutput::File(..) => largest.min(WRITE_BUFFER),
+        NpyOutput::Parts(..) | NpyOutput::Whole(..) => largest,
+    };
+    let kernel = Write { output: output.clone(), grid: input.grid.clone() };
+    let key = expr.key.combine(Key::of(WRITE, &[]).bits());
+    let write = lowering.graph.layer(Layer::new(key, Arc::new(kernel)).at(expr.location).scratch(scratch));
+    // A store of this process takes parts one after the other.
+    let ordered = matches!(output, NpyOutput::Parts(..)) && output.location().scheme() == Scheme::Memory;
+    let mut written: Vec<Edge> = Vec::with_capacity(sources.len());
+    for (block, source) in sources.iter().enumerate() {
+        let edges = [Some(*source), written.last().copied().filter(|_| ordered)];
+        let edges: Vec<Edge> = edges.into_iter().flatten().collect();
+        written.push(lowering.graph.task(write, block as u32, 0, &edges)?.into());
+    }
+    let finish = Finish { output: output.clone() };
+    let finish = lowering.graph.layer(Layer::new(expr.key, Arc::new(finish)).at(expr.location));
+    Ok(vec![lowering.graph.task(finish, 0, 0, &written)?.into()])
+}
