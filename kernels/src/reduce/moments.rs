@@ -37,7 +37,7 @@ impl Moments {
     /// Adds a slab and its squares.
     pub(super) fn add<F: Float>(&mut self, target: Target, slab: Slab<'_, F>, grain: Grain) {
         match slab.rows() * slab.width() {
-            ..=SHORT => self.add_blocks::<F, SHORT>(target, slab, grain),
+            n if n <= SHORT => self.add_blocks::<F, SHORT>(target, slab, grain),
             ..=512 => self.add_blocks::<F, 512>(target, slab, grain),
             _ => self.add_blocks::<F, BLOCK>(target, slab, grain),
         }

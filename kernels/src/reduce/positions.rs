@@ -51,8 +51,8 @@ fn find<T: Reducible>(values: &[T], wanted: T) -> Option<usize> {
     let (groups, rest) = values.as_chunks::<GROUP>();
     for (start, group) in (0..).step_by(GROUP).zip(groups) {
         let mut mask = 0u32;
-        for j in 0..GROUP {
-            mask |= u32::from(hits(group[j])) << j;
+        for (j, &x) in group.iter().enumerate() {
+            mask |= u32::from(hits(x)) << j;
         }
         if mask != 0 {
             return Some(start + mask.trailing_zeros() as usize);

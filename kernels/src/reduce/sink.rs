@@ -220,7 +220,7 @@ mod tests {
             }
             let value = |at: usize| {
                 let x = ((at * 7919) % 1013) as f64 * 0.37 - 100.0;
-                if at % 17 == 0 && spread == 3 { f64::NAN } else { x * 10f64.powi((at % 7) as i32 * spread) }
+                if at.is_multiple_of(17) && spread == 3 { f64::NAN } else { x * 10f64.powi((at % 7) as i32 * spread) }
             };
             let n = shape.iter().product();
             let values = ndarray::ArrayD::from_shape_vec(shape.clone(), (0..n).map(value).collect()).unwrap();
