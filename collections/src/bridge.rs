@@ -83,7 +83,7 @@ impl Frame {
         let axis = Axis::Unknown { origin: self.key(), chunks: self.partitions() };
         let content = KeyBuilder::new(TO_ARRAY).key(frame.key()).finish();
         let blocks = Arc::new(ColumnOfFrame { frame, dtype: T::DTYPE, column: column.to_string() });
-        Ok(Array::from_expr(Expr::new(T::DTYPE, Grid::new([axis]), Op::Foreign { blocks }, Some(content), at)))
+        Ok(Array::from_expr(Expr::source(T::DTYPE, Grid::new([axis]), Op::Foreign(blocks), content, at)))
     }
 
     /// An array of one axis as a frame of one column, a partition a block.

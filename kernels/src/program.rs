@@ -23,6 +23,7 @@ pub mod ops;
 pub mod random;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;

@@ -4,9 +4,10 @@ use std::panic::Location;
 
 use super::build::{axis_number, known_shape, rechunked, slice, view};
 use super::dtype::Element;
-use super::expr::{ExprRef, StepRange};
+use super::expr::ExprRef;
 use super::gather::{Run, gather};
 use super::handle::Array;
+use super::range::StepRange;
 use super::reduce::Axes;
 use super::shape::reshape;
 use crate::error::{Error, Result};

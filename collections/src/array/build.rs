@@ -6,10 +6,11 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::dtype::DType;
-use super::expr::{Expr, ExprRef, Op, StepRange};
+use super::expr::{Expr, ExprRef, Op};
 use super::grid::{Axis, Dims, Grid, shape_text};
 use super::kernels::KernelError;
 use super::kernels::program::{Builder, Input, Program, Reg};
+use super::range::StepRange;
 use crate::error::{Error, Result};
 
 type At = &'static Location<'static>;
@@ -94,7 +95,7 @@ pub(crate) fn blockwise(
     if let Some(reason) = grid.excess() {
         return Err(Error::invalid_at(operation, reason, at));
     }
-    Ok(Expr::new(dtype, grid, Op::Blockwise { program: Arc::new(program), inputs }, None, at))
+    Ok(Expr::new(dtype, grid, Op::Blockwise(Arc::new(program)), inputs, at))
 }
 
 fn size_of_array(expr: &Expr) -> u64 {
@@ -128,7 +129,7 @@ pub(crate) fn rechunked(expr: &ExprRef, grid: Grid, at: At) -> ExprRef {
     if expr.grid == grid {
         return expr.clone();
     }
-    Expr::new(expr.dtype, grid, Op::Rechunk { input: expr.clone() }, None, at)
+    Expr::new(expr.dtype, grid, Op::Rechunk, [expr.clone()], at)
 }
 
 /// The array in another element type; itself if it has it.
@@ -165,7 +166,7 @@ pub(crate) fn slice(expr: &ExprRef, ranges: Vec<StepRange>, at: At) -> ExprRef {
         return expr.clone();
     }
     let grid = Grid::new(expr.grid.axes().iter().zip(&ranges).map(|(axis, range)| slice_axis(axis, range)));
-    Expr::new(expr.dtype, grid, Op::Slice { input: expr.clone(), ranges }, None, at)
+    Expr::new(expr.dtype, grid, Op::Slice(ranges), [expr.clone()], at)
 }
 
 /// The chunks of an axis that a range touches, each cut to the range; in the range's direction.

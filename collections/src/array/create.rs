@@ -230,8 +230,8 @@ pub fn from_ndarray<T: Element, D: Dimension>(
     let grid = chunks.into().grid("from_ndarray", array.shape(), T::DTYPE.size())?;
     let block = Block::from_shared(array);
     let content = content_key(&block);
-    let op = Op::Memory { array: Arc::new(block) };
-    Ok(Array::from_expr(Expr::new(T::DTYPE, grid, op, Some(content), at)))
+    let op = Op::Memory(Arc::new(block));
+    Ok(Array::from_expr(Expr::source(T::DTYPE, grid, op, content, at)))
 }
 
 /// A hash of an array's type, shape and elements, at memory speed.

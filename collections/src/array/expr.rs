@@ -10,10 +10,11 @@ use super::dtype::DType;
 use super::gather::Runs;
 use super::grid::{Dims, Grid};
 use super::kernels::Block;
-use super::kernels::program::{AxisMap, Program};
+use super::kernels::program::Program;
 use super::kernels::reduce::ReduceOp;
 use super::map_blocks::BlockFunction;
-use crate::lower::Foreign;
+use super::range::{StepRange, ranges_text};
+use crate::lower::{Foreign, Operation};
 use crate::storage::ObjectRef;
 use crate::storage::npy::{NpyHeader, NpyOutput};
 
@@ -31,22 +32,21 @@ pub struct Expr {
     pub grid: Grid,
     /// How it is made.
     pub op: Op,
+    /// What it is made of.
+    pub inputs: Vec<ExprRef>,
     /// Where the user asked for it.
     pub location: &'static Location<'static>,
 }
 
 /// The operations that expressions are made of: few, because elementwise operations, creation, broadcasting and transposes
-/// are all [`Op::Blockwise`], and what moves elements between blocks has an operation of its own.
+/// are all [`Op::Blockwise`], and what moves elements between blocks has an operation of its own. Each says of the
+/// expression's inputs what they must be; rewrites look into all of them but [`Op::Custom`].
 #[derive(Clone)]
 pub enum Op {
-    /// A program on aligned blocks. Without inputs it is a creation.
-    Blockwise {
-        /// What is computed, and along which axes the inputs are read.
-        program: Arc<Program>,
-        /// The inputs; along axes that the program reads they are cut like the result.
-        inputs: Vec<ExprRef>,
-    },
-    /// A reduction along axes.
+    /// A program on aligned blocks: along axes that it reads, an input is cut like the result. Without inputs it is a
+    /// creation.
+    Blockwise(Arc<Program>),
+    /// A reduction of the input along axes.
     Reduce {
         /// Which one.
         op: ReduceOp,
@@ -54,80 +54,45 @@ pub enum Op {
         axes: Vec<usize>,
         /// Whether the axes stay with length 1.
         keepdims: bool,
-        /// What is reduced.
-        input: ExprRef,
     },
-    /// A part of another array; each of its blocks that is touched gives one block.
-    Slice {
-        /// What is cut.
-        input: ExprRef,
-        /// For each axis.
-        ranges: Vec<StepRange>,
-    },
-    /// The same array in other blocks.
-    Rechunk {
-        /// The array.
-        input: ExprRef,
-    },
-    /// The same elements in row-major order under another shape.
-    Reshape {
-        /// The array.
-        input: ExprRef,
-    },
-    /// Arrays one after the other along an axis; cut alike along the others.
+    /// A part of the input, along each axis; each of its blocks that is touched gives one block.
+    Slice(Vec<StepRange>),
+    /// The input in other blocks.
+    Rechunk,
+    /// The elements of the input in row-major order under another shape.
+    Reshape,
+    /// The inputs one after the other along an axis; cut alike along the others.
     Concatenate {
-        /// The arrays.
-        inputs: Vec<ExprRef>,
         /// The axis.
         axis: usize,
     },
-    /// Indices of one axis in any order, any number of times, with constants in between.
+    /// Indices of one axis of the input in any order, any number of times, with constants in between.
     Gather {
-        /// The array.
-        input: ExprRef,
         /// The axis.
         axis: usize,
         /// What the result has along the axis.
         runs: Runs,
     },
-    /// The array seen along other axes: windows, diagonals, one axis as two.
+    /// The input seen along other axes: windows, diagonals, one axis as two.
     Strided {
-        /// The array.
-        input: ExprRef,
         /// The index of the input that the first element of the result has.
         offset: Dims,
         /// For each axis of the result how far it goes along each axis of the input.
         steps: Vec<Dims>,
     },
-    /// Medians along an axis in one chunk, which stays with length 1.
-    Median {
-        /// The array.
-        input: ExprRef,
-        /// The axis.
-        axis: usize,
-    },
-    /// Matrix products over the last two axes; the other axes are those of both inputs, cut alike.
-    MatMul {
-        /// `[.., n, k]` and `[.., k, m]`, cut alike along `k`.
-        inputs: [ExprRef; 2],
-    },
-    /// A function of the user's on each block.
-    MapBlocks {
-        /// The function.
-        function: BlockFunction,
-        /// The arrays it reads, with as many blocks along each axis as the result.
-        inputs: Vec<ExprRef>,
-    },
-    /// An array in memory.
-    Memory {
-        /// The whole array.
-        array: Arc<Block>,
-    },
-    /// Blocks that have been computed.
-    Persisted {
-        /// One value a block.
-        blocks: Arc<[Value]>,
-    },
+    /// Matrix products over the last two axes of two inputs, `[.., n, k]` and `[.., k, m]`, cut alike along `k`; the other
+    /// axes are those of both inputs, cut alike.
+    MatMul,
+    /// A function of the user's on each block; the inputs have as many blocks along each axis as the result.
+    MapBlocks(BlockFunction),
+    /// The input is written to a file or object, cut as that wants it: no elements, one value that says nothing.
+    Write(Arc<NpyOutput>),
+    /// An operation that makes its own tasks.
+    Custom(Arc<dyn Operation>),
+    /// An array in memory, whole.
+    Memory(Arc<Block>),
+    /// Blocks that have been computed, one value each.
+    Persisted(Arc<[Value]>),
     /// A `.npy` file or object, or a part of it.
     Npy {
         /// The file.
@@ -137,97 +102,56 @@ pub enum Op {
         /// The indices in the file, for each axis.
         ranges: Vec<StepRange>,
     },
-    /// An array that is written to a file or object: no elements, one value that says nothing.
-    Write {
-        /// What is written, cut as the output wants it.
-        input: ExprRef,
-        /// What has been begun.
-        output: Arc<NpyOutput>,
-    },
     /// Blocks that a collection of another kind makes.
     #[cfg_attr(not(feature = "frame"), allow(dead_code))]
-    Foreign {
-        /// Who makes them.
-        blocks: Arc<dyn Foreign>,
-    },
-}
-
-/// `start, start + step, ..`: `length` indices.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-pub struct StepRange {
-    /// The first index.
-    pub start: usize,
-    /// From one index to the next; negative ones go backwards; never 0.
-    pub step: isize,
-    /// How many there are.
-    pub length: usize,
-}
-
-impl StepRange {
-    /// All indices of an axis.
-    pub fn all(length: usize) -> StepRange {
-        StepRange { start: 0, step: 1, length }
-    }
-
-    /// The index at a position.
-    pub fn at(&self, position: usize) -> usize {
-        self.start.wrapping_add_signed(self.step.wrapping_mul(position as isize))
-    }
-
-    /// The index at the last position, if there is one and it can be counted.
-    pub fn last(&self) -> Option<usize> {
-        let steps = isize::try_from(self.length.checked_sub(1)?).ok()?;
-        self.start.checked_add_signed(self.step.checked_mul(steps)?)
-    }
-
-    /// The range of indices `inner` of this range.
-    pub fn then(&self, inner: &StepRange) -> StepRange {
-        match inner.length {
-            0 => StepRange::all(0),
-            // One index is the same whichever way it goes.
-            1 => StepRange { start: self.at(inner.start), step: 1, length: 1 },
-            length => StepRange { start: self.at(inner.start), step: self.step * inner.step, length },
-        }
-    }
-
-    /// Whether these are all indices of an axis, in order.
-    pub fn is_all(&self, length: usize) -> bool {
-        self.length == length && (length == 0 || (self.start == 0 && (self.step == 1 || length == 1)))
-    }
-
-    /// How a program sees the axis: its new index to its old one.
-    pub fn map(&self, axis: usize) -> AxisMap {
-        AxisMap::To { axis, offset: self.start as i64, step: self.step as i64 }
-    }
+    Foreign(Arc<dyn Foreign>),
 }
 
 impl Expr {
-    /// An expression; its key is made of all the rest. `content` adds what the key cannot see: a hash of data.
+    /// An expression; its key is made of all the rest.
     pub fn new(
         dtype: DType,
         grid: Grid,
         op: Op,
+        inputs: impl Into<Vec<ExprRef>>,
+        location: &'static Location<'static>,
+    ) -> ExprRef {
+        Expr::build(dtype, grid, op, inputs.into(), None, location)
+    }
+
+    /// A source, whose content the operation's parameters do not tell: `content` is a hash of it.
+    pub fn source(dtype: DType, grid: Grid, op: Op, content: Key, location: &'static Location<'static>) -> ExprRef {
+        Expr::build(dtype, grid, op, Vec::new(), Some(content), location)
+    }
+
+    fn build(
+        dtype: DType,
+        grid: Grid,
+        op: Op,
+        inputs: Vec<ExprRef>,
         content: Option<Key>,
         location: &'static Location<'static>,
     ) -> ExprRef {
         let mut key = KeyBuilder::new(op.name()).number(dtype as u64).value(&grid);
-        for input in op.inputs() {
+        for input in &inputs {
             key = key.key(input.key);
         }
         if let Some(content) = content {
             key = key.key(content);
         }
         let key = op.parameters(key).finish();
-        Arc::new(Expr { key, dtype, grid, op, location })
+        Arc::new(Expr { key, dtype, grid, op, inputs, location })
     }
 
-    /// The same operation on other inputs, cut in another way.
-    pub fn with(&self, grid: Grid, op: Op) -> ExprRef {
-        let content = match &op {
-            Op::Memory { .. } | Op::Persisted { .. } | Op::Foreign { .. } => Some(self.key),
-            _ => None,
-        };
-        Expr::new(self.dtype, grid, op, content, self.location)
+    /// An array of the same shape and dtype, cut as given, made by another operation.
+    pub fn with(&self, grid: Grid, op: Op, inputs: impl Into<Vec<ExprRef>>) -> ExprRef {
+        let content = matches!(op, Op::Memory(_) | Op::Persisted(_) | Op::Foreign(_)).then_some(self.key);
+        Expr::build(self.dtype, grid, op, inputs.into(), content, self.location)
+    }
+
+    /// The same operation on inputs that stand for the ones it had.
+    pub fn with_inputs(&self, inputs: impl Into<Vec<ExprRef>>) -> ExprRef {
+        self.with(self.grid.clone(), self.op.clone(), inputs)
     }
 
     /// How many dimensions there are.
@@ -251,7 +175,7 @@ impl Expr {
         let mut stack = vec![(self, 0)];
         while let Some((expr, depth)) = stack.pop() {
             let first = seen.insert(expr.key);
-            let again = if first || expr.op.inputs().len() == 0 { "" } else { " (as above)" };
+            let again = if first || expr.inputs.is_empty() { "" } else { " (as above)" };
             let _ = writeln!(
                 text,
                 "{:indent$}{}: {} {}{again}",
@@ -262,7 +186,7 @@ impl Expr {
                 indent = 2 * depth
             );
             if first {
-                stack.extend(expr.op.inputs().rev().map(|input| (input, depth + 1)));
+                stack.extend(expr.inputs.iter().rev().map(|input| (input, depth + 1)));
             }
         }
         text
@@ -277,7 +201,7 @@ impl Expr {
                 visit(expr);
             } else if seen.insert(expr.key) {
                 stack.push((expr, true));
-                stack.extend(expr.op.inputs().rev().map(|input| (input, false)));
+                stack.extend(expr.inputs.iter().rev().map(|input| (input, false)));
             }
         }
     }
@@ -286,124 +210,56 @@ impl Expr {
 impl Drop for Expr {
     /// A chain of operations is dropped link by link: its depth is no limit.
     fn drop(&mut self) {
-        fn take(op: &mut Op) -> Vec<ExprRef> {
-            std::mem::replace(op, Op::Concatenate { inputs: Vec::new(), axis: 0 }).into_inputs()
-        }
-        if self.op.inputs().len() == 0 {
-            return;
-        }
-        let mut pending = take(&mut self.op);
+        let mut pending = std::mem::take(&mut self.inputs);
         while let Some(mut expr) = pending.pop() {
             // Whoever holds the last handle goes on with the inputs.
             if let Some(last) = Arc::get_mut(&mut expr) {
-                pending.append(&mut take(&mut last.op));
+                pending.append(&mut last.inputs);
             }
         }
     }
 }
 
 impl Op {
-    /// The arrays that are read, given up.
-    fn into_inputs(self) -> Vec<ExprRef> {
-        match self {
-            Op::Blockwise { inputs, .. } | Op::Concatenate { inputs, .. } | Op::MapBlocks { inputs, .. } => inputs,
-            Op::Reduce { input, .. }
-            | Op::Slice { input, .. }
-            | Op::Rechunk { input }
-            | Op::Reshape { input }
-            | Op::Gather { input, .. }
-            | Op::Strided { input, .. }
-            | Op::Write { input, .. }
-            | Op::Median { input, .. } => vec![input],
-            Op::MatMul { inputs } => inputs.into(),
-            Op::Memory { .. } | Op::Persisted { .. } | Op::Npy { .. } | Op::Foreign { .. } => Vec::new(),
-        }
-    }
-
-    /// The arrays that are read.
-    pub fn inputs(&self) -> std::slice::Iter<'_, ExprRef> {
-        match self {
-            Op::Blockwise { inputs, .. } | Op::Concatenate { inputs, .. } | Op::MapBlocks { inputs, .. } => {
-                inputs.iter()
-            }
-            Op::Reduce { input, .. }
-            | Op::Slice { input, .. }
-            | Op::Rechunk { input }
-            | Op::Reshape { input }
-            | Op::Gather { input, .. }
-            | Op::Strided { input, .. }
-            | Op::Write { input, .. }
-            | Op::Median { input, .. } => std::slice::from_ref(input).iter(),
-            Op::MatMul { inputs } => inputs.iter(),
-            Op::Memory { .. } | Op::Persisted { .. } | Op::Npy { .. } | Op::Foreign { .. } => [].iter(),
-        }
-    }
-
-    /// The same operation on other inputs.
-    pub fn with_inputs(&self, new: Vec<ExprRef>) -> Op {
-        let mut op = self.clone();
-        let mut new = new.into_iter();
-        let slots: &mut [ExprRef] = match &mut op {
-            Op::Blockwise { inputs, .. } | Op::Concatenate { inputs, .. } | Op::MapBlocks { inputs, .. } => inputs,
-            Op::MatMul { inputs } => inputs,
-            Op::Reduce { input, .. }
-            | Op::Slice { input, .. }
-            | Op::Rechunk { input }
-            | Op::Reshape { input }
-            | Op::Gather { input, .. }
-            | Op::Strided { input, .. }
-            | Op::Write { input, .. }
-            | Op::Median { input, .. } => std::slice::from_mut(input),
-            Op::Memory { .. } | Op::Persisted { .. } | Op::Npy { .. } | Op::Foreign { .. } => &mut [],
-        };
-        for slot in slots {
-            if let Some(input) = new.next() {
-                *slot = input;
-            }
-        }
-        op
-    }
-
     /// Mixes what the key cannot see in inputs and grid.
     fn parameters(&self, key: KeyBuilder) -> KeyBuilder {
         match self {
-            Op::Blockwise { program, .. } => key.value(&**program),
-            Op::Reduce { op, axes, keepdims, .. } => key.value(&(op, axes, keepdims)),
-            Op::Slice { ranges, .. } => key.value(ranges),
-            Op::Concatenate { axis, .. } => key.value(axis),
-            Op::Median { axis, .. } => key.value(axis),
-            Op::Gather { axis, runs, .. } => key.value(&(axis, runs)),
-            Op::Strided { offset, steps, .. } => key.value(&(offset, steps)),
-            Op::MapBlocks { function, .. } => key.key(function.key()),
+            Op::Blockwise(program) => key.value(&**program),
+            Op::Reduce { op, axes, keepdims } => key.value(&(op, axes, keepdims)),
+            Op::Slice(ranges) => key.value(ranges),
+            Op::Concatenate { axis } => key.value(axis),
+            Op::Gather { axis, runs } => key.value(&(axis, runs)),
+            Op::Strided { offset, steps } => key.value(&(offset, steps)),
+            Op::MapBlocks(function) => key.key(function.key()),
+            Op::Write(output) => key.value(&**output),
+            Op::Custom(operation) => operation.parameters(key),
             Op::Npy { object, ranges, .. } => {
                 key.bytes(object.location().to_string().as_bytes()).bytes(object.version().as_bytes()).value(ranges)
             }
-            Op::Write { output, .. } => key.value(&**output),
-            Op::Rechunk { .. } | Op::Reshape { .. } | Op::MatMul { .. } => key,
-            Op::Memory { .. } | Op::Persisted { .. } | Op::Foreign { .. } => key,
+            Op::Rechunk | Op::Reshape | Op::MatMul => key,
+            Op::Memory(_) | Op::Persisted(_) | Op::Foreign(_) => key,
         }
     }
 
     /// The operation with what matters of its parameters.
     pub fn describe(&self) -> String {
         match self {
-            Op::Blockwise { program, .. } => format!("{} {}", self.name(), program_text(program)),
-            Op::Reduce { op, axes, keepdims, .. } => {
+            Op::Blockwise(program) => format!("{} {program}", self.name()),
+            Op::Reduce { op, axes, keepdims } => {
                 format!("{op} over {axes:?}{}", if *keepdims { ", keepdims" } else { "" })
             }
-            Op::Slice { ranges, .. } => {
-                format!("slice {}", ranges_text(ranges))
-            }
-            Op::Concatenate { axis, .. } => format!("concatenate along {axis}"),
-            Op::Gather { axis, runs, .. } => format!("gather {} runs along {axis}", runs.list().len()),
-            Op::MapBlocks { function, .. } => format!("map_blocks {}", function.name()),
+            Op::Slice(ranges) => format!("slice {}", ranges_text(ranges)),
+            Op::Concatenate { axis } => format!("concatenate along {axis}"),
+            Op::Gather { axis, runs } => format!("gather {} runs along {axis}", runs.list().len()),
+            Op::MapBlocks(function) => format!("map_blocks {}", function.name()),
             Op::Npy { object, header, ranges } => {
                 let whole = ranges.iter().zip(&header.shape).all(|(range, &length)| range.is_all(length));
                 let part = if whole { String::new() } else { format!(" {}", ranges_text(ranges)) };
                 format!("npy {}{part}", object.location())
             }
-            Op::Write { output, .. } => format!("write to {}", output.location()),
-            Op::Foreign { blocks } => blocks.describe(),
+            Op::Write(output) => format!("write to {}", output.location()),
+            Op::Custom(operation) => operation.describe(),
+            Op::Foreign(blocks) => blocks.describe(),
             _ => self.name().into(),
         }
     }
@@ -411,59 +267,23 @@ impl Op {
     /// The operation's name in plans.
     pub fn name(&self) -> &'static str {
         match self {
-            Op::Blockwise { inputs, .. } if inputs.is_empty() => "create",
-            Op::Blockwise { .. } => "blockwise",
+            Op::Blockwise(program) if program.inputs.is_empty() => "create",
+            Op::Blockwise(_) => "blockwise",
             Op::Reduce { .. } => "reduce",
-            Op::Slice { .. } => "slice",
-            Op::Rechunk { .. } => "rechunk",
-            Op::Reshape { .. } => "reshape",
+            Op::Slice(_) => "slice",
+            Op::Rechunk => "rechunk",
+            Op::Reshape => "reshape",
             Op::Concatenate { .. } => "concatenate",
             Op::Gather { .. } => "gather",
             Op::Strided { .. } => "strided",
-            Op::Median { .. } => "median",
-            Op::MatMul { .. } => "matmul",
-            Op::MapBlocks { .. } => "map_blocks",
-            Op::Memory { .. } => "memory",
-            Op::Persisted { .. } => "persisted",
+            Op::MatMul => "matmul",
+            Op::MapBlocks(_) => "map_blocks",
+            Op::Write(_) => "to_npy",
+            Op::Custom(operation) => operation.name(),
+            Op::Memory(_) => "memory",
+            Op::Persisted(_) => "persisted",
             Op::Npy { .. } => "npy",
-            Op::Write { .. } => "to_npy",
-            Op::Foreign { .. } => "foreign",
+            Op::Foreign(_) => "foreign",
         }
     }
-}
-
-/// The ranges of a slice: `[1..4, 3 from 0 by 2]`.
-fn ranges_text(ranges: &[StepRange]) -> String {
-    let text = |range: &StepRange| match range.step {
-        1 => format!("{}..{}", range.start, range.start + range.length),
-        step => format!("{} from {} by {step}", range.length, range.start),
-    };
-    format!("[{}]", ranges.iter().map(text).collect::<Vec<_>>().join(", "))
-}
-
-/// The operations of a program: `sqrt(add(square(x0), square(x1)))`; a long one is only named and counted.
-pub(crate) fn program_text(program: &Program) -> String {
-    use super::kernels::program::Instr;
-    const LONGEST: usize = 60;
-    let mut texts: Vec<String> = (0..program.inputs.len()).map(|input| format!("x{input}")).collect();
-    for instr in &program.instrs {
-        let operands: Vec<&str> =
-            instr.operands().iter().map(|&reg| texts.get(reg as usize).map_or("?", String::as_str)).collect();
-        let name = match instr {
-            Instr::Const(scalar) => scalar.to_string(),
-            Instr::Index { .. } => "index".into(),
-            Instr::Random { .. } => "random".into(),
-            Instr::Unary { op, .. } => op.name().into(),
-            Instr::Binary { op, .. } => op.name().into(),
-            Instr::Where { .. } => "where".into(),
-            Instr::Cast { to, .. } => to.name().into(),
-        };
-        let text = if operands.is_empty() { name } else { format!("{name}({})", operands.join(", ")) };
-        if text.len() > LONGEST {
-            let inputs = program.inputs.len();
-            return format!("{} operations of {inputs} inputs", program.instrs.len());
-        }
-        texts.push(text);
-    }
-    texts.get(program.result as usize).cloned().unwrap_or_default()
 }

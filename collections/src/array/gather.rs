@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::expr::{Expr, ExprRef, Op, StepRange};
+use super::expr::{Expr, ExprRef, Op};
 use super::grid::{Axis, Dims, Grid};
 use super::kernels::Scalar;
+use super::range::StepRange;
 use crate::config::chunk_target;
 use crate::error::{Error, Result};
 
@@ -215,7 +216,7 @@ pub(crate) fn gather(
     let runs = Runs::from(runs);
     debug_assert_eq!(Some(runs.length()), cut.length());
     let grid = checked(operation, with_axis(&expr.grid, axis, cut), at)?;
-    Ok(Expr::new(expr.dtype, grid, Op::Gather { input: expr.clone(), axis, runs }, None, at))
+    Ok(Expr::new(expr.dtype, grid, Op::Gather { axis, runs }, [expr.clone()], at))
 }
 
 /// The array seen along other axes: index `i` of the result is index `offset + sum(i[k] * steps[k])` of the input.
@@ -228,7 +229,7 @@ pub(crate) fn strided(
     at: At,
 ) -> Result<ExprRef> {
     let grid = checked(operation, grid, at)?;
-    Ok(Expr::new(expr.dtype, grid, Op::Strided { input: expr.clone(), offset, steps }, None, at))
+    Ok(Expr::new(expr.dtype, grid, Op::Strided { offset, steps }, [expr.clone()], at))
 }
 
 fn checked(operation: &str, grid: Grid, at: At) -> Result<Grid> {

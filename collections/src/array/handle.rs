@@ -219,8 +219,8 @@ impl<T: Element> Collection for Array<T> {
         let expr = self.expr()?;
         let grid = resolved(&expr.grid, &blocks)?;
         let key = KeyBuilder::new("persisted").key(expr.key).finish();
-        let op = Op::Persisted { blocks: blocks.into() };
-        Ok(Array::from_expr(Expr::new(T::DTYPE, grid, op, Some(key), expr.location)))
+        let op = Op::Persisted(blocks.into());
+        Ok(Array::from_expr(Expr::source(T::DTYPE, grid, op, key, expr.location)))
     }
 
     fn describe_expression(&self, rewritten: bool) -> String {

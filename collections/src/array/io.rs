@@ -8,9 +8,10 @@ use talatat_graph::{Edge, Value};
 use super::build::{known_shape, rechunked};
 use super::chunks::Chunks;
 use super::dtype::Element;
-use super::expr::{Expr, ExprRef, Op, StepRange};
+use super::expr::{Expr, ExprRef, Op};
 use super::grid::{Axis, Grid};
 use super::handle::Array;
+use super::range::StepRange;
 use super::rewrite::rewrite;
 use super::shape::run_grid;
 use crate::collection::Collection;
@@ -47,7 +48,7 @@ pub fn open_npy<T: Element>(url: &str, chunks: impl Into<Chunks>) -> Result<Arra
     let grid = chunks.into().grid("open_npy", &header.shape, T::DTYPE.size())?;
     let ranges = header.shape.iter().map(|&length| StepRange::all(length)).collect();
     let op = Op::Npy { object, header: Arc::new(header), ranges };
-    Ok(Array::from_expr(Expr::new(T::DTYPE, grid, op, None, at)))
+    Ok(Array::from_expr(Expr::new(T::DTYPE, grid, op, [], at)))
 }
 
 /// Where a `.npy` file will be written; found out before anything is computed.
@@ -135,13 +136,13 @@ impl NpyWrite {
                     1 => rechunked(expr, flat, at),
                     _ => {
                         let input = rechunked(expr, run_grid(&shape, *part), at);
-                        Expr::new(expr.dtype, flat, Op::Reshape { input }, None, at)
+                        Expr::new(expr.dtype, flat, Op::Reshape, [input], at)
                     }
                 }
             }
         };
-        let op = Op::Write { input, output: Arc::new(output) };
-        let expr = Expr::new(T::DTYPE, Grid::default(), op, None, at);
+        let op = Op::Write(Arc::new(output));
+        let expr = Expr::new(T::DTYPE, Grid::default(), op, [input], at);
         Ok(NpyWrite { expr, begun: begun.map(Arc::new), done: false })
     }
 }

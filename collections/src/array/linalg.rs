@@ -134,7 +134,7 @@ fn product(operation: &str, left: ExprRef, right: ExprRef, at: At) -> Result<Exp
     let right = repeated(right, with([&inner, &columns]), at)?;
     let grid = with([&rows, &columns]);
     let dtype = left.dtype;
-    Ok(Expr::new(dtype, grid, Op::MatMul { inputs: [left, right] }, None, at))
+    Ok(Expr::new(dtype, grid, Op::MatMul, [left, right], at))
 }
 
 /// The array with axes of length 1 in front, up to `ndim` axes.

@@ -177,6 +177,6 @@ where
             .collect::<KernelResult<Vec<_>>>()?;
         Ok(Block::from_array(call(&shared, info, &views)?))
     });
-    let op = Op::MapBlocks { function: run, inputs };
-    Ok(Array::from_expr(Expr::new(U::DTYPE, grid, op, None, at)))
+    let op = Op::MapBlocks(run);
+    Ok(Array::from_expr(Expr::new(U::DTYPE, grid, op, inputs, at)))
 }

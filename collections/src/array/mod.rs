@@ -25,6 +25,7 @@ mod join;
 mod linalg;
 pub(crate) mod map_blocks;
 mod pad;
+pub(crate) mod range;
 mod reduce;
 mod repeat;
 pub(crate) mod rewrite;

@@ -5,19 +5,23 @@
 use std::ops::Range;
 use std::panic::Location;
 
+use std::sync::Arc;
+
 use super::arrange::part;
 use super::build::{blockwise, invalid, known_shape, rechunked};
 use super::dtype::{DType, Element, Kind};
-use super::expr::{Expr, ExprRef, Op, StepRange};
+use super::expr::{Expr, ExprRef, Op};
 use super::gather::{Run, gather, indices_in_target, tidy, with_axis};
 use super::grid::Axis;
 use super::handle::Array;
 use super::kernels::KernelError;
 use super::kernels::program::{BinaryOp, Builder, Input, Reg, UnaryOp};
 use super::kernels::{Scalar, program};
+use super::range::StepRange;
 use super::reduce::{Axes, axis};
 use super::shape::concatenate_exprs;
 use crate::error::{Error, Result};
+use crate::lower::Median;
 
 type At = &'static Location<'static>;
 
@@ -234,7 +238,7 @@ fn median(expr: &ExprRef, axis: usize, at: At) -> ExprRef {
     let length = expr.grid.axes()[axis].length().unwrap_or(0);
     let input = rechunked(expr, with_axis(&expr.grid, axis, Axis::whole(length)), at);
     let grid = with_axis(&expr.grid, axis, Axis::whole(1));
-    Expr::new(expr.dtype.float(), grid, Op::Median { input, axis }, None, at)
+    Expr::new(expr.dtype.float(), grid, Op::Custom(Arc::new(Median { axis })), [input], at)
 }
 
 /// One axis, and how much it gets before and after.

@@ -137,8 +137,8 @@ fn reduce(expr: &ExprRef, op: ReduceOp, axes: &Axes, at: &'static Location<'stat
     } else {
         Grid::new((0..old.len()).filter(|&axis| !reduced(axis)).map(|axis| old[axis].clone()))
     };
-    let op_node = Op::Reduce { op, axes: numbers, keepdims: axes.keepdims, input: expr.clone() };
-    Ok(Expr::new(op.output_dtype(expr.dtype), grid, op_node, None, at))
+    let op_node = Op::Reduce { op, axes: numbers, keepdims: axes.keepdims };
+    Ok(Expr::new(op.output_dtype(expr.dtype), grid, op_node, [expr.clone()], at))
 }
 
 /// The array cut so that its blocks, one after the other, are in the order of the index along the reduced axes: single indices

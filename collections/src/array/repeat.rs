@@ -4,10 +4,11 @@ use std::panic::Location;
 
 use super::arrange::{at_least, length_of, one_axis, part};
 use super::dtype::{DType, Element};
-use super::expr::{ExprRef, StepRange};
+use super::expr::ExprRef;
 use super::gather::{Run, gather, grown, indices_in_target};
 use super::grid::Axis;
 use super::handle::Array;
+use super::range::StepRange;
 use super::reduce::Axes;
 use super::shape::concatenate_exprs;
 use crate::error::{Error, Result};

@@ -177,7 +177,7 @@ pub(super) fn reshape(operation: &str, expr: &ExprRef, shape: &[isize], at: At) 
     let elements = expr.grid.largest_block(0).max(1);
     let runs = rechunked(expr, run_grid(&own, elements), at);
     let grid = run_grid(&shape, elements);
-    Ok(Expr::new(expr.dtype, grid, Op::Reshape { input: runs }, None, at))
+    Ok(Expr::new(expr.dtype, grid, Op::Reshape, [runs], at))
 }
 
 /// The array repeated along axes of length 1 and before its first one. `axes` are those of the result; where the array is not
@@ -340,5 +340,5 @@ pub(super) fn concatenate_exprs(
                 if other == axis { Axis::from_lengths(lengths.iter().copied()) } else { old.clone() }
             }),
         );
-    Ok(Expr::new(dtype, grid, Op::Concatenate { inputs: aligned, axis }, None, at))
+    Ok(Expr::new(dtype, grid, Op::Concatenate { axis }, aligned, at))
 }

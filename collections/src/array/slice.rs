@@ -6,9 +6,9 @@ use ndarray::SliceInfoElem;
 
 use super::build::{known_shape, slice, view};
 use super::dtype::Element;
-use super::expr::StepRange;
 use super::grid::Axis;
 use super::handle::Array;
+use super::range::StepRange;
 use crate::error::{Error, Result};
 
 impl<T: Element> Array<T> {

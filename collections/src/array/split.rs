@@ -5,8 +5,8 @@ use std::panic::Location;
 use super::arrange::{length_of, part};
 use super::build::axis_number;
 use super::dtype::Element;
-use super::expr::StepRange;
 use super::handle::Array;
+use super::range::StepRange;
 use crate::error::{Error, Result};
 
 type At = &'static Location<'static>;

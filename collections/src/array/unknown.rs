@@ -21,12 +21,10 @@ fn ragged(origin: &str, rows: &[usize], columns: &[usize]) -> (Array<f64>, Array
     let identity = |_: &super::BlockInfo, blocks: &[&super::kernels::Block]| Ok(blocks[0].clone());
     let unknown = Axis::Unknown { origin: Key::of(origin, &[]), chunks: rows.len() };
     let grid = Grid::new([unknown, Axis::from_lengths(columns.iter().copied())]);
-    let op = Op::MapBlocks {
-        function: BlockFunction::new(&identity, identity),
-        inputs: vec![memory.expr().unwrap().clone()],
-    };
+    let op = Op::MapBlocks(BlockFunction::new(&identity, identity));
+    let inputs = [memory.expr().unwrap().clone()];
     let at = std::panic::Location::caller();
-    (Array::from_expr(Expr::new(f64::DTYPE, grid, op, Some(Key::of(origin, &[])), at)), data)
+    (Array::from_expr(Expr::new(f64::DTYPE, grid, op, inputs, at)), data)
 }
 
 fn values<T: Element>(array: &Array<T>, skip: Option<&str>) -> Result<Vec<talatat_graph::Value>> {

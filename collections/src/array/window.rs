@@ -4,10 +4,11 @@ use std::panic::Location;
 
 use super::build::{axis_number, known_shape};
 use super::dtype::Element;
-use super::expr::{ExprRef, StepRange};
+use super::expr::ExprRef;
 use super::gather::strided;
 use super::grid::{Axis, Dims, Grid};
 use super::handle::Array;
+use super::range::StepRange;
 use super::reduce::Axes;
 use crate::config::chunk_target;
 use crate::error::{Error, Result};

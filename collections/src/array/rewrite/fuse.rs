@@ -28,12 +28,12 @@ pub(super) fn fuse(roots: &[ExprRef]) -> Vec<ExprRef> {
     let mut order: Vec<ExprRef> = Vec::new();
     let mut readers: HashMap<Key, HashSet<Key>> = HashMap::new();
     Expr::visit(roots, &mut |expr| {
-        for input in expr.op.inputs() {
+        for input in &expr.inputs {
             readers.entry(input.key).or_default().insert(expr.key);
         }
         order.push(expr.clone());
     });
-    if !order.iter().any(|expr| expr.op.inputs().any(|input| is_blockwise(input))) {
+    if !order.iter().any(|expr| expr.inputs.iter().any(|input| is_blockwise(input))) {
         return roots.to_vec();
     }
     for root in roots {
@@ -46,8 +46,8 @@ pub(super) fn fuse(roots: &[ExprRef]) -> Vec<ExprRef> {
         if gone.contains(&expr.key) {
             continue;
         }
-        if let Op::Blockwise { program, inputs } = &expr.op
-            && let Some(result) = grow(expr, program, inputs, &mut readers, &mut gone)
+        if let Op::Blockwise(program) = &expr.op
+            && let Some(result) = grow(expr, program, &mut readers, &mut gone)
         {
             fused.insert(expr.key, result);
         }
@@ -61,13 +61,13 @@ pub(super) fn fuse(roots: &[ExprRef]) -> Vec<ExprRef> {
         let new = |input: &ExprRef| rebuilt.get(&input.key).unwrap_or(input).clone();
         let result = match fused.get(&expr.key) {
             Some((program, inputs)) => {
-                let op = Op::Blockwise { program: program.clone(), inputs: inputs.iter().map(new).collect() };
-                expr.with(expr.grid.clone(), op)
+                let inputs: Vec<ExprRef> = inputs.iter().map(new).collect();
+                expr.with(expr.grid.clone(), Op::Blockwise(program.clone()), inputs)
             }
             None => {
-                let inputs: Vec<ExprRef> = expr.op.inputs().map(new).collect();
-                let same = inputs.iter().zip(expr.op.inputs()).all(|(new, old)| Arc::ptr_eq(new, old));
-                if same { expr.clone() } else { expr.with(expr.grid.clone(), expr.op.with_inputs(inputs)) }
+                let inputs: Vec<ExprRef> = expr.inputs.iter().map(new).collect();
+                let same = inputs.iter().zip(&expr.inputs).all(|(new, old)| Arc::ptr_eq(new, old));
+                if same { expr.clone() } else { expr.with_inputs(inputs) }
             }
         };
         rebuilt.insert(expr.key, result);
@@ -76,28 +76,27 @@ pub(super) fn fuse(roots: &[ExprRef]) -> Vec<ExprRef> {
 }
 
 fn is_blockwise(expr: &Expr) -> bool {
-    matches!(expr.op, Op::Blockwise { .. })
+    matches!(expr.op, Op::Blockwise(_))
 }
 
 /// Takes inputs into a program until none is left that may go in.
 fn grow(
     expr: &ExprRef,
     program: &Arc<Program>,
-    inputs: &[ExprRef],
     readers: &mut HashMap<Key, HashSet<Key>>,
     gone: &mut HashSet<Key>,
 ) -> Option<(Arc<Program>, Vec<ExprRef>)> {
     let mut program = program.clone();
-    let mut inputs = inputs.to_vec();
+    let mut inputs = expr.inputs.clone();
     let mut grown = false;
     loop {
         let own =
             |input: &ExprRef| readers.get(&input.key).is_some_and(|readers| readers.iter().all(|key| *key == expr.key));
         let found = inputs.iter().enumerate().find_map(|(slot, input)| match &input.op {
-            Op::Blockwise { program: inner, inputs: below } => {
+            Op::Blockwise(inner) => {
                 let fits = program.inputs.len() + inner.inputs.len() <= MOST_INPUTS
                     && program.instrs.len() + inner.instrs.len() <= MOST_INSTRUCTIONS;
-                (fits && (own(input) || is_cheap(inner))).then(|| (slot, inner.clone(), below.clone()))
+                (fits && (own(input) || is_cheap(inner))).then(|| (slot, inner.clone(), input.inputs.clone()))
             }
             _ => None,
         });
@@ -125,7 +124,7 @@ fn release(taken: &ExprRef, reader: Key, readers: &mut HashMap<Key, HashSet<Key>
     let Some(left) = readers.get_mut(&taken.key) else { return };
     left.remove(&reader);
     if left.is_empty() && gone.insert(taken.key) {
-        for input in taken.op.inputs() {
+        for input in &taken.inputs {
             if let Some(readers) = readers.get_mut(&input.key) {
                 readers.remove(&taken.key);
             }

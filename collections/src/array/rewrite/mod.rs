@@ -75,15 +75,15 @@ fn until_stable(roots: &[ExprRef], rule: fn(&Expr) -> Option<ExprRef>) -> Vec<Ex
                 while let Some(next) = rule(&expr) {
                     expr = next;
                 }
-                let inputs: Vec<ExprRef> = expr.op.inputs().cloned().collect();
+                let inputs = expr.inputs.clone();
                 stack.push((original, Some(expr)));
                 stack.extend(inputs.into_iter().map(|input| (input, None)));
             }
             Some(expr) => {
                 let inputs: Vec<ExprRef> =
-                    expr.op.inputs().map(|input| known.get(&input.key).unwrap_or(input).clone()).collect();
-                let same = inputs.iter().zip(expr.op.inputs()).all(|(new, old)| new.key == old.key);
-                let result = if same { expr } else { expr.with(expr.grid.clone(), expr.op.with_inputs(inputs)) };
+                    expr.inputs.iter().map(|input| known.get(&input.key).unwrap_or(input).clone()).collect();
+                let same = inputs.iter().zip(&expr.inputs).all(|(new, old)| new.key == old.key);
+                let result = if same { expr } else { expr.with_inputs(inputs) };
                 known.insert(original.key, result);
             }
         }

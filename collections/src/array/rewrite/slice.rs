@@ -5,21 +5,22 @@ use std::sync::Arc;
 use super::rechunk;
 use crate::array::build::{rechunked, slice};
 use crate::array::dtype::with_dtype;
-use crate::array::expr::{Expr, ExprRef, Op, StepRange};
+use crate::array::expr::{Expr, ExprRef, Op};
 use crate::array::grid::{Axis, Grid};
 use crate::array::kernels::Block;
+use crate::array::range::StepRange;
 
 /// What stands in the place of a slice whose input lets it pass.
 pub(super) fn push_down(expr: &Expr) -> Option<ExprRef> {
-    let Op::Slice { input, ranges } = &expr.op else { return None };
-    match &input.op {
-        Op::Slice { input: inner, ranges: first } => {
+    let (Op::Slice(ranges), [input]) = (&expr.op, expr.inputs.as_slice()) else { return None };
+    match (&input.op, input.inputs.as_slice()) {
+        (Op::Slice(first), [inner]) => {
             let both = first.iter().zip(ranges).zip(inner.grid.axes());
             let both =
                 both.map(|((first, then), axis)| if axis.length().is_some() { first.then(then) } else { *first });
             with_grid(slice(inner, both.collect(), expr.location), expr)
         }
-        Op::Blockwise { program, inputs } => {
+        (Op::Blockwise(program), inputs) => {
             let map: Vec<_> = ranges.iter().enumerate().map(|(axis, range)| range.map(axis)).collect();
             let moved = program.remap_axes(program.ndim, &map).ok()?;
             let inputs = inputs.iter().zip(&program.inputs).map(|(input, read)| {
@@ -31,9 +32,10 @@ pub(super) fn push_down(expr: &Expr) -> Option<ExprRef> {
                 }
                 slice(input, own, expr.location)
             });
-            Some(expr.with(expr.grid.clone(), Op::Blockwise { program: Arc::new(moved), inputs: inputs.collect() }))
+            let inputs: Vec<ExprRef> = inputs.collect();
+            Some(expr.with(expr.grid.clone(), Op::Blockwise(Arc::new(moved)), inputs))
         }
-        Op::Reduce { op, axes, keepdims, input: inner } => {
+        (Op::Reduce { axes, keepdims, .. }, [inner]) => {
             let mut kept = ranges.iter();
             let mut own = Vec::with_capacity(inner.ndim());
             for (axis, range) in whole(&inner.grid).into_iter().enumerate() {
@@ -46,29 +48,21 @@ pub(super) fn push_down(expr: &Expr) -> Option<ExprRef> {
                     (false, _) => *kept.next()?,
                 });
             }
-            let input = slice(inner, own, expr.location);
-            Some(expr.with(expr.grid.clone(), Op::Reduce { op: *op, axes: axes.clone(), keepdims: *keepdims, input }))
+            Some(expr.with(expr.grid.clone(), input.op.clone(), [slice(inner, own, expr.location)]))
         }
         // What is made as it is asked for is made in the chunks of the slice; of anything else a part is cut anew.
-        Op::Rechunk { .. } if let Some(source) = rechunk::source(input) => {
-            Some(expr.with(expr.grid.clone(), Op::Slice { input: source, ranges: ranges.clone() }))
+        (Op::Rechunk, _) if let Some(source) = rechunk::source(input) => Some(expr.with_inputs([source])),
+        (Op::Rechunk, [inner]) => with_grid(slice(inner, ranges.clone(), expr.location), expr),
+        (Op::Concatenate { axis }, inputs) => concatenate(expr, inputs, *axis, ranges),
+        (Op::Memory(array), _) => {
+            let part = Op::Memory(Arc::new(part_of(array, ranges)?));
+            Some(expr.with(expr.grid.clone(), part, []))
         }
-        Op::Rechunk { input: inner } => with_grid(slice(inner, ranges.clone(), expr.location), expr),
-        Op::Concatenate { inputs, axis } => concatenate(expr, inputs, *axis, ranges),
-        Op::Memory { array } => {
-            let part = part_of(array, ranges)?;
-            Some(Expr::new(
-                expr.dtype,
-                expr.grid.clone(),
-                Op::Memory { array: Arc::new(part) },
-                Some(expr.key),
-                expr.location,
-            ))
-        }
-        Op::Npy { object, header, ranges: first } => {
+        (Op::Npy { object, header, ranges: first }, _) => {
             let ranges = first.iter().zip(ranges).map(|(first, then)| first.then(then)).collect();
-            Some(expr.with(expr.grid.clone(), Op::Npy { object: object.clone(), header: header.clone(), ranges }))
+            Some(expr.with(expr.grid.clone(), Op::Npy { object: object.clone(), header: header.clone(), ranges }, []))
         }
+        (Op::Custom(operation), _) => operation.sliced(input, expr, ranges),
         _ => None,
     }
 }
@@ -114,7 +108,7 @@ fn concatenate(expr: &Expr, inputs: &[ExprRef], axis: usize, ranges: &[StepRange
         }
     };
     let grid = Grid::new((0..expr.ndim()).map(cut));
-    let joined = Expr::new(expr.dtype, grid, Op::Concatenate { inputs: parts, axis }, None, expr.location);
+    let joined = Expr::new(expr.dtype, grid, Op::Concatenate { axis }, parts, expr.location);
     with_grid(joined, expr)
 }
 

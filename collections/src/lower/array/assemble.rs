@@ -10,9 +10,10 @@ use talatat_graph::{Edge, Kernel, KernelError, KernelResult, TaskContext, Value}
 use super::{Lowering, array, blocks, encode, layer, source_error};
 use crate::array::build::{Piece, touched};
 use crate::array::dtype::{DType, Element, with_dtype};
-use crate::array::expr::{Expr, ExprRef, StepRange};
+use crate::array::expr::{Expr, ExprRef};
 use crate::array::grid::{Axis, Dims, Grid};
 use crate::array::kernels::{Block, pool};
+use crate::array::range::StepRange;
 use crate::error::Result;
 
 pub(super) const SLICE: &str = "array.slice";

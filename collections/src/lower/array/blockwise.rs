@@ -8,7 +8,7 @@ use talatat_graph::{Edge, Kernel, KernelError, KernelResult, TaskContext, Value}
 
 use super::{Lowering, array, blocks, check_dtype, encode, layer, source_error};
 use crate::array::dtype::DType;
-use crate::array::expr::{Expr, ExprRef, program_text};
+use crate::array::expr::Expr;
 use crate::array::grid::{Dims, Grid};
 use crate::array::kernels::program::Compiled;
 use crate::array::kernels::{Arg, Block, Program};
@@ -71,7 +71,7 @@ impl Kernel for Blockwise {
 
     fn describe(&self) -> String {
         let kind = if self.program.program().inputs.is_empty() { "create" } else { "blockwise" };
-        format!("{kind} {}", program_text(self.program.program()))
+        format!("{kind} {}", self.program.program())
     }
 
     fn run(&self, task: TaskContext, inputs: &mut [Value]) -> KernelResult<Value> {
@@ -116,21 +116,16 @@ pub(super) fn input_block(program: &Program, number: usize, input: &Expr, place:
     input.grid.block_at(&at)
 }
 
-pub(super) fn lower(
-    lowering: &mut Lowering,
-    expr: &Expr,
-    program: &Arc<Program>,
-    inputs: &[ExprRef],
-) -> Result<Vec<Edge>> {
+pub(super) fn lower(lowering: &mut Lowering, expr: &Expr, program: &Arc<Program>) -> Result<Vec<Edge>> {
     let kernel = Blockwise { program: LazyProgram::new(program.clone()), grid: expr.grid.clone() };
-    let sources = inputs.iter().map(|input| blocks(lowering, input)).collect::<Result<SmallVec<[_; 4]>>>()?;
+    let sources = expr.inputs.iter().map(|input| blocks(lowering, input)).collect::<Result<SmallVec<[_; 4]>>>()?;
     let layer = lowering.graph.layer(layer(expr, kernel));
     let mut edges: SmallVec<[Edge; 4]> = SmallVec::new();
     let mut made = Vec::with_capacity(expr.grid.blocks());
     for block in 0..expr.grid.blocks() {
         let place = expr.grid.place(block);
         edges.clear();
-        for (number, input) in inputs.iter().enumerate() {
+        for (number, input) in expr.inputs.iter().enumerate() {
             edges.push(sources[number][input_block(program, number, input, &place)]);
         }
         made.push(lowering.graph.task(layer, block as u32, expr.block_bytes(&place), &edges)?.into());
@@ -175,14 +170,9 @@ impl Kernel for MapBlocks {
     }
 }
 
-pub(super) fn lower_map(
-    lowering: &mut Lowering,
-    expr: &Expr,
-    function: &BlockFunction,
-    inputs: &[ExprRef],
-) -> Result<Vec<Edge>> {
+pub(super) fn lower_map(lowering: &mut Lowering, expr: &Expr, function: &BlockFunction) -> Result<Vec<Edge>> {
     let kernel = MapBlocks { function: function.clone(), grid: expr.grid.clone(), dtype: expr.dtype };
-    let sources = inputs.iter().map(|input| blocks(lowering, input)).collect::<Result<Vec<_>>>()?;
+    let sources = expr.inputs.iter().map(|input| blocks(lowering, input)).collect::<Result<Vec<_>>>()?;
     // A user's function may take any time, however small its blocks.
     let layer = lowering.graph.layer(layer(expr, kernel).tiny(false));
     let mut made = Vec::with_capacity(expr.grid.blocks());

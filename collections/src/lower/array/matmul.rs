@@ -86,8 +86,7 @@ fn each_matrix<T>(
     Ok(())
 }
 
-pub(super) fn lower(lowering: &mut Lowering, expr: &Expr, inputs: &[ExprRef; 2]) -> Result<Vec<Edge>> {
-    let [left, right] = inputs;
+pub(super) fn lower(lowering: &mut Lowering, expr: &Expr, left: &ExprRef, right: &ExprRef) -> Result<Vec<Edge>> {
     let (left_blocks, right_blocks) = (blocks(lowering, left)?, blocks(lowering, right)?);
     let depth = left.grid.axes().last().map_or(0, |axis| axis.chunks());
     let layer = lowering.graph.layer(layer(expr, MatMul { dtype: expr.dtype }));

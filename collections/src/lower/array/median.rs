@@ -2,20 +2,20 @@
 
 use ndarray::{ArrayD, ArrayView1, Axis as NdAxis};
 use serde::{Deserialize, Serialize};
-use talatat_graph::{Edge, Kernel, KernelError, KernelResult, TaskContext, Value};
+use talatat_graph::{Edge, Kernel, KernelError, KernelResult, KeyBuilder, TaskContext, Value};
 
-use super::{Lowering, array, blocks, encode, layer, source_error};
+use super::{Lowering, Operation, array, blocks, encode, layer, source_error};
 use crate::array::dtype::{Element, with_dtype};
-use crate::array::expr::{Expr, ExprRef};
+use crate::array::expr::Expr;
 use crate::array::kernels::{Block, Scalar};
 use crate::error::Result;
 
 pub(super) const NAME: &str = "array.median";
 
 /// `array.median`: the medians of a block along an axis, which stays with length 1.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Median {
-    axis: usize,
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Median {
+    pub(crate) axis: usize,
 }
 
 impl Kernel for Median {
@@ -61,12 +61,23 @@ fn median<T: Element>(lane: &ArrayView1<'_, T>, values: &mut Vec<T>) -> f64 {
     }
 }
 
-pub(super) fn lower(lowering: &mut Lowering, expr: &Expr, input: &ExprRef, axis: usize) -> Result<Vec<Edge>> {
-    let sources = blocks(lowering, input)?;
-    let layer = lowering.graph.layer(layer(expr, Median { axis }));
-    let tasks = sources.iter().enumerate().map(|(block, source)| {
-        let bytes = expr.block_bytes(&expr.grid.place(block));
-        Ok(lowering.graph.task(layer, block as u32, bytes, &[*source])?.into())
-    });
-    tasks.collect()
+impl Operation for Median {
+    fn name(&self) -> &'static str {
+        "median"
+    }
+
+    fn parameters(&self, key: KeyBuilder) -> KeyBuilder {
+        key.value(&self.axis)
+    }
+
+    fn lower(&self, lowering: &mut Lowering, expr: &Expr) -> Result<Vec<Edge>> {
+        let Some(input) = expr.inputs.first() else { return Ok(Vec::new()) };
+        let sources = blocks(lowering, input)?;
+        let layer = lowering.graph.layer(layer(expr, self.clone()));
+        let tasks = sources.iter().enumerate().map(|(block, source)| {
+            let bytes = expr.block_bytes(&expr.grid.place(block));
+            Ok(lowering.graph.task(layer, block as u32, bytes, &[*source])?.into())
+        });
+        tasks.collect()
+    }
 }

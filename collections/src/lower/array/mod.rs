@@ -5,6 +5,7 @@ mod blockwise;
 mod gather;
 mod matmul;
 mod median;
+mod operation;
 mod reduce;
 mod roots;
 mod source;
@@ -16,6 +17,8 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use talatat_graph::{Block as GraphBlock, Brief, Edge, Kernel, KernelError, KernelResult, Key, Layer, Registry, Value};
 
+pub(crate) use median::Median;
+pub(crate) use operation::Operation;
 pub(crate) use roots::Roots;
 
 use super::Lowering;
@@ -104,7 +107,7 @@ fn lower_all(lowering: &mut Lowering, roots: &[ExprRef]) -> Result<()> {
     let mut order = Vec::new();
     let mut readers: HashMap<Key, Readers> = HashMap::new();
     Expr::visit(roots, &mut |expr| {
-        for input in expr.op.inputs() {
+        for input in &expr.inputs {
             let readers = readers.entry(input.key).or_default();
             match expr.op {
                 Op::Reduce { .. } => readers.reductions += 1,
@@ -139,7 +142,7 @@ impl Readers {
     /// in several if it is cheap.
     fn compute(&self, op: &Op) -> bool {
         match op {
-            Op::Blockwise { program, .. } => !self.others && (self.reductions == 1 || is_cheap(program)),
+            Op::Blockwise(program) => !self.others && (self.reductions == 1 || is_cheap(program)),
             _ => false,
         }
     }
@@ -155,23 +158,24 @@ fn lower_one(lowering: &mut Lowering, expr: &Expr) -> Result<Vec<Edge>> {
     if let Some(reason) = expr.grid.excess() {
         return Err(Error::invalid_at(expr.op.name(), reason, expr.location));
     }
-    match &expr.op {
-        Op::Blockwise { program, inputs } => blockwise::lower(lowering, expr, program, inputs),
-        Op::MapBlocks { function, inputs } => blockwise::lower_map(lowering, expr, function, inputs),
-        Op::Reduce { op, axes, keepdims, input } => reduce::lower(lowering, expr, *op, axes, *keepdims, input),
-        Op::Slice { input, ranges } => assemble::lower_slice(lowering, expr, input, ranges),
-        Op::Rechunk { input } => assemble::lower_rechunk(lowering, expr, input),
-        Op::Reshape { input } => assemble::lower_reshape(lowering, expr, input),
-        Op::Concatenate { inputs, axis } => assemble::lower_concatenate(lowering, expr, inputs, *axis),
-        Op::Gather { input, axis, runs } => gather::lower_gather(lowering, expr, input, *axis, runs),
-        Op::Strided { input, offset, steps } => gather::lower_strided(lowering, expr, input, offset, steps),
-        Op::Median { input, axis } => median::lower(lowering, expr, input, *axis),
-        Op::MatMul { inputs } => matmul::lower(lowering, expr, inputs),
-        Op::Memory { array } => source::lower_memory(lowering, expr, array),
-        Op::Persisted { blocks } => source::lower_persisted(lowering, expr, blocks),
-        Op::Write { input, output } => write::lower_write(lowering, expr, input, output),
-        Op::Foreign { blocks } => blocks.lower(lowering),
-        Op::Npy { object, header, ranges } => source::lower_npy(lowering, expr, object, header, ranges),
+    match (&expr.op, expr.inputs.as_slice()) {
+        (Op::Blockwise(program), _) => blockwise::lower(lowering, expr, program),
+        (Op::MapBlocks(function), _) => blockwise::lower_map(lowering, expr, function),
+        (Op::Reduce { op, axes, keepdims }, [input]) => reduce::lower(lowering, expr, *op, axes, *keepdims, input),
+        (Op::Slice(ranges), [input]) => assemble::lower_slice(lowering, expr, input, ranges),
+        (Op::Rechunk, [input]) => assemble::lower_rechunk(lowering, expr, input),
+        (Op::Reshape, [input]) => assemble::lower_reshape(lowering, expr, input),
+        (Op::Concatenate { axis }, inputs) => assemble::lower_concatenate(lowering, expr, inputs, *axis),
+        (Op::Gather { axis, runs }, [input]) => gather::lower_gather(lowering, expr, input, *axis, runs),
+        (Op::Strided { offset, steps }, [input]) => gather::lower_strided(lowering, expr, input, offset, steps),
+        (Op::MatMul, [left, right]) => matmul::lower(lowering, expr, left, right),
+        (Op::Write(output), [input]) => write::lower_write(lowering, expr, input, output),
+        (Op::Custom(operation), _) => operation.lower(lowering, expr),
+        (Op::Memory(array), _) => source::lower_memory(lowering, expr, array),
+        (Op::Persisted(blocks), _) => source::lower_persisted(lowering, expr, blocks),
+        (Op::Npy { object, header, ranges }, _) => source::lower_npy(lowering, expr, object, header, ranges),
+        (Op::Foreign(blocks), _) => blocks.lower(lowering),
+        (op, inputs) => Err(talatat_graph::Error::InvalidGraph(format!("{} has {} inputs", op.name(), inputs.len())))?,
     }
 }
 

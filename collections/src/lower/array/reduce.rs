@@ -12,7 +12,7 @@ use talatat_graph::{Edge, Kernel, KernelError, KernelResult, Layer, TaskContext,
 use super::blockwise::{LazyProgram, input_block};
 use super::{Lowering, State, TINY, array, blocks, encode, source_error};
 use crate::array::dtype::DType;
-use crate::array::expr::{Expr, ExprRef, Op, program_text};
+use crate::array::expr::{Expr, ExprRef, Op};
 use crate::array::grid::{Dims, Grid};
 use crate::array::kernels::program::{Builder, Input};
 use crate::array::kernels::reduce::{Accumulator, LaneValues, ReduceOp, Reduced, reduce};
@@ -45,7 +45,7 @@ impl Kernel for Partial {
 
     fn describe(&self) -> String {
         let program = self.program.program();
-        let text = program_text(program);
+        let text = program.to_string();
         if text == "x0" { format!("{} of blocks", self.op) } else { format!("{} of {text}", self.op) }
     }
 
@@ -157,8 +157,8 @@ pub(super) fn lower(
 ) -> Result<Vec<Edge>> {
     // A blockwise input that has not been lowered is computed on the way.
     let fused = match &input.op {
-        Op::Blockwise { program, inputs } if lowering.seen(input.key).is_none() => {
-            Some((program.clone(), inputs.as_slice()))
+        Op::Blockwise(program) if lowering.seen(input.key).is_none() => {
+            Some((program.clone(), input.inputs.as_slice()))
         }
         _ => None,
     };

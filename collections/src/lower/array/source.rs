@@ -7,9 +7,10 @@ use talatat_graph::{Edge, Kernel, KernelError, KernelResult, TaskContext, Value}
 
 use super::{Lowering, TINY, array, encode, layer, source_error};
 use crate::array::dtype::{DType, with_dtype};
-use crate::array::expr::{Expr, StepRange};
+use crate::array::expr::Expr;
 use crate::array::grid::Grid;
 use crate::array::kernels::Block;
+use crate::array::range::StepRange;
 use crate::error::Result;
 use crate::storage::ObjectRef;
 use crate::storage::npy::{NpyHeader, read_steps};

@@ -10,7 +10,7 @@ use super::header::NpyHeader;
 use super::runs::Runs;
 use super::write::write_elements;
 use crate::array::dtype::{DType, Element};
-use crate::array::expr::StepRange;
+use crate::array::range::StepRange;
 use crate::storage::error::{Result, Source, StorageError};
 use crate::storage::location::Location;
 use crate::storage::unfinished::{Guard, UnfinishedFile, UnfinishedUpload};

@@ -14,7 +14,7 @@ use ndarray::{ArrayD, Axis, IxDyn};
 use super::header::{NpyHeader, open};
 use super::runs::{Joined, Part, Piece, Runs, bad_region, steps_of};
 use crate::array::dtype::{Element, with_dtype};
-use crate::array::expr::StepRange;
+use crate::array::range::StepRange;
 use crate::storage::error::{Result, StorageError};
 use crate::storage::read::ObjectRef;
 

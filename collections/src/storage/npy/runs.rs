@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::header::{NpyHeader, fits};
-use crate::array::expr::StepRange;
+use crate::array::range::StepRange;
 use crate::storage::error::{Result, StorageError};
 
 /// The byte ranges that hold a region, in ascending order; ranges less than or exactly `gap` bytes apart are joined.
