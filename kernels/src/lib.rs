@@ -8,6 +8,7 @@
 //! - [`program`]: chains of elementwise operations as one pass over cache-sized tiles.
 //! - [`reduce`](mod@reduce): exact reductions, and programs that end in one.
 //! - [`math`]: elementary functions over slices, vectorised by the compiler.
+//! - [`select`]: elements chosen by masks and indices, and put in the place of others.
 //! - [`loops`]: the few loops behind them, compiled for several instruction sets.
 
 pub mod block;
@@ -22,6 +23,7 @@ pub mod pool;
 pub mod program;
 pub mod reduce;
 mod scalar;
+pub mod select;
 
 pub use block::Block;
 pub use error::KernelError;

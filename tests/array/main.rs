@@ -5,6 +5,7 @@ mod bad_input;
 mod common;
 mod fixtures;
 mod graphs;
+mod indices;
 mod npy;
 mod oracle;
 mod properties;

@@ -1,9 +1,9 @@
 //! NumPy's answers (`tests/fixtures/shapes.json`) for creations by index and for what moves elements, every case through the API, in
 //! several chunkings and on every executor.
 
-mod graphs;
-mod operations;
-mod properties;
+pub mod graphs;
+pub mod operations;
+pub mod properties;
 
 use serde_json::Value as Json;
 use talatat::Error;
@@ -16,7 +16,12 @@ const CHUNKINGS: usize = 4;
 
 #[test]
 fn all_cases_are_numpys() {
-    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/shapes.json"));
+    check_cases("shapes.json", operations::call);
+}
+
+/// Runs the cases of a file; `call` makes the arrays of a case, whose inputs are cut in one of several ways.
+pub fn check_cases(file: &str, call: fn(&Json, usize) -> operations::Call) {
+    let text = std::fs::read_to_string(format!("{}/tests/fixtures/{file}", env!("CARGO_MANIFEST_DIR")));
     let cases: Vec<Json> = serde_json::from_str(&text.expect("the file is there")).expect("JSON");
     let (mut same, mut failures) = (0, Vec::new());
     for (number, case) in cases.iter().enumerate() {
@@ -24,7 +29,7 @@ fn all_cases_are_numpys() {
         for chunking in 0..CHUNKINGS {
             // The plain session, and by turns each of the others.
             for session in [0, 1 + (number * CHUNKINGS + chunking) % (SESSIONS.len() - 1)] {
-                if let Err(reason) = judge(case, chunking, session) {
+                if let Err(reason) = judge(case, call(case, chunking), session) {
                     wrong.get_or_insert(format!("chunking {chunking}, {}: {reason}", SESSIONS[session].name));
                 }
             }
@@ -43,8 +48,8 @@ fn all_cases_are_numpys() {
 }
 
 /// Whether the outcome is the expected one. What cannot work must be refused by the call, not when it is computed.
-fn judge(case: &Json, chunking: usize, session: usize) -> Result<(), String> {
-    let lazy = match (case["expect"].get("error"), operations::call(case, chunking)) {
+fn judge(case: &Json, made: operations::Call, session: usize) -> Result<(), String> {
+    let lazy = match (case["expect"].get("error"), made) {
         (Some(_), Err(Error::Invalid(_))) => return Ok(()),
         (Some(error), Err(other)) => return Err(format!("{error} is right, got another kind: {other}")),
         (Some(error), Ok(_)) => return Err(format!("{error} is right, but it was not refused")),

@@ -4,13 +4,13 @@
 use std::panic::Location;
 use std::sync::Arc;
 
-use ndarray::{ArcArray, Dimension};
+use ndarray::{ArcArray, Dimension, IxDyn};
 use talatat_graph::{Key, KeyBuilder};
 
 use super::build::{blockwise, invalid};
 use super::chunks::Chunks;
 use super::dtype::{DType, Element, with_dtype};
-use super::expr::{Expr, Op};
+use super::expr::{Expr, ExprRef, Op};
 use super::grid::Grid;
 use super::handle::Array;
 use super::kernels::program::{BinaryOp, Builder, Distribution, Reg};
@@ -228,10 +228,14 @@ pub fn from_ndarray<T: Element, D: Dimension>(
     let array: ArcArray<T, D> = array.into();
     let array = array.into_dyn();
     let grid = chunks.into().grid("from_ndarray", array.shape(), T::DTYPE.size())?;
+    Ok(Array::from_expr(in_memory(array, grid, at)))
+}
+
+/// An array in memory, cut as a grid of its shape says.
+pub(super) fn in_memory<T: Element>(array: ArcArray<T, IxDyn>, grid: Grid, at: At) -> ExprRef {
     let block = Block::from_shared(array);
     let content = content_key(&block);
-    let op = Op::Memory(Arc::new(block));
-    Ok(Array::from_expr(Expr::source(T::DTYPE, grid, op, content, at)))
+    Expr::source(T::DTYPE, grid, Op::Memory(Arc::new(block)), content, at)
 }
 
 /// A hash of an array's type, shape and elements, at memory speed.

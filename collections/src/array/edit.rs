@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 
 type At = &'static Location<'static>;
 
-/// Indices of an axis, for [`Array::insert`] and [`Array::delete`]: one, several, a range, or a mask. Negative ones count from the
+/// Indices of an axis, for [`Array::take`], [`Array::insert`] and [`Array::delete`]: one, several, a range, or a mask. Negative ones count from the
 /// end.
 ///
 /// ```
@@ -80,7 +80,7 @@ impl From<Slice> for Places {
 
 impl Places {
     /// The indices of an axis, from the front; `beyond` allows the one after the last.
-    fn indices(&self, operation: &str, length: usize, beyond: bool, at: At) -> Result<Vec<usize>> {
+    pub(super) fn indices(&self, operation: &str, length: usize, beyond: bool, at: At) -> Result<Vec<usize>> {
         let most = length + usize::from(beyond);
         let one = |&index: &isize| {
             let number = if index < 0 { index.saturating_add_unsigned(length) } else { index };

@@ -4,6 +4,7 @@
 //! handle (Array<T>) -> build -> expr -> rewrite/ -> (crate::lower) -> kernels/
 //! create create_index create_space elementwise reduce slice shape arrange repeat pad join split edit triangle window linalg
 //! map_blocks io: a file per family of operations
+//! index/: elements by their indices, masks, assignment
 //! gather: how elements get to other places of an axis
 //! grid chunks dtype: what an array is known by before it is computed
 //! ```
@@ -20,6 +21,7 @@ pub(crate) mod expr;
 pub(crate) mod gather;
 pub(crate) mod grid;
 mod handle;
+mod index;
 mod io;
 mod join;
 mod linalg;
@@ -47,6 +49,7 @@ pub use create_space::{
 pub use edit::Places;
 pub use elementwise::{Operand, where_};
 pub use handle::{Array, Item};
+pub use index::Index;
 pub use io::{NpyTarget, NpyWrite, open_npy};
 pub use join::{Nested, block, broadcast_arrays, dstack, hstack, vstack};
 pub use map_blocks::{BlockInfo, map_blocks};

@@ -6,6 +6,7 @@ use ndarray::SliceInfoElem;
 
 use super::build::{known_shape, slice, view};
 use super::dtype::Element;
+use super::expr::Expr;
 use super::grid::Axis;
 use super::handle::Array;
 use super::range::StepRange;
@@ -33,49 +34,7 @@ impl<T: Element> Array<T> {
     pub fn slice(&self, info: impl AsRef<[SliceInfoElem]>) -> Result<Array<T>> {
         let at = Location::caller();
         let expr = self.expr()?;
-        let mut ranges = Vec::with_capacity(expr.ndim());
-        // Which axis of the cut array each axis of the result is.
-        let mut axes: Vec<Option<usize>> = Vec::new();
-        let wrong = |reason: String| Error::invalid_at("slice", reason, at);
-        for elem in info.as_ref() {
-            if matches!(elem, SliceInfoElem::NewAxis) {
-                axes.push(None);
-                continue;
-            }
-            let number = ranges.len();
-            let axis = expr
-                .grid
-                .axes()
-                .get(number)
-                .ok_or_else(|| wrong(format!("more indices than the {} axes of the array", expr.ndim())))?;
-            match *elem {
-                SliceInfoElem::Index(index) => {
-                    let length = known(axis, number).map_err(&wrong)?;
-                    let start = if index < 0 { index + length as isize } else { index };
-                    let start = usize::try_from(start).ok().filter(|&start| start < length).ok_or_else(|| {
-                        wrong(format!("index {index} is out of range for axis {number} of length {length}"))
-                    })?;
-                    ranges.push(StepRange { start, step: 1, length: 1 });
-                }
-                SliceInfoElem::Slice { start: 0, end: None, step: 1 } => {
-                    ranges.push(StepRange::all(axis.length().unwrap_or(0)));
-                    axes.push(Some(number));
-                }
-                SliceInfoElem::Slice { start, end, step } => {
-                    let length = known(axis, number).map_err(&wrong)?;
-                    if step == 0 {
-                        return Err(wrong("a step of 0: give another one".into()));
-                    }
-                    ranges.push(step_range(start, end, step, length));
-                    axes.push(Some(number));
-                }
-                SliceInfoElem::NewAxis => {}
-            }
-        }
-        for number in ranges.len()..expr.ndim() {
-            ranges.push(StepRange::all(expr.grid.axes()[number].length().unwrap_or(0)));
-            axes.push(Some(number));
-        }
+        let (ranges, axes) = parse("slice", expr, info.as_ref(), at)?;
         let part = slice(expr, ranges, at);
         if axes.iter().copied().eq((0..part.ndim()).map(Some)) {
             return Ok(Array::from_expr(part));
@@ -114,6 +73,59 @@ impl<T: Element> Array<T> {
         let ranges = ranges.iter().map(range).collect();
         Ok(Array::from_expr(slice(expr, ranges, at)))
     }
+}
+
+/// What a slice takes of each axis, and which axis of the array each axis of the result is, if it is one.
+pub(super) fn parse(
+    operation: &str,
+    expr: &Expr,
+    info: &[SliceInfoElem],
+    at: &'static Location<'static>,
+) -> Result<(Vec<StepRange>, Vec<Option<usize>>)> {
+    let mut ranges = Vec::with_capacity(expr.ndim());
+    // Which axis of the cut array each axis of the result is.
+    let mut axes: Vec<Option<usize>> = Vec::new();
+    let wrong = |reason: String| Error::invalid_at(operation, reason, at);
+    for elem in info {
+        if matches!(elem, SliceInfoElem::NewAxis) {
+            axes.push(None);
+            continue;
+        }
+        let number = ranges.len();
+        let axis = expr
+            .grid
+            .axes()
+            .get(number)
+            .ok_or_else(|| wrong(format!("more indices than the {} axes of the array", expr.ndim())))?;
+        match *elem {
+            SliceInfoElem::Index(index) => {
+                let length = known(axis, number).map_err(&wrong)?;
+                let start = if index < 0 { index + length as isize } else { index };
+                let start = usize::try_from(start).ok().filter(|&start| start < length).ok_or_else(|| {
+                    wrong(format!("index {index} is out of range for axis {number} of length {length}"))
+                })?;
+                ranges.push(StepRange { start, step: 1, length: 1 });
+            }
+            SliceInfoElem::Slice { start: 0, end: None, step: 1 } => {
+                ranges.push(StepRange::all(axis.length().unwrap_or(0)));
+                axes.push(Some(number));
+            }
+            SliceInfoElem::Slice { start, end, step } => {
+                let length = known(axis, number).map_err(&wrong)?;
+                if step == 0 {
+                    return Err(wrong("a step of 0: give another one".into()));
+                }
+                ranges.push(step_range(start, end, step, length));
+                axes.push(Some(number));
+            }
+            SliceInfoElem::NewAxis => {}
+        }
+    }
+    for number in ranges.len()..expr.ndim() {
+        ranges.push(StepRange::all(expr.grid.axes()[number].length().unwrap_or(0)));
+        axes.push(Some(number));
+    }
+    Ok((ranges, axes))
 }
 
 fn known(axis: &Axis, number: usize) -> std::result::Result<usize, String> {

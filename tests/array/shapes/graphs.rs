@@ -6,23 +6,23 @@ use talatat::{ExecutorChoice, Session};
 
 use crate::common::builder;
 
-fn session() -> Session {
+pub fn session() -> Session {
     builder().executor(ExecutorChoice::Synchronous).build().unwrap()
 }
 
 /// 1000 elements in 100 blocks that are there.
-fn line() -> Array<i64> {
+pub fn line() -> Array<i64> {
     arange::<i64>(0, 1000, 1).unwrap().rechunk(10).unwrap().persist_on(&session()).unwrap()
 }
 
 /// 60 x 60 elements in 100 blocks that are there.
-fn plane() -> Array<f64> {
+pub fn plane() -> Array<f64> {
     zeros::<f64>([60, 60]).rechunk(6).unwrap().persist_on(&session()).unwrap()
 }
 
 /// How many tasks an array takes beyond those of its source.
 #[track_caller]
-fn tasks<T: talatat::array::Element>(array: &Array<T>, sources: usize) -> usize {
+pub fn tasks<T: talatat::array::Element>(array: &Array<T>, sources: usize) -> usize {
     session().graph(array).unwrap().len() - sources
 }
 

@@ -11,7 +11,7 @@ use talatat::array::{
 use crate::fixtures::answer::Lazy;
 use crate::fixtures::operations::{element, input, integer, with_type};
 
-type Call = Result<Vec<Box<dyn Lazy>>>;
+pub type Call = Result<Vec<Box<dyn Lazy>>>;
 
 pub fn call(case: &Json, chunking: usize) -> Call {
     let op = case["op"].as_str().expect("an operation");
@@ -28,11 +28,11 @@ pub fn call(case: &Json, chunking: usize) -> Call {
     })
 }
 
-fn one<T: Element>(array: Array<T>) -> Call {
+pub fn one<T: Element>(array: Array<T>) -> Call {
     Ok(vec![Box::new(array)])
 }
 
-fn list<T: Element>(arrays: Vec<Array<T>>) -> Call {
+pub fn list<T: Element>(arrays: Vec<Array<T>>) -> Call {
     Ok(arrays.into_iter().map(|array| Box::new(array) as Box<dyn Lazy>).collect())
 }
 
@@ -44,11 +44,11 @@ fn sizes(json: &Json) -> Vec<usize> {
     json.as_array().expect("sizes").iter().map(size).collect()
 }
 
-fn integers(json: &Json) -> Vec<isize> {
+pub fn integers(json: &Json) -> Vec<isize> {
     json.as_array().expect("integers").iter().map(integer).collect()
 }
 
-fn axes(json: &Json) -> Axes {
+pub fn axes(json: &Json) -> Axes {
     match json {
         Json::Null => axis(..),
         Json::Array(_) => integers(json).into(),
@@ -109,7 +109,7 @@ fn nested<T: Element>(structure: &Json, arrays: &[Array<T>]) -> Nested<T> {
     }
 }
 
-fn places(json: &Json) -> Places {
+pub fn places(json: &Json) -> Places {
     if let Some(range) = json.get("slice") {
         let range = integers(range);
         return Slice::new(range[0], Some(range[1]), range[2]).into();

@@ -15,7 +15,7 @@ fn lengths(length: usize) -> impl Strategy<Value = Vec<usize>> {
 }
 
 /// An array of up to three axes, whose elements are all different, and how it is cut.
-fn array() -> impl Strategy<Value = (ArrayD<i64>, Array<i64>)> {
+pub fn array() -> impl Strategy<Value = (ArrayD<i64>, Array<i64>)> {
     prop::collection::vec(prop_oneof![1 => Just(0_usize), 1 => Just(1_usize), 6 => 2_usize..8], 1..4).prop_flat_map(
         |shape| {
             let cuts: Vec<_> = shape.iter().map(|&length| lengths(length)).collect();

@@ -8,6 +8,7 @@ mod median;
 mod operation;
 mod reduce;
 mod roots;
+mod select;
 mod source;
 mod write;
 
@@ -20,6 +21,7 @@ use talatat_graph::{Block as GraphBlock, Brief, Edge, Kernel, KernelError, Kerne
 pub(crate) use median::Median;
 pub(crate) use operation::Operation;
 pub(crate) use roots::Roots;
+pub(crate) use select::{Assign, Compress, Nonzero, Pick};
 
 use super::Lowering;
 use crate::array::dtype::DType;
@@ -51,6 +53,10 @@ pub(crate) fn register(registry: Registry) -> Registry {
         .kernel::<gather::Strided>(gather::STRIDED)
         .kernel::<median::Median>(median::NAME)
         .kernel::<matmul::MatMul>(matmul::NAME)
+        .kernel::<select::Compress>(select::COMPRESS)
+        .kernel::<select::Nonzero>(select::NONZERO)
+        .kernel::<select::Pick>(select::PICK)
+        .kernel::<select::Assign>(select::ASSIGN)
         .kernel::<source::Npy>(source::NPY)
         .block(write::WRITTEN, write::decode_written)
         .kernel::<write::Write>(write::WRITE)
