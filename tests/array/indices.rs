@@ -52,13 +52,13 @@ fn of_type<T: Element + Promote<T, Output = T>>(case: &Json, x: &Array<T>, input
         "argwhere" => one(x.argwhere()?),
         "assign" => {
             let shape = x.shape()?;
-            one(x.assign(slices(&shape, &args["slices"])?, &values(1))?)
+            one(x.assign(slices(&shape, &args["slices"])?, values(1))?)
         }
         "assign_at" => {
             let axis = args["axis"].as_i64().expect("an axis") as isize;
-            one(x.assign_at(places(&args["at"]), axis, &values(1))?)
+            one(x.assign_at(places(&args["at"]), axis, values(1))?)
         }
-        "assign_where" => one(x.assign_where(&mask(), &values(2))?),
+        "assign_where" => one(x.assign_where(&mask(), values(2))?),
         other => panic!("{other} is no operation"),
     }
 }
