@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! handle (Array<T>) -> build -> expr -> rewrite/ -> (crate::lower) -> kernels/
-//! create create_index create_space elementwise reduce slice shape arrange repeat pad join split edit triangle window linalg
+//! create create_index create_space elementwise ufuncs close select reduce slice shape arrange repeat pad join split edit triangle window linalg
 //! map_blocks io: a file per family of operations
 //! gather: how elements get to other places of an axis
 //! grid chunks dtype: what an array is known by before it is computed
@@ -11,6 +11,7 @@
 mod arrange;
 pub(crate) mod build;
 mod chunks;
+mod close;
 mod create;
 mod create_index;
 mod create_space;
@@ -29,16 +30,19 @@ pub(crate) mod range;
 mod reduce;
 mod repeat;
 pub(crate) mod rewrite;
+mod select;
 mod shape;
 mod slice;
 mod split;
 mod triangle;
+mod ufuncs;
 #[cfg(test)]
 mod unknown;
 mod window;
 
 pub use arrange::Shifts;
 pub use chunks::{AxisChunks, Chunks, IntoAxisChunks};
+pub use close::Tolerance;
 pub use create::{arange, eye, from_ndarray, full, integers, linspace, linspace_open, normal, ones, uniform, zeros};
 pub use create_index::{Indexing, fromfunction, indices, indices_sparse, meshgrid, meshgrid_sparse};
 pub use create_space::{
@@ -54,6 +58,7 @@ pub use pad::{PadMode, Reflection, Sides};
 pub use reduce::{Axes, axis};
 pub use repeat::Repeats;
 pub use rewrite::{RULES, Rule};
+pub use select::{Piece, piecewise, select};
 pub use shape::{concatenate, stack};
 pub use split::Pieces;
 pub use talatat_kernels as kernels;

@@ -110,7 +110,7 @@ impl Builder {
         match op {
             Floor | Ceil | Trunc | Rint if !dtype.is_float() => Ok(x),
             Abs | Square if dtype == DType::Bool => Ok(x),
-            IsNan | IsInf if !dtype.is_float() => self.constant(false),
+            IsNan | IsInf | IsPosInf | IsNegInf if !dtype.is_float() => self.constant(false),
             IsFinite if !dtype.is_float() => self.constant(true),
             BitNot if dtype == DType::Bool => self.push(Instr::Unary { op: Not, x }),
             _ => {
@@ -143,6 +143,7 @@ impl Builder {
             (Mul | Minimum | Fmin | BitAnd, _) => (And, common),
             (BitXor, _) => (Xor, common),
             (Eq | Ne | Lt | Le | Gt | Ge, _) => (op, common),
+            (Gcd | Lcm, _) => (op, common),
             // NumPy computes the rest in int8.
             _ => (op, DType::I8),
         };
