@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! handle (Array<T>) -> build -> expr -> rewrite/ -> (crate::lower) -> kernels/
-//! create create_index create_space elementwise ufuncs close select reduce slice shape arrange repeat pad join split edit triangle window linalg
-//! map_blocks io: a file per family of operations
+//! create create_index create_space elementwise ufuncs close select find reduce slice shape arrange repeat pad join split
+//! edit triangle window linalg map_blocks io: a file per family of operations
 //! gather: how elements get to other places of an axis
 //! grid chunks dtype: what an array is known by before it is computed
 //! ```
@@ -18,6 +18,7 @@ mod create_space;
 mod edit;
 mod elementwise;
 pub(crate) mod expr;
+mod find;
 pub(crate) mod gather;
 pub(crate) mod grid;
 mod handle;

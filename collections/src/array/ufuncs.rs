@@ -29,6 +29,7 @@ unary_methods! {
     fix, Trunc, T, "Rounds towards zero, as [`trunc`](Array::trunc); integers stay.", "-1.5_f64" => "y == -1.0";
     spacing, Spacing, T::Float, "The distance to the next number away from 0, with the sign of the element (positive at -0.0).", "1.0_f64" => "y == f64::EPSILON";
     i0, I0, T::Float, "The modified Bessel function of the first kind and order 0.", "0.0_f64" => "y == 1.0";
+    absolute, Abs, T, "Absolute value, as [`abs`](Array::abs).", "-3_i32" => "y == 3";
     isposinf, IsPosInf, bool, "Whether an element is infinity.", "f64::INFINITY" => "y";
     isneginf, IsNegInf, bool, "Whether an element is minus infinity.", "f64::INFINITY" => "!y";
     signbit, SignBit, bool, "Whether the sign bit is set: below 0, and at -0.0.", "-0.0_f64" => "y";
@@ -253,6 +254,68 @@ impl<T: Element> Array<T> {
             let ratio = builder.binary(BinaryOp::Div, sine, angle)?;
             builder.select(is_zero, one, ratio)
         }))
+    }
+
+    /// The real parts: all that these numbers have.
+    ///
+    /// ```
+    /// use talatat::prelude::*;
+    /// assert_eq!(talatat::array::full([2], -2.0_f64).real().compute()?[[0]], -2.0);
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    pub fn real(&self) -> Array<T> {
+        self.clone()
+    }
+
+    /// The imaginary parts: 0.
+    ///
+    /// ```
+    /// use talatat::prelude::*;
+    /// assert_eq!(talatat::array::full([2], -2.0_f64).imag().compute()?[[0]], 0.0);
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn imag(&self) -> Array<T> {
+        Array::from_result(composed("imag", self, Location::caller(), |builder, _| {
+            builder.constant(Scalar::from(false).cast(T::DTYPE))
+        }))
+    }
+
+    /// The complex conjugates, which real numbers are of themselves.
+    ///
+    /// ```
+    /// use talatat::prelude::*;
+    /// assert_eq!(talatat::array::full([2], -2.0_f64).conj().compute()?[[0]], -2.0);
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    pub fn conj(&self) -> Array<T> {
+        self.clone()
+    }
+
+    /// Whether the imaginary part is 0, which it is.
+    ///
+    /// ```
+    /// use talatat::prelude::*;
+    /// assert!(talatat::array::full([2], -2.0_f64).isreal().compute()?[[0]]);
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn isreal(&self) -> Array<bool> {
+        let build = |builder: &mut Builder, _| builder.constant(true);
+        Array::from_result(composed("isreal", self, Location::caller(), build))
+    }
+
+    /// Whether the imaginary part is not 0: false.
+    ///
+    /// ```
+    /// use talatat::prelude::*;
+    /// assert!(!talatat::array::full([2], -2.0_f64).iscomplex().compute()?[[0]]);
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn iscomplex(&self) -> Array<bool> {
+        let build = |builder: &mut Builder, _| builder.constant(false);
+        Array::from_result(composed("iscomplex", self, Location::caller(), build))
     }
 
     /// The angle of a real number in the complex plane, in radians: 0 for positive ones, pi for negative ones and -0.0.
