@@ -20,6 +20,8 @@ pub trait Number: Element {
     fn floor_div(self, other: Self) -> Self;
     /// Remainder with the sign of the divisor; `x % 0` is 0 for integers.
     fn modulo(self, other: Self) -> Self;
+    /// Remainder with the sign of the dividend, as in C; of an integer by 0, 0.
+    fn fmod(self, other: Self) -> Self;
     /// Power. Integers by squaring, wrapping; a negative exponent of an integer gives the
     /// truncated value: 1 for 1, ±1 for -1, else 0 (NumPy refuses).
     fn power(self, exponent: Self) -> Self;
@@ -56,6 +58,10 @@ pub trait Integer: Number {
     fn bit_not(self) -> Self;
     /// Left shift; 0 if the count is negative or not less than the number of bits, as in NumPy.
     fn shift_left(self, count: Self) -> Self;
+    /// The greatest common divisor; 0 of two zeros.
+    fn gcd(self, other: Self) -> Self;
+    /// The least common multiple; 0 if one is 0; wraps.
+    fn lcm(self, other: Self) -> Self;
     /// Right shift, keeping the sign; all sign bits if the count is negative or not less than
     /// the number of bits, as in NumPy.
     fn shift_right(self, count: Self) -> Self;
@@ -96,6 +102,10 @@ macro_rules! implement_integer {
                 } else {
                     rest
                 }
+            }
+            #[inline(always)]
+            fn fmod(self, other: Self) -> Self {
+                if other == 0 { 0 } else { self.wrapping_rem(other) }
             }
             #[inline(always)]
             fn power(self, exponent: Self) -> Self {
@@ -151,6 +161,22 @@ macro_rules! implement_integer {
                 }
             }
             #[inline(always)]
+            fn gcd(self, other: Self) -> Self {
+                let (mut a, mut b) = (Number::abs(self) as $unsigned, Number::abs(other) as $unsigned);
+                while b != 0 {
+                    (a, b) = (b, a % b);
+                }
+                a as $t
+            }
+            #[inline(always)]
+            fn lcm(self, other: Self) -> Self {
+                let gcd = Integer::gcd(self, other) as $unsigned;
+                if gcd == 0 {
+                    return 0;
+                }
+                (Number::abs(self) as $unsigned / gcd).wrapping_mul(Number::abs(other) as $unsigned) as $t
+            }
+            #[inline(always)]
             fn shift_right(self, count: Self) -> Self {
                 if (count as $unsigned) < <$t>::BITS as $unsigned {
                     self.wrapping_shr(count as u32)
@@ -183,10 +209,28 @@ pub trait Float: Number + num_traits::Float {
     fn reciprocal(self) -> Self;
     /// To the nearest integer, halves to the even one.
     fn rint(self) -> Self;
+    /// Degrees from radians.
+    fn degrees(self) -> Self;
+    /// Radians from degrees.
+    fn radians(self) -> Self;
+    /// The distance to the next number away from 0, with the sign of `self` (that of -0.0 is positive); NaN of infinity.
+    fn spacing(self) -> Self;
+    /// The next number towards `other`.
+    fn next_after(self, other: Self) -> Self;
+    /// What is behind the point, with the sign of `self`; 0 of infinity.
+    fn fraction(self) -> Self;
+    /// `m` of `m 2^e` with `m` from 1/2 to 1; 0, infinity and NaN stay.
+    fn mantissa(self) -> Self;
+    /// `e` of `m 2^e` with `m` from 1/2 to 1; 0 for 0, infinity and NaN.
+    fn exponent(self) -> i32;
+    /// `self * 2^exponent` for an integral exponent, rounded once.
+    fn load_exponent(self, exponent: Self) -> Self;
+    /// 0 below 0, `at_zero` at 0, 1 above; NaN stays.
+    fn heaviside(self, at_zero: Self) -> Self;
 }
 
 macro_rules! implement_float {
-    ($($t:ty),*) => {$(
+    ($($t:ty, $bits:ty, $steep:literal;)*) => {$(
         impl Number for $t {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -223,6 +267,8 @@ macro_rules! implement_float {
                 if (other < 0.0) != (rest < 0.0) { rest + other } else { rest }
             }
             #[inline(always)]
+            fn fmod(self, other: Self) -> Self { self % other }
+            #[inline(always)]
             fn power(self, exponent: Self) -> Self { self.powf(exponent) }
             #[inline(always)]
             fn neg(self) -> Self { -self }
@@ -257,11 +303,90 @@ macro_rules! implement_float {
             fn reciprocal(self) -> Self { 1.0 / self }
             #[inline(always)]
             fn rint(self) -> Self { self.round_ties_even() }
+            #[inline(always)]
+            fn degrees(self) -> Self { self * (180.0 / std::f64::consts::PI) as $t }
+            #[inline(always)]
+            fn radians(self) -> Self { self * (std::f64::consts::PI / 180.0) as $t }
+            #[inline(always)]
+            fn spacing(self) -> Self {
+                // One step further from 0 is the next pattern of bits.
+                let next = <$t>::from_bits(self.to_bits().wrapping_add(1));
+                let step = if self == 0.0 { <$t>::from_bits(1) } else { next - self };
+                if self.is_finite() { step } else { <$t>::NAN }
+            }
+            #[inline(always)]
+            fn next_after(self, other: Self) -> Self {
+                let bits = self.to_bits();
+                let away = (other > self) == (self > 0.0);
+                let step = if away { bits.wrapping_add(1) } else { bits.wrapping_sub(1) };
+                let from_zero = (1 as $bits) | (other.to_bits() & (-0.0 as $t).to_bits());
+                let next = <$t>::from_bits(if self == 0.0 { from_zero } else { step });
+                if self.is_nan() || other.is_nan() {
+                    <$t>::NAN
+                } else if self == other {
+                    other
+                } else {
+                    next
+                }
+            }
+            #[inline(always)]
+            fn fraction(self) -> Self {
+                let rest = if self.is_infinite() { 0.0 } else { self - self.trunc() };
+                rest.copysign(self)
+            }
+            #[inline(always)]
+            fn mantissa(self) -> Self {
+                const FIELD: u32 = <$t>::MANTISSA_DIGITS - 1;
+                const EXPONENT: $bits = <$t>::INFINITY.to_bits();
+                const HALF: $bits = ((<$t>::MAX_EXP - 2) as $bits) << FIELD;
+                let subnormal = self.abs() < <$t>::MIN_POSITIVE;
+                let scaled = if subnormal { self * $steep } else { self };
+                let mantissa = <$t>::from_bits((scaled.to_bits() & !EXPONENT) | HALF);
+                if self == 0.0 || !self.is_finite() { self } else { mantissa }
+            }
+            #[inline(always)]
+            fn exponent(self) -> i32 {
+                const FIELD: u32 = <$t>::MANTISSA_DIGITS - 1;
+                let subnormal = self.abs() < <$t>::MIN_POSITIVE;
+                let scaled = if subnormal { self * $steep } else { self };
+                let biased = (scaled.abs().to_bits() >> FIELD) as i32;
+                let exponent = biased - (<$t>::MAX_EXP - 2) - if subnormal { <$t>::MANTISSA_DIGITS as i32 } else { 0 };
+                if self == 0.0 || !self.is_finite() { 0 } else { exponent }
+            }
+            #[inline(always)]
+            fn load_exponent(self, exponent: Self) -> Self {
+                const FIELD: u32 = <$t>::MANTISSA_DIGITS - 1;
+                const MOST: i32 = 4 * <$t>::MAX_EXP;
+                // A whole number of steps on the mantissa, which is a normal number: only the last factor rounds.
+                let mantissa = Float::mantissa(self);
+                let own = Float::exponent(self);
+                let mut rest = own.saturating_add(exponent as i32).clamp(-MOST, MOST);
+                let power = |n: i32| <$t>::from_bits(((n + <$t>::MAX_EXP - 1) as $bits) << FIELD);
+                let up = rest.clamp(0, <$t>::MAX_EXP - 1);
+                rest -= up;
+                let more = rest.clamp(0, <$t>::MAX_EXP - 1);
+                let down = rest.clamp(2 - <$t>::MAX_EXP, 0);
+                let below = (rest - down).clamp(2 - <$t>::MAX_EXP, 0);
+                // 2^down and 2^below: the first one cannot leave the normal range.
+                mantissa * power(up) * power(more) * power(down) * power(below)
+            }
+            #[inline(always)]
+            fn heaviside(self, at_zero: Self) -> Self {
+                if self.is_nan() {
+                    self
+                } else if self == 0.0 {
+                    at_zero
+                } else if self < 0.0 {
+                    0.0
+                } else {
+                    1.0
+                }
+            }
         }
     )*};
 }
 
-implement_float!(f32, f64);
+implement_float!(f32, u32, 16_777_216.0; f64, u64, 9_007_199_254_740_992.0;);
 
 /// A conversion between element types, as NumPy's `astype`.
 ///
@@ -354,6 +479,48 @@ mod tests {
         assert_eq!((-8_i32).shift_right(1), -4);
         assert_eq!((-8_i32).shift_right(99), -1);
         assert_eq!(8_u8.shift_right(200), 0);
+    }
+
+    #[test]
+    fn parts_of_floats() {
+        for x in [1.0, -0.75, 12.5, 5e-324, -3e-310, f64::MAX, f64::MIN_POSITIVE, 0.0, -0.0] {
+            let (m, e) = (x.mantissa(), Float::exponent(x));
+            assert!(m == 0.0 || (0.5..1.0).contains(&m.abs()), "{x:e}: {m}");
+            assert_eq!(m.load_exponent(f64::from(e)).to_bits(), x.to_bits(), "{x:e}");
+            assert_eq!(x.trunc() + x.fraction(), x);
+        }
+        for x in [1.5_f32, 1e-45, f32::MAX] {
+            assert_eq!(x.mantissa().load_exponent(Float::exponent(x) as f32), x);
+        }
+        assert_eq!(1.0_f64.load_exponent(1024.0), f64::INFINITY);
+        assert_eq!(5e-324_f64.load_exponent(2000.0), 2_f64.powi(926));
+        assert_eq!(f64::MAX.load_exponent(-2098.0), 5e-324);
+        assert_eq!(1.0_f64.load_exponent(-2000.0), 0.0);
+        // Rounded once: 3 halves of the least number, to even.
+        assert_eq!(3.0_f64.load_exponent(-1075.0), 1e-323);
+        assert_eq!(f64::INFINITY.load_exponent(-5.0), f64::INFINITY);
+        assert_eq!((f64::INFINITY.mantissa(), Float::exponent(f64::INFINITY)), (f64::INFINITY, 0));
+        assert!(f64::NEG_INFINITY.fraction().is_sign_negative());
+    }
+
+    #[test]
+    fn neighbours() {
+        assert_eq!(0.0_f64.next_after(-1.0), -5e-324);
+        assert_eq!(0.0_f64.next_after(1.0), 5e-324);
+        assert_eq!((-1.0_f64).next_after(0.0), -1.0 + f64::EPSILON / 2.0);
+        assert_eq!(f64::INFINITY.next_after(0.0), f64::MAX);
+        assert_eq!(f64::MAX.next_after(f64::INFINITY), f64::INFINITY);
+        assert!(0.0_f64.next_after(-0.0).is_sign_negative());
+        assert_eq!((0.0_f64.spacing(), (-0.0_f64).spacing()), (5e-324, 5e-324));
+        assert_eq!((-1.0_f32).spacing(), -f32::EPSILON);
+        assert!(f64::INFINITY.spacing().is_nan());
+    }
+
+    #[test]
+    fn divisors() {
+        assert_eq!((Integer::gcd(i8::MIN, 96), Integer::gcd(0_i8, -3)), (32, 3));
+        assert_eq!((Integer::lcm(21_u8, 6), Integer::lcm(-4_i64, 6)), (42, 12));
+        assert_eq!(i8::MIN.fmod(-1), 0);
     }
 
     #[test]

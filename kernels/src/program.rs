@@ -17,6 +17,7 @@ mod check;
 mod compile;
 mod compose;
 mod eval;
+mod find;
 mod layout;
 mod machine;
 pub mod ops;
@@ -25,6 +26,8 @@ pub mod random;
 mod tests;
 mod text;
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
@@ -32,6 +35,7 @@ pub use build::Builder;
 pub use compile::Compiled;
 pub use compose::AxisMap;
 pub use eval::{Arg, TileSink, eval, eval_tiles};
+pub use find::{Find, Table};
 pub use ops::{BinaryOp, UnaryOp};
 pub use random::Distribution;
 
@@ -156,6 +160,15 @@ pub enum Instr {
         /// Taken where it is false.
         b: Reg,
     },
+    /// Where an element stands in a table of its type.
+    Find {
+        /// The table.
+        table: Arc<Table>,
+        /// What is asked.
+        how: Find,
+        /// The elements.
+        x: Reg,
+    },
     /// A conversion, as [`CastFrom`](super::number::CastFrom) says.
     Cast {
         /// The type of the result.
@@ -171,7 +184,7 @@ impl Instr {
         match *self {
             Instr::Const(_) | Instr::Index { .. } => SmallVec::new(),
             Instr::Random { index, .. } => SmallVec::from_slice(&[index]),
-            Instr::Unary { x, .. } | Instr::Cast { x, .. } => SmallVec::from_slice(&[x]),
+            Instr::Unary { x, .. } | Instr::Find { x, .. } | Instr::Cast { x, .. } => SmallVec::from_slice(&[x]),
             Instr::Binary { a, b, .. } => SmallVec::from_slice(&[a, b]),
             Instr::Where { condition, a, b } => SmallVec::from_slice(&[condition, a, b]),
         }
@@ -181,7 +194,9 @@ impl Instr {
     pub(super) fn with_operands(mut self, mut f: impl FnMut(Reg) -> Reg) -> Instr {
         match &mut self {
             Instr::Const(_) | Instr::Index { .. } => {}
-            Instr::Random { index: x, .. } | Instr::Unary { x, .. } | Instr::Cast { x, .. } => *x = f(*x),
+            Instr::Random { index: x, .. } | Instr::Unary { x, .. } | Instr::Find { x, .. } | Instr::Cast { x, .. } => {
+                *x = f(*x)
+            }
             Instr::Binary { a, b, .. } => {
                 *a = f(*a);
                 *b = f(*b);

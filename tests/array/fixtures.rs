@@ -1,10 +1,12 @@
-//! NumPy's answers (`tests/fixtures/arrays.json`), every case through the API, in several chunkings.
+//! NumPy's answers (`arrays.json`, `ufuncs.json` in `tests/fixtures`), every case through the API, in several chunkings.
 
 pub(crate) mod answer;
 mod differences;
 pub(crate) mod operations;
+mod ufuncs;
 
 use serde_json::Value as Json;
+use talatat::Session;
 
 use self::answer::{Answer, expected, matches};
 use crate::oracle::SESSIONS;
@@ -14,7 +16,19 @@ const CHUNKINGS: usize = 4;
 
 #[test]
 fn all_cases_are_numpys() {
-    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/arrays.json"));
+    check("arrays.json", operations::run);
+}
+
+#[test]
+fn elementwise_functions_are_numpys() {
+    check("ufuncs.json", ufuncs::run);
+}
+
+/// How a case is run: its inputs are cut in one of several ways.
+type Run = fn(&Json, usize, &Session) -> Result<Answer, String>;
+
+fn check(file: &str, run: Run) {
+    let text = std::fs::read_to_string(format!("{}/tests/fixtures/{file}", env!("CARGO_MANIFEST_DIR")));
     let cases: Vec<Json> = serde_json::from_str(&text.expect("the file is there")).expect("JSON");
     let (mut same, mut different, mut failures) = (0, 0, Vec::new());
     let mut of_reason = std::collections::BTreeMap::<&str, usize>::new();
@@ -24,7 +38,7 @@ fn all_cases_are_numpys() {
         for chunking in 0..CHUNKINGS {
             // The plain session, and by turns each of the others.
             for session in [0, 1 + (number * CHUNKINGS + chunking) % (SESSIONS.len() - 1)] {
-                let found = operations::run(case, chunking, &SESSIONS[session].session);
+                let found = run(case, chunking, &SESSIONS[session].session);
                 if let Err(reason) = judge(case, &found) {
                     wrong.get_or_insert(format!("chunking {chunking}, {}: {reason}", SESSIONS[session].name));
                 }

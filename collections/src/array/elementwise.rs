@@ -1,7 +1,7 @@
 //! Elementwise operations: one row each, with NumPy's broadcasting and promotion.
 //!
 //! Operators work on arrays, references to them and scalars of the array's type. What does not fit gives an array that carries
-//! the error (see [`Array`]).
+//! the error (see [`Array`]). What NumPy has more of them is in [`super::ufuncs`].
 
 use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Neg, Not, Rem, Sub};
 use std::panic::Location;
@@ -14,7 +14,7 @@ use super::kernels::program::{BinaryOp, Builder, Reg, UnaryOp};
 use super::kernels::{KernelError, Scalar};
 use crate::error::Result;
 
-/// The other side of an elementwise operation: an array, a reference to one, or a scalar of the array's type.
+/// The other side of an elementwise operation: an array, a reference to one, a scalar, or a list, which is an array of one axis.
 ///
 /// ```
 /// use talatat::prelude::*;
@@ -51,6 +51,29 @@ impl<U: Element> From<U> for Operand<U> {
     }
 }
 
+impl<U: Element> From<Vec<U>> for Operand<U> {
+    /// An array of one axis.
+    #[track_caller]
+    fn from(values: Vec<U>) -> Self {
+        let array = super::create::from_ndarray(ndarray::Array1::from(values), super::AxisChunks::Auto);
+        Operand(Side::Array(Array::from_result(array.and_then(|array| array.expr().cloned()))))
+    }
+}
+
+impl<U: Element> From<&[U]> for Operand<U> {
+    #[track_caller]
+    fn from(values: &[U]) -> Self {
+        values.to_vec().into()
+    }
+}
+
+impl<U: Element, const N: usize> From<[U; N]> for Operand<U> {
+    #[track_caller]
+    fn from(values: [U; N]) -> Self {
+        values.to_vec().into()
+    }
+}
+
 impl<U: Element> Operand<U> {
     /// The array; one without axes for a scalar.
     #[track_caller]
@@ -62,7 +85,7 @@ impl<U: Element> Operand<U> {
     }
 
     /// The scalar; an array goes to the end of `arrays` instead.
-    fn part(&self, arrays: &mut Vec<ExprRef>) -> Result<Option<Scalar>> {
+    pub(super) fn part(&self, arrays: &mut Vec<ExprRef>) -> Result<Option<Scalar>> {
         match &self.0 {
             Side::Scalar(scalar) => Ok(Some((*scalar).into())),
             Side::Array(array) => {
@@ -74,7 +97,7 @@ impl<U: Element> Operand<U> {
 }
 
 /// The register of an operand: a constant for a scalar, else that of the next array.
-fn register(
+pub(super) fn register(
     builder: &mut Builder,
     scalar: Option<Scalar>,
     arrays: &mut impl Iterator<Item = Reg>,
@@ -89,7 +112,7 @@ fn register(
 type At = &'static Location<'static>;
 
 /// A binary operation on expressions or scalars; at least one side is an array.
-fn binary<T: Element, U: Element>(op: BinaryOp, a: &Operand<T>, b: &Operand<U>, at: At) -> Result<ExprRef> {
+pub(super) fn binary<T: Element, U: Element>(op: BinaryOp, a: &Operand<T>, b: &Operand<U>, at: At) -> Result<ExprRef> {
     let mut arrays: Vec<ExprRef> = Vec::with_capacity(2);
     let scalars = (a.part(&mut arrays)?, b.part(&mut arrays)?);
     elementwise(op.name(), &arrays, at, |builder, registers| {
@@ -127,7 +150,7 @@ fn compare_exactly(
     builder.select(negative, answer, compared)
 }
 
-fn unary<T: Element>(op: UnaryOp, x: &Array<T>, at: At) -> Result<ExprRef> {
+pub(super) fn unary<T: Element>(op: UnaryOp, x: &Array<T>, at: At) -> Result<ExprRef> {
     elementwise(op.name(), std::slice::from_ref(x.expr()?), at, |builder, registers| builder.unary(op, registers[0]))
 }
 
@@ -208,6 +231,8 @@ macro_rules! binary_methods {
         )*}
     };
 }
+
+pub(super) use {binary_methods, unary_methods};
 
 binary_methods! {
     power, Power, <T as Promote<U>>::Output, "`self` to the power of `other`; integers wrap. A negative power of an integer is rounded to 0 (NumPy refuses it).", "2_i32, 10_i32" => "y == 1024";

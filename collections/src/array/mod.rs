@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! handle (Array<T>) -> build -> expr -> rewrite/ -> (crate::lower) -> kernels/
-//! create create_index create_space elementwise reduce slice shape arrange repeat pad join split edit triangle window linalg
-//! map_blocks io: a file per family of operations
+//! create create_index create_space elementwise ufuncs close select find reduce slice shape arrange repeat pad join split
+//! edit triangle window linalg map_blocks io: a file per family of operations
 //! index/: elements by their indices, masks, assignment
 //! gather: how elements get to other places of an axis
 //! grid chunks dtype: what an array is known by before it is computed
@@ -12,12 +12,14 @@
 mod arrange;
 pub(crate) mod build;
 mod chunks;
+mod close;
 mod create;
 mod create_index;
 mod create_space;
 mod edit;
 mod elementwise;
 pub(crate) mod expr;
+mod find;
 pub(crate) mod gather;
 pub(crate) mod grid;
 mod handle;
@@ -31,16 +33,19 @@ pub(crate) mod range;
 mod reduce;
 mod repeat;
 pub(crate) mod rewrite;
+mod select;
 mod shape;
 mod slice;
 mod split;
 mod triangle;
+mod ufuncs;
 #[cfg(test)]
 mod unknown;
 mod window;
 
 pub use arrange::Shifts;
 pub use chunks::{AxisChunks, Chunks, IntoAxisChunks};
+pub use close::Tolerance;
 pub use create::{arange, eye, from_ndarray, full, integers, linspace, linspace_open, normal, ones, uniform, zeros};
 pub use create_index::{Indexing, fromfunction, indices, indices_sparse, meshgrid, meshgrid_sparse};
 pub use create_space::{
@@ -57,6 +62,7 @@ pub use pad::{PadMode, Reflection, Sides};
 pub use reduce::{Axes, axis};
 pub use repeat::Repeats;
 pub use rewrite::{RULES, Rule};
+pub use select::{Piece, piecewise, select};
 pub use shape::{concatenate, stack};
 pub use split::Pieces;
 pub use talatat_kernels as kernels;

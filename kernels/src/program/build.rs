@@ -2,12 +2,13 @@
 //! dead instructions are left out, casts are inserted.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::super::error::{KernelError, Result};
 use super::super::lane::Lane;
 use super::super::scalar::Scalar;
 use super::check::{invalid, result_of};
-use super::{BinaryOp, Distribution, Input, Instr, Program, Reg, Strides, UnaryOp, ops};
+use super::{BinaryOp, Distribution, Find, Input, Instr, Program, Reg, Strides, Table, UnaryOp, ops};
 use crate::dtype::{DType, with_dtype};
 
 /// What a register of a builder is.
@@ -110,7 +111,7 @@ impl Builder {
         match op {
             Floor | Ceil | Trunc | Rint if !dtype.is_float() => Ok(x),
             Abs | Square if dtype == DType::Bool => Ok(x),
-            IsNan | IsInf if !dtype.is_float() => self.constant(false),
+            IsNan | IsInf | IsPosInf | IsNegInf if !dtype.is_float() => self.constant(false),
             IsFinite if !dtype.is_float() => self.constant(true),
             BitNot if dtype == DType::Bool => self.push(Instr::Unary { op: Not, x }),
             _ => {
@@ -143,6 +144,7 @@ impl Builder {
             (Mul | Minimum | Fmin | BitAnd, _) => (And, common),
             (BitXor, _) => (Xor, common),
             (Eq | Ne | Lt | Le | Gt | Ge, _) => (op, common),
+            (Gcd | Lcm, _) => (op, common),
             // NumPy computes the rest in int8.
             _ => (op, DType::I8),
         };
@@ -169,6 +171,15 @@ impl Builder {
         let dtype = self.dtype(a)?.promote(self.dtype(b)?);
         let (a, b) = (self.cast(a, dtype)?, self.cast(b, dtype)?);
         self.push(Instr::Where { condition, a, b })
+    }
+
+    /// What a table says of `x`, which is converted to the table's type.
+    ///
+    /// # Errors
+    /// [`KernelError::InvalidProgram`] if there is no such register.
+    pub fn find(&mut self, how: Find, table: Table, x: Reg) -> Result<Reg> {
+        let x = self.cast(x, table.dtype())?;
+        self.push(Instr::Find { table: Arc::new(table), how, x })
     }
 
     /// `minimum(maximum(x, low), high)`; a bound that is `None` does not apply.

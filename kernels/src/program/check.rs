@@ -88,6 +88,10 @@ pub(super) fn result_of(instr: &Instr, ndim: usize, dtype: impl Fn(u32) -> DType
             same("where", dtype(*a), dtype(*b))?;
             Ok(dtype(*a))
         }
+        Instr::Find { table, how, x } => {
+            same(how.name(), table.dtype(), dtype(*x))?;
+            Ok(how.result())
+        }
         Instr::Cast { to, .. } => Ok(*to),
     }
 }

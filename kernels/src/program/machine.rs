@@ -8,6 +8,7 @@ use super::super::lane::{Lane, Slice, SliceMut};
 use super::super::loops;
 use super::super::reduce::Slab;
 use super::eval::TileSink;
+use super::find::run_find;
 use super::layout::{Dims, Layout, for_each_index};
 use super::ops::{Operand, run_binary, run_unary, run_where};
 use super::random::run_random;
@@ -152,6 +153,7 @@ impl Machine<'_> {
             Some(&Instr::Where { condition, a, b }) => {
                 run_where(self.fetch(condition), self.fetch(a), self.fetch(b), out);
             }
+            Some(Instr::Find { table, how, x }) => run_find(table, *how, self.fetch(*x), out),
             Some(instr @ &Instr::Cast { x, .. }) => match self.compiled.program.index_as_float(instr) {
                 Some(index) => self.index(index, out, |i| i as f64),
                 None => loops::cast(self.fetch(x), out),

@@ -1,13 +1,14 @@
 //! The table of elementwise operations: one operation is one row.
 //!
 //! A row is `Variant, "NumPy's name", domain, result, kernel, "meaning"`. The domain says which
-//! element types the kernel exists for, the result whether the type stays or becomes `bool`.
+//! element types the kernel exists for, the result whether the type stays or becomes `bool` (or `int32`, an exponent).
 //! `each(f)` maps a function of one element over the loop of its arity, `whole(f)` is a function of slices.
 
 use serde::{Deserialize, Serialize};
 
 use super::super::error::{KernelError, Result};
 use super::super::lane::{Lane, Slice, SliceMut};
+use super::super::math::Elementary;
 use super::super::number::{Float, Integer, Number};
 use super::super::scalar::Scalar;
 use super::super::{loops, math};
@@ -113,6 +114,9 @@ macro_rules! result_type {
     (Truth, $T:ty) => {
         bool
     };
+    (Exponent, $T:ty) => {
+        i32
+    };
 }
 
 macro_rules! result_dtype {
@@ -121,6 +125,9 @@ macro_rules! result_dtype {
     };
     (Truth, $dtype:expr) => {
         DType::Bool
+    };
+    (Exponent, $dtype:expr) => {
+        DType::I32
     };
 }
 
@@ -218,24 +225,34 @@ table! {
     Sin, "sin", Float, Same, whole(math::sin), "Sine of radians.";
     Cos, "cos", Float, Same, whole(math::cos), "Cosine of radians.";
     Tanh, "tanh", Float, Same, whole(math::tanh), "Hyperbolic tangent.";
-    Exp2, "exp2", Float, Same, each(|x: T| x.exp2()), "Power of 2.";
-    Expm1, "expm1", Float, Same, each(|x: T| x.exp_m1()), "`exp(x) - 1`, exact near 0.";
-    Log2, "log2", Float, Same, each(|x: T| x.log2()), "Logarithm to base 2.";
-    Log10, "log10", Float, Same, each(|x: T| x.log10()), "Logarithm to base 10.";
-    Log1p, "log1p", Float, Same, each(|x: T| x.ln_1p()), "`log(1 + x)`, exact near 0.";
-    Tan, "tan", Float, Same, each(|x: T| x.tan()), "Tangent of radians.";
-    Arcsin, "arcsin", Float, Same, each(|x: T| x.asin()), "Inverse sine.";
-    Arccos, "arccos", Float, Same, each(|x: T| x.acos()), "Inverse cosine.";
-    Arctan, "arctan", Float, Same, each(|x: T| x.atan()), "Inverse tangent.";
-    Sinh, "sinh", Float, Same, each(|x: T| x.sinh()), "Hyperbolic sine.";
-    Cosh, "cosh", Float, Same, each(|x: T| x.cosh()), "Hyperbolic cosine.";
-    Arcsinh, "arcsinh", Float, Same, each(|x: T| x.asinh()), "Inverse hyperbolic sine.";
-    Arccosh, "arccosh", Float, Same, each(|x: T| x.acosh()), "Inverse hyperbolic cosine.";
-    Arctanh, "arctanh", Float, Same, each(|x: T| x.atanh()), "Inverse hyperbolic tangent.";
-    Cbrt, "cbrt", Float, Same, each(|x: T| x.cbrt()), "Cube root.";
+    Exp2, "exp2", Float, Same, each(<T as Elementary>::exp2_element), "Power of 2.";
+    Expm1, "expm1", Float, Same, each(<T as Elementary>::expm1_element), "`exp(x) - 1`, exact near 0.";
+    Log2, "log2", Float, Same, each(<T as Elementary>::log2_element), "Logarithm to base 2.";
+    Log10, "log10", Float, Same, each(<T as Elementary>::log10_element), "Logarithm to base 10.";
+    Log1p, "log1p", Float, Same, each(<T as Elementary>::log1p_element), "`log(1 + x)`, exact near 0.";
+    Tan, "tan", Float, Same, whole(math::tan), "Tangent of radians.";
+    Arcsin, "arcsin", Float, Same, each(<T as Elementary>::arcsin_element), "Inverse sine.";
+    Arccos, "arccos", Float, Same, each(<T as Elementary>::arccos_element), "Inverse cosine.";
+    Arctan, "arctan", Float, Same, each(<T as Elementary>::arctan_element), "Inverse tangent.";
+    Sinh, "sinh", Float, Same, whole(math::sinh), "Hyperbolic sine.";
+    Cosh, "cosh", Float, Same, whole(math::cosh), "Hyperbolic cosine.";
+    Arcsinh, "arcsinh", Float, Same, each(<T as Elementary>::arcsinh_element), "Inverse hyperbolic sine.";
+    Arccosh, "arccosh", Float, Same, each(<T as Elementary>::arccosh_element), "Inverse hyperbolic cosine.";
+    Arctanh, "arctanh", Float, Same, each(<T as Elementary>::arctanh_element), "Inverse hyperbolic tangent.";
+    Cbrt, "cbrt", Float, Same, each(<T as Elementary>::cbrt_element), "Cube root.";
     IsNan, "isnan", Float, Truth, each(|x: T| x.is_nan()), "Whether it is not a number.";
     IsFinite, "isfinite", Float, Truth, each(|x: T| x.is_finite()), "Whether it is neither infinite nor NaN.";
     IsInf, "isinf", Float, Truth, each(|x: T| x.is_infinite()), "Whether it is infinite.";
+    IsPosInf, "isposinf", Float, Truth, each(|x: T| x == T::INFINITY), "Whether it is infinity.";
+    IsNegInf, "isneginf", Float, Truth, each(|x: T| x == T::NEG_INFINITY), "Whether it is minus infinity.";
+    SignBit, "signbit", Float, Truth, each(|x: T| x.is_sign_negative()), "Whether the sign bit is set, that of -0.0 and NaN too.";
+    Degrees, "degrees", Float, Same, each(<T as Float>::degrees), "Degrees from radians.";
+    Radians, "radians", Float, Same, each(<T as Float>::radians), "Radians from degrees.";
+    Spacing, "spacing", Float, Same, each(<T as Float>::spacing), "The distance to the next number away from 0, with the sign of `x`.";
+    ModfFraction, "modf", Float, Same, each(<T as Float>::fraction), "What is behind the point, with the sign of `x`.";
+    FrexpMantissa, "frexp", Float, Same, each(<T as Float>::mantissa), "The mantissa, from 1/2 to 1.";
+    FrexpExponent, "frexp exponent", Float, Exponent, each(<T as Float>::exponent), "The exponent of 2 that goes with the mantissa; 0 for 0, infinity and NaN.";
+    I0, "i0", Float, Same, each(<T as Elementary>::i0_element), "The modified Bessel function of order 0.";
 }
 
 table! {
@@ -252,9 +269,17 @@ table! {
     Maximum, "maximum", Number, Same, each(<T as Number>::maximum), "The larger; NaN wins.";
     Fmin, "fmin", Number, Same, each(<T as Number>::fmin), "The smaller; NaN loses.";
     Fmax, "fmax", Number, Same, each(<T as Number>::fmax), "The larger; NaN loses.";
-    Arctan2, "arctan2", Float, Same, each(|a: T, b: T| a.atan2(b)), "Angle of the point (b, a).";
-    Hypot, "hypot", Float, Same, each(|a: T, b: T| a.hypot(b)), "`sqrt(a² + b²)` without overflow.";
+    Arctan2, "arctan2", Float, Same, each(<T as Elementary>::arctan2_element), "Angle of the point (b, a).";
+    Hypot, "hypot", Float, Same, each(<T as Elementary>::hypot_element), "`sqrt(a² + b²)` without overflow.";
     Copysign, "copysign", Float, Same, each(|a: T, b: T| a.copysign(b)), "`a` with the sign of `b`.";
+    Fmod, "fmod", Number, Same, each(<T as Number>::fmod), "Remainder with the sign of `a`; of an integer by 0, 0.";
+    LogAddExp, "logaddexp", Float, Same, each(<T as Elementary>::logaddexp_element), "`log(exp(a) + exp(b))` without overflow.";
+    LogAddExp2, "logaddexp2", Float, Same, each(<T as Elementary>::logaddexp2_element), "`log2(2^a + 2^b)` without overflow.";
+    NextAfter, "nextafter", Float, Same, each(<T as Float>::next_after), "The next number after `a` towards `b`.";
+    Heaviside, "heaviside", Float, Same, each(<T as Float>::heaviside), "0 below 0, `b` at 0, 1 above.";
+    Ldexp, "ldexp", Float, Same, each(<T as Float>::load_exponent), "`a * 2^b` for an integral `b`.";
+    Gcd, "gcd", Integer, Same, each(<T as Integer>::gcd), "The greatest common divisor.";
+    Lcm, "lcm", Integer, Same, each(<T as Integer>::lcm), "The least common multiple; 0 if one is 0; wraps.";
     Eq, "equal", Any, Truth, each(|a: T, b: T| a == b), "Whether they are equal.";
     Ne, "not_equal", Any, Truth, each(|a: T, b: T| a != b), "Whether they differ.";
     Lt, "less", Any, Truth, each(|a: T, b: T| PartialOrd::lt(&a, &b)), "`a < b`.";
@@ -276,7 +301,7 @@ impl BinaryOp {
     pub(super) fn swapped(self) -> Option<BinaryOp> {
         use BinaryOp::*;
         match self {
-            Add | Mul | Eq | Ne | And | Or | Xor | BitAnd | BitOr | BitXor => Some(self),
+            Add | Mul | Eq | Ne | And | Or | Xor | BitAnd | BitOr | BitXor | Gcd | Lcm => Some(self),
             Lt => Some(Gt),
             Gt => Some(Lt),
             Le => Some(Ge),
@@ -377,6 +402,16 @@ mod tests {
         (UnaryOp::IsNan, f64::NAN, 1.0),
         (UnaryOp::IsFinite, f64::NEG_INFINITY, 0.0),
         (UnaryOp::IsInf, f64::NEG_INFINITY, 1.0),
+        (UnaryOp::IsPosInf, f64::NEG_INFINITY, 0.0),
+        (UnaryOp::IsNegInf, f64::NEG_INFINITY, 1.0),
+        (UnaryOp::SignBit, -0.0, 1.0),
+        (UnaryOp::Degrees, std::f64::consts::PI, 180.0),
+        (UnaryOp::Radians, 180.0, std::f64::consts::PI),
+        (UnaryOp::Spacing, -1.0, -f64::EPSILON),
+        (UnaryOp::ModfFraction, -1.75, -0.75),
+        (UnaryOp::FrexpMantissa, -12.0, -0.75),
+        (UnaryOp::FrexpExponent, -12.0, 4.0),
+        (UnaryOp::I0, 1.0, 1.2660658777520084),
     ];
 
     /// What NumPy 2 answers for the arguments, on `float64`.
@@ -395,6 +430,12 @@ mod tests {
         (BinaryOp::Arctan2, 1.0, -1.0, 2.356194490192345),
         (BinaryOp::Hypot, 3e200, 4e200, 5e200),
         (BinaryOp::Copysign, 1.5, -0.0, -1.5),
+        (BinaryOp::Fmod, -7.5, 2.0, -1.5),
+        (BinaryOp::LogAddExp, 1000.0, 1000.0, 1000.6931471805599),
+        (BinaryOp::LogAddExp2, 1.0, 1.0, 2.0),
+        (BinaryOp::NextAfter, 1.0, 2.0, 1.0 + f64::EPSILON),
+        (BinaryOp::Heaviside, 0.0, 0.5, 0.5),
+        (BinaryOp::Ldexp, 0.75, 4.0, 12.0),
         (BinaryOp::Eq, 1.0, 1.0, 1.0),
         (BinaryOp::Ne, 1.0, 1.0, 0.0),
         (BinaryOp::Lt, 1.0, 2.0, 1.0),
@@ -413,6 +454,12 @@ mod tests {
         (BinaryOp::Minimum, -3, 5, -3),
         (BinaryOp::Fmax, -3, 5, 5),
         (BinaryOp::Lt, -3, 5, 1),
+        (BinaryOp::Fmod, -7, 2, -1),
+        (BinaryOp::Fmod, -7, 0, 0),
+        (BinaryOp::Gcd, -12, 18, 6),
+        (BinaryOp::Gcd, 0, 0, 0),
+        (BinaryOp::Lcm, -4, 6, 12),
+        (BinaryOp::Lcm, 0, 6, 0),
         (BinaryOp::And, 2, 0, 0),
         (BinaryOp::Or, 2, 0, 1),
         (BinaryOp::Xor, 2, 1, 0),

@@ -19,6 +19,7 @@ impl fmt::Display for Program {
                 Instr::Unary { op, .. } => op.name().into(),
                 Instr::Binary { op, .. } => op.name().into(),
                 Instr::Where { .. } => "where".into(),
+                Instr::Find { table, how, .. } => format!("{} of {}", how.name(), table.len()),
                 Instr::Cast { to, .. } => to.name().into(),
             };
             let text = if operands.is_empty() { name } else { format!("{name}({})", operands.join(", ")) };

@@ -143,6 +143,7 @@ fn cost(program: &Program) -> u32 {
         Instr::Const(_) => 0,
         Instr::Index { .. } | Instr::Where { .. } | Instr::Cast { .. } => 1,
         Instr::Random { .. } => 20,
+        Instr::Find { .. } => 10,
         Instr::Unary { op, .. } => match op {
             UnaryOp::Neg | UnaryOp::Abs | UnaryOp::Square | UnaryOp::Not | UnaryOp::BitNot | UnaryOp::IsNan => 1,
             UnaryOp::Floor | UnaryOp::Ceil | UnaryOp::Trunc | UnaryOp::Rint | UnaryOp::Sign => 1,
@@ -151,6 +152,8 @@ fn cost(program: &Program) -> u32 {
         },
         Instr::Binary { op, .. } => match op {
             BinaryOp::Power | BinaryOp::Arctan2 | BinaryOp::Hypot | BinaryOp::Mod | BinaryOp::FloorDiv => 10,
+            BinaryOp::Fmod | BinaryOp::Gcd | BinaryOp::Lcm | BinaryOp::LogAddExp | BinaryOp::LogAddExp2 => 10,
+            BinaryOp::Ldexp => 4,
             BinaryOp::Div => 3,
             _ => 1,
         },
