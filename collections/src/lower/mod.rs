@@ -16,7 +16,7 @@ pub(crate) use array::lower as lower_array;
 #[cfg(feature = "array")]
 pub(crate) use array::register as register_arrays;
 #[cfg(feature = "array")]
-pub(crate) use array::{Median, Operation, Roots as ArrayRoots};
+pub(crate) use array::{Median, Operation, Roots as ArrayRoots, Scan};
 pub(crate) use delayed::DelayedTasks;
 
 /// Blocks that a collection of another kind makes: a frame's column as an array, an array as a frame's column.
