@@ -7,6 +7,7 @@
 //! - [`block`]: a block of an array, tagged with its element type; [`pool`] recycles its buffers.
 //! - [`program`]: chains of elementwise operations as one pass over cache-sized tiles.
 //! - [`reduce`](mod@reduce): exact reductions, and programs that end in one.
+//! - [`scan`]: running sums and products, in parts.
 //! - [`math`]: elementary functions over slices, vectorised by the compiler.
 //! - [`select`]: elements chosen by masks and indices, and put in the place of others.
 //! - [`loops`]: the few loops behind them, compiled for several instruction sets.
@@ -23,6 +24,7 @@ pub mod pool;
 pub mod program;
 pub mod reduce;
 mod scalar;
+pub mod scan;
 pub mod select;
 
 pub use block::Block;

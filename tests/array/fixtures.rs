@@ -3,6 +3,7 @@
 pub(crate) mod answer;
 mod differences;
 pub(crate) mod operations;
+pub(crate) mod suite;
 mod ufuncs;
 
 use serde_json::Value as Json;

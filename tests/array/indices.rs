@@ -7,21 +7,22 @@ use serde_json::Value as Json;
 use talatat::array::{Array, Element, Index, Promote, from_ndarray};
 
 use crate::fixtures::operations::{input, slices, with_type};
-use crate::shapes::check_cases;
-use crate::shapes::operations::{Call, axes, integers, list, one, places};
+use crate::fixtures::suite::{self, Call};
+use crate::shapes::operations::{axes, integers, list, one, places};
 
 #[test]
 fn all_cases_are_numpys() {
-    check_cases("indices.json", call);
+    suite::check("indices.json", call, |_| None);
 }
 
 /// The same with indices in lazy arrays, which are refused only when they are computed: cases that are right.
 #[test]
 fn lazy_indices_are_as_known_ones() {
-    check_cases("indices.json", |case, chunking| match case["op"].as_str() {
+    let call = |case: &Json, chunking| match case["op"].as_str() {
         Some("take" | "vindex") if case["expect"].get("error").is_none() => call_lazily(case, chunking),
         _ => call(case, chunking),
-    });
+    };
+    suite::check("indices.json", call, |_| None);
 }
 
 fn call(case: &Json, chunking: usize) -> Call {

@@ -10,5 +10,6 @@ mod npy;
 mod oracle;
 mod properties;
 mod shapes;
+mod statistics;
 mod together;
 mod wind;

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! handle (Array<T>) -> build -> expr -> rewrite/ -> (crate::lower) -> kernels/
-//! create create_index create_space elementwise ufuncs close select find reduce slice shape arrange repeat pad join split
-//! edit triangle window linalg map_blocks io: a file per family of operations
+//! create create_index create_space elementwise ufuncs close select find reduce scan difference statistics slice shape
+//! arrange repeat pad join split edit triangle window linalg map_blocks io: a file per family of operations
 //! index/: elements by their indices, masks, assignment
 //! gather: how elements get to other places of an axis
 //! grid chunks dtype: what an array is known by before it is computed
@@ -16,6 +16,7 @@ mod close;
 mod create;
 mod create_index;
 mod create_space;
+mod difference;
 mod edit;
 mod elementwise;
 pub(crate) mod expr;
@@ -33,10 +34,12 @@ pub(crate) mod range;
 mod reduce;
 mod repeat;
 pub(crate) mod rewrite;
+mod scan;
 mod select;
 mod shape;
 mod slice;
 mod split;
+mod statistics;
 mod triangle;
 mod ufuncs;
 #[cfg(test)]
@@ -51,6 +54,7 @@ pub use create_index::{Indexing, fromfunction, indices, indices_sparse, meshgrid
 pub use create_space::{
     empty_like, full_like, geomspace, geomspace_open, identity, logspace, logspace_open, ones_like, zeros_like,
 };
+pub use difference::Spacing;
 pub use edit::Places;
 pub use elementwise::{Operand, where_};
 pub use handle::{Array, Item};

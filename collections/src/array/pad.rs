@@ -21,7 +21,7 @@ use super::range::StepRange;
 use super::reduce::{Axes, axis};
 use super::shape::concatenate_exprs;
 use crate::error::{Error, Result};
-use crate::lower::Median;
+use crate::lower::array::Median;
 
 type At = &'static Location<'static>;
 

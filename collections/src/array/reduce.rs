@@ -116,7 +116,7 @@ impl From<Vec<isize>> for Axes {
 }
 
 /// A reduction of an expression.
-fn reduce(expr: &ExprRef, op: ReduceOp, axes: &Axes, at: &'static Location<'static>) -> Result<ExprRef> {
+pub(super) fn reduce(expr: &ExprRef, op: ReduceOp, axes: &Axes, at: &'static Location<'static>) -> Result<ExprRef> {
     let numbers = axes.numbers(op.name(), expr.ndim(), at)?;
     let ordered = if op.is_ordered(expr.dtype) { in_order(expr, &numbers, at) } else { None };
     let expr = ordered.as_ref().unwrap_or(expr);

@@ -1,7 +1,7 @@
 //! From expressions to task graphs: the only place where tasks are made.
 
 #[cfg(feature = "array")]
-mod array;
+pub(crate) mod array;
 mod delayed;
 #[cfg(feature = "frame")]
 pub(crate) mod frame;
@@ -16,7 +16,7 @@ pub(crate) use array::lower as lower_array;
 #[cfg(feature = "array")]
 pub(crate) use array::register as register_arrays;
 #[cfg(feature = "array")]
-pub(crate) use array::{Assign, Compress, Median, Nonzero, Operation, Pick, Roots as ArrayRoots};
+pub(crate) use array::{Operation, Roots as ArrayRoots};
 pub(crate) use delayed::DelayedTasks;
 
 /// Blocks that a collection of another kind makes: a frame's column as an array, an array as a frame's column.

@@ -2,7 +2,6 @@
 
 use ndarray::Slice;
 use serde_json::Value as Json;
-use talatat::Result;
 use talatat::array::{
     self, Array, Axes, Element, Indexing, Nested, PadMode, Pieces, Places, Promote, Reflection, Repeats, Shifts, Sides,
     axis,
@@ -10,8 +9,7 @@ use talatat::array::{
 
 use crate::fixtures::answer::Lazy;
 use crate::fixtures::operations::{element, input, integer, with_type};
-
-pub type Call = Result<Vec<Box<dyn Lazy>>>;
+use crate::fixtures::suite::Call;
 
 pub fn call(case: &Json, chunking: usize) -> Call {
     let op = case["op"].as_str().expect("an operation");

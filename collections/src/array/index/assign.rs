@@ -19,7 +19,7 @@ use crate::array::reduce::Axes;
 use crate::array::shape::{broadcast, concatenate_exprs};
 use crate::array::slice::parse;
 use crate::error::{Error, Result};
-use crate::lower::Assign;
+use crate::lower::array::Assign;
 
 type At = &'static Location<'static>;
 

@@ -16,7 +16,7 @@ use crate::array::kernels::program::BinaryOp;
 use crate::array::reduce::Axes;
 use crate::array::shape::{reshape, stack};
 use crate::error::{Error, Result};
-use crate::lower::{Compress, Nonzero};
+use crate::lower::array::{Compress, Nonzero};
 
 type At = &'static Location<'static>;
 

@@ -16,7 +16,7 @@ use crate::array::handle::Array;
 use crate::array::range::StepRange;
 use crate::array::reduce::Axes;
 use crate::error::{Error, Result};
-use crate::lower::Pick;
+use crate::lower::array::Pick;
 
 type At = &'static Location<'static>;
 

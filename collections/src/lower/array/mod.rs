@@ -8,6 +8,7 @@ mod median;
 mod operation;
 mod reduce;
 mod roots;
+mod scan;
 mod select;
 mod source;
 mod write;
@@ -21,6 +22,7 @@ use talatat_graph::{Block as GraphBlock, Brief, Edge, Kernel, KernelError, Kerne
 pub(crate) use median::Median;
 pub(crate) use operation::Operation;
 pub(crate) use roots::Roots;
+pub(crate) use scan::Scan;
 pub(crate) use select::{Assign, Compress, Nonzero, Pick};
 
 use super::Lowering;
@@ -52,6 +54,9 @@ pub(crate) fn register(registry: Registry) -> Registry {
         .kernel::<gather::Gather>(gather::GATHER)
         .kernel::<gather::Strided>(gather::STRIDED)
         .kernel::<median::Median>(median::NAME)
+        .kernel::<scan::Totals>(scan::TOTALS)
+        .kernel::<scan::Carry>(scan::CARRY)
+        .kernel::<scan::Run>(scan::RUN)
         .kernel::<matmul::MatMul>(matmul::NAME)
         .kernel::<select::Compress>(select::COMPRESS)
         .kernel::<select::Nonzero>(select::NONZERO)
@@ -187,8 +192,27 @@ fn lower_one(lowering: &mut Lowering, expr: &Expr) -> Result<Vec<Edge>> {
 
 /// A layer for an expression's tasks.
 fn layer(expr: &Expr, kernel: impl Kernel) -> Layer {
-    let largest = expr.grid.largest_block(1_000_000) as u64 * expr.dtype.size() as u64;
-    Layer::new(expr.key, Arc::new(kernel)).at(expr.location).tiny(largest <= TINY)
+    Layer::new(expr.key, Arc::new(kernel)).at(expr.location).tiny(largest_bytes(expr) <= TINY)
+}
+
+/// A layer for one of several steps of an expression; `largest` is the most bytes that a task reads or makes.
+fn step(expr: &Expr, name: &str, kernel: impl Kernel, largest: u64) -> Layer {
+    let key = expr.key.combine(Key::of(name, &[]).bits());
+    Layer::new(key, Arc::new(kernel)).at(expr.location).tiny(largest <= TINY)
+}
+
+/// The most bytes of a block of an expression.
+fn largest_bytes(expr: &Expr) -> u64 {
+    (expr.grid.largest_block(1_000_000) as u64).saturating_mul(expr.dtype.size() as u64)
+}
+
+/// The input of an operation that has one.
+fn only_input(expr: &Expr) -> Result<&ExprRef> {
+    let inputs = || format!("{} has {} inputs", expr.op.name(), expr.inputs.len());
+    match expr.inputs.as_slice() {
+        [input] => Ok(input),
+        _ => Err(talatat_graph::Error::InvalidGraph(inputs()).into()),
+    }
 }
 
 /// An array block among a task's inputs.

@@ -1,0 +1,84 @@
+//! Random arrays: the bits of answers do not depend on chunks, and what defines an answer holds.
+
+use ndarray::{ArrayD, Axis, IxDyn};
+use proptest::prelude::*;
+use talatat::Compute;
+use talatat::array::{Array, AxisChunks, Chunks, Element, from_ndarray};
+
+use crate::oracle::{all_bits, check, everywhere};
+
+fn float() -> impl Strategy<Value = f64> {
+    prop_oneof![
+        8 => (-40_i32..40).prop_map(|x| f64::from(x) / 4.0),
+        1 => prop::sample::select(vec![f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0, 1e300, 5e-324]),
+        2 => -1e3..1e3_f64,
+    ]
+}
+
+fn cut(length: usize) -> impl Strategy<Value = Vec<usize>> {
+    prop::collection::vec(0..=length, 0..4).prop_map(move |mut cuts| {
+        cuts.extend([0, length]);
+        cuts.sort_unstable();
+        cuts.windows(2).map(|pair| pair[1] - pair[0]).collect()
+    })
+}
+
+fn chunked<T: Element>(array: &ArrayD<T>, cuts: &[Vec<usize>]) -> Array<T> {
+    let chunks = Chunks::PerAxis(cuts.iter().cloned().map(AxisChunks::Lengths).collect());
+    from_ndarray(array.clone(), chunks).expect("chunks that fit")
+}
+
+/// An array of `axes` axes, and two ways to cut it; long enough along the first axis for a few segments of a running sum.
+fn arrays(axes: usize, longest: usize) -> impl Strategy<Value = (ArrayD<f64>, Array<f64>, Array<f64>)> {
+    (0..longest, prop::collection::vec(1_usize..4, axes - 1)).prop_flat_map(|(first, others)| {
+        let shape: Vec<usize> = [first].into_iter().chain(others).collect();
+        let count = shape.iter().product::<usize>();
+        let cuts = || shape.iter().map(|&length| cut(length)).collect::<Vec<_>>();
+        let (a, b) = (cuts(), cuts());
+        (prop::collection::vec(float(), count), a, b).prop_map(move |(data, a, b)| {
+            let array = ArrayD::from_shape_vec(IxDyn(&shape), data).expect("as many as the shape says");
+            let (x, y) = (chunked(&array, &a), chunked(&array, &b));
+            (array, x, y)
+        })
+    })
+}
+
+fn config() -> ProptestConfig {
+    let given = ProptestConfig::default();
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { given.cases } else { 24 };
+    ProptestConfig { cases, failure_persistence: None, ..given }
+}
+
+/// Both have the same bits, on every executor.
+#[track_caller]
+fn same<T: Element>(one: &Array<T>, two: &Array<T>) {
+    let (one, two) = (everywhere(one), two.compute().unwrap());
+    assert_eq!(one.shape(), two.shape());
+    assert_eq!(all_bits(&one), all_bits(&two));
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn running_sums((array, x, y) in arrays(2, 400), along in 0_usize..2) {
+        same(&x.cumsum(along).unwrap(), &y.cumsum(along).unwrap());
+        same(&x.nancumprod(along).unwrap(), &y.nancumprod(along).unwrap());
+        same(&x.nancumsum(..).unwrap(), &y.nancumsum(..).unwrap());
+        // Integers are exact in any order.
+        let whole = array.mapv(|x| if x.is_finite() { x as i64 } else { 7 });
+        let mut expected = whole.clone();
+        expected.accumulate_axis_inplace(Axis(along), |&before, x| *x = x.wrapping_add(before));
+        let lazy = x.isfinite();
+        check(&talatat::array::where_(&lazy, x.astype::<i64>(), 7_i64).cumsum(along).unwrap(), expected);
+    }
+
+    #[test]
+    fn differences((array, x, _) in arrays(2, 9), along in 0_usize..2) {
+        let n = array.shape()[along];
+        let part = |from: usize, to: usize| array.slice_axis(Axis(along), ndarray::Slice::from(from..to)).to_owned();
+        let expected = part(n.min(1), n) - part(0, n.saturating_sub(1));
+        check(&x.diff(1, along as isize).unwrap(), expected);
+        check(&x.diff(0, along as isize).unwrap(), array);
+    }
+}
