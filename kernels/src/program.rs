@@ -37,7 +37,7 @@ pub use compose::AxisMap;
 pub use eval::{Arg, TileSink, eval, eval_tiles};
 pub use find::{Find, Table};
 pub use ops::{BinaryOp, UnaryOp};
-pub use random::Distribution;
+pub use random::{Distribution, Family, shuffled};
 
 use super::scalar::Scalar;
 use crate::dtype::{DType, for_each_dtype};

@@ -9,6 +9,7 @@ mod indices;
 mod npy;
 mod oracle;
 mod properties;
+mod random;
 mod shapes;
 mod statistics;
 mod together;

@@ -4,6 +4,7 @@
 //! handle (Array<T>) -> build -> expr -> rewrite/ -> (crate::lower) -> kernels/
 //! create create_index create_space elementwise ufuncs close select find reduce scan difference statistics slice shape
 //! arrange repeat pad join split edit triangle window linalg map_blocks io: a file per family of operations
+//! random/: distributions, choices, permutations
 //! index/: elements by their indices, masks, assignment
 //! gather: how elements get to other places of an axis
 //! grid chunks dtype: what an array is known by before it is computed
@@ -30,6 +31,7 @@ mod join;
 mod linalg;
 pub(crate) mod map_blocks;
 mod pad;
+mod random;
 pub(crate) mod range;
 mod reduce;
 mod repeat;
@@ -49,7 +51,7 @@ mod window;
 pub use arrange::Shifts;
 pub use chunks::{AxisChunks, Chunks, IntoAxisChunks};
 pub use close::Tolerance;
-pub use create::{arange, eye, from_ndarray, full, integers, linspace, linspace_open, normal, ones, uniform, zeros};
+pub use create::{arange, eye, from_ndarray, full, linspace, linspace_open, ones, zeros};
 pub use create_index::{Indexing, fromfunction, indices, indices_sparse, meshgrid, meshgrid_sparse};
 pub use create_space::{
     empty_like, full_like, geomspace, geomspace_open, identity, logspace, logspace_open, ones_like, zeros_like,
@@ -63,6 +65,7 @@ pub use io::{NpyTarget, NpyWrite, open_npy};
 pub use join::{Nested, block, broadcast_arrays, dstack, hstack, vstack};
 pub use map_blocks::{BlockInfo, map_blocks};
 pub use pad::{PadMode, Reflection, Sides};
+pub use random::{Generator, Population, default_rng, integers, normal, uniform};
 pub use reduce::{Axes, axis};
 pub use repeat::Repeats;
 pub use rewrite::{RULES, Rule};

@@ -2,8 +2,16 @@
 //! neither chunks nor threads change it.
 //!
 //! The generator is ChaCha with 8 rounds (Bernstein, *ChaCha, a variant of Salsa20*, 2008), which
-//! can be set to any place. Element `i` owns the 64-bit word `i` of the stream.
+//! can be set to any place. Element `i` owns the 64-bit word `i` of the stream; where a number takes more words, now and then or
+//! always, element `i` owns the stream `i + 1` of the seed.
 
+mod family;
+mod permutation;
+
+pub use family::Family;
+pub use permutation::shuffled;
+
+use self::permutation::Permutation;
 use rand::SeedableRng;
 use rand::rand_core::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -41,6 +49,18 @@ pub enum Distribution {
         /// The upper bound; more than `low`.
         high: i64,
     },
+    /// One of a table of distributions.
+    Family {
+        /// Which one.
+        family: Family,
+        /// Its parameters; those that it does not take are 0.
+        parameters: [f64; 3],
+    },
+    /// `int64`: where index `i` goes in a permutation of the numbers below `length`.
+    Permutation {
+        /// How many numbers there are.
+        length: u64,
+    },
 }
 
 impl Distribution {
@@ -48,7 +68,8 @@ impl Distribution {
     pub fn dtype(self) -> DType {
         match self {
             Distribution::Uniform { .. } | Distribution::Normal { .. } => DType::F64,
-            Distribution::Integers { .. } => DType::I64,
+            Distribution::Integers { .. } | Distribution::Permutation { .. } => DType::I64,
+            Distribution::Family { family, .. } => family.dtype(),
         }
     }
 
@@ -70,15 +91,24 @@ impl Distribution {
             Distribution::Integers { low, high } if low >= high => {
                 fail("integers", format!("the range {low}..{high} is empty; high must be more than low"))
             }
+            Distribution::Family { family, parameters } if family.sampler(parameters).is_none() => {
+                fail(family.name(), format!("the parameters {parameters:?} must be {}", family.wanted()))
+            }
+            Distribution::Permutation { length } if i64::try_from(length).is_err() => {
+                fail("permutation", format!("a length of {length} is more than indices can count"))
+            }
             _ => Ok(()),
         }
     }
 
-    fn key(self) -> (Scalar, Scalar, u8) {
+    fn key(self) -> ([Scalar; 3], u8) {
+        let none = Scalar::from(false);
         match self {
-            Distribution::Uniform { low, high } => (low.into(), high.into(), 0),
-            Distribution::Normal { mean, deviation } => (mean.into(), deviation.into(), 1),
-            Distribution::Integers { low, high } => (low.into(), high.into(), 2),
+            Distribution::Uniform { low, high } => ([low.into(), high.into(), none], 0),
+            Distribution::Normal { mean, deviation } => ([mean.into(), deviation.into(), none], 1),
+            Distribution::Integers { low, high } => ([low.into(), high.into(), none], 2),
+            Distribution::Permutation { length } => ([length.into(), none, none], 3),
+            Distribution::Family { family, parameters } => (parameters.map(Scalar::from), 4 + family as u8),
         }
     }
 }
@@ -108,6 +138,13 @@ pub(super) fn run_random(distribution: Distribution, seed: u64, index: Slice<'_>
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut words = [0_u64; BATCH];
     match distribution {
+        Distribution::Family { family, parameters } => run_family(family, parameters, rng, index, out),
+        Distribution::Permutation { length } => {
+            let permutation = Permutation::new(seed, length);
+            if let Some(out) = i64::slice_mut(out) {
+                loops::map1(index, out, |place| permutation.at(place as u64) as i64);
+            }
+        }
         Distribution::Uniform { low, high } => {
             let Some(out) = f64::slice_mut(out) else {
                 return;
@@ -146,6 +183,23 @@ pub(super) fn run_random(distribution: Distribution, seed: u64, index: Slice<'_>
                 loops::map1(normal, &mut out[at], |x| mean + deviation * x);
             });
         }
+    }
+}
+
+/// Numbers of a stream of each element's own.
+fn run_family(family: Family, parameters: [f64; 3], mut rng: ChaCha8Rng, index: &[i64], out: &mut SliceMut<'_>) {
+    let Some(sample) = family.sampler(parameters) else {
+        return;
+    };
+    let mut draw = |place: &i64| {
+        rng.set_stream((*place as u64).wrapping_add(1));
+        rng.set_word_pos(0);
+        sample(&mut rng)
+    };
+    if let Some(out) = f64::slice_mut(out) {
+        out.iter_mut().zip(index).for_each(|(out, place)| *out = draw(place));
+    } else if let Some(out) = i64::slice_mut(out) {
+        out.iter_mut().zip(index).for_each(|(out, place)| *out = draw(place) as i64);
     }
 }
 
