@@ -3,14 +3,17 @@
 mod assemble;
 mod blockwise;
 mod gather;
+mod halo;
 mod matmul;
 mod median;
 mod operation;
+mod overlap;
 mod reduce;
 mod roots;
 mod scan;
 mod select;
 mod source;
+mod weigh;
 mod write;
 
 use std::rc::Rc;
@@ -19,11 +22,14 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use talatat_graph::{Block as GraphBlock, Brief, Edge, Kernel, KernelError, KernelResult, Key, Layer, Registry, Value};
 
+pub(crate) use halo::{Border, Halo};
 pub(crate) use median::Median;
 pub(crate) use operation::Operation;
+pub(crate) use overlap::MapOverlap;
 pub(crate) use roots::Roots;
 pub(crate) use scan::Scan;
 pub(crate) use select::{Assign, Compress, Nonzero, Pick};
+pub(crate) use weigh::Weigh;
 
 use super::Lowering;
 use crate::array::dtype::DType;
@@ -57,6 +63,7 @@ pub(crate) fn register(registry: Registry) -> Registry {
         .kernel::<scan::Totals>(scan::TOTALS)
         .kernel::<scan::Carry>(scan::CARRY)
         .kernel::<scan::Run>(scan::RUN)
+        .kernel::<weigh::Weigh>(weigh::NAME)
         .kernel::<matmul::MatMul>(matmul::NAME)
         .kernel::<select::Compress>(select::COMPRESS)
         .kernel::<select::Nonzero>(select::NONZERO)
