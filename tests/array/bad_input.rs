@@ -112,6 +112,34 @@ fn neighbours() {
 }
 
 #[test]
+fn functions_on_blocks() {
+    let (x, y) = (floats(&[2, 3]), floats(&[4]));
+    let none = |_: &BlockInfo, _: &[ArrayViewD<'_, f64>]| ArrayD::<f64>::zeros(vec![0]);
+    refused(array::blockwise("ij", &[(&x, "i")]).call(none), "blockwise", "2 axes and 1 names");
+    refused(array::blockwise("ij", &[(&x, "ii")]).call(none), "blockwise", "axis i twice");
+    refused(array::blockwise("ii", &[(&x, "ij")]).call(none), "blockwise", "axis i twice");
+    refused(array::blockwise("iz", &[(&x, "ij")]).call(none), "blockwise", "new_axis");
+    refused(array::blockwise("ij", &[(&x, "ij")]).new_axis('i', [1]).call(none), "blockwise", "not new");
+    refused(array::blockwise("ij", &[(&x, "ij"), (&y, "j")]).call(none), "blockwise", "(2, 3) and (4,)");
+    let zero = |_: &[ArrayViewD<'_, f64>]| ndarray::arr0(0.0).into_dyn();
+    refused(array::apply_gufunc("(i)", &[&x], &[], zero), "apply_gufunc", "no signature");
+    refused(array::apply_gufunc("(i),->()", &[&x], &[], zero), "apply_gufunc", "no signature");
+    refused(array::apply_gufunc("(i),(i)->()", &[&x], &[], zero), "apply_gufunc", "for 2 arrays, 1 were given");
+    refused(array::apply_gufunc("(i),(i)->()", &[&x, &y], &[], zero), "apply_gufunc", "3 elsewhere");
+    refused(array::apply_gufunc("(2)->()", &[&x], &[], zero), "apply_gufunc", "2 elsewhere");
+    refused(array::apply_gufunc("(i,j)->()", &[&y], &[], zero), "apply_gufunc", "1 axes");
+    refused(array::apply_gufunc("(i)->(k)", &[&x], &[], zero), "apply_gufunc", "how long is axis k");
+    refused(array::apply_gufunc("(i)->(),()", &[&x], &[], zero), "apply_gufunc", "2 results");
+    refused(x.apply_along_axis(2, [], |_| ndarray::arr0(0.0).into_dyn()), "apply_along_axis", "axis 2");
+    refused(floats(&[0]).apply_along_axis(0, [], |_| ndarray::arr0(0.0).into_dyn()), "apply_along_axis", "empty");
+    refused(x.map_blocks_axes(&[0, 0], &[], |_, b| b.to_owned()), "map_blocks", "twice");
+    refused(x.map_blocks_axes(&[], &[(3, 1)], |_, b| b.to_owned()), "map_blocks", "new axis at 3");
+    let wrong = x.apply_along_axis(1, [2], |_| ndarray::arr0(0.0).into_dyn()).unwrap();
+    let text = wrong.compute().unwrap_err().to_string();
+    assert!(text.contains("[]") && text.contains("[2]"), "{text}");
+}
+
+#[test]
 fn axes_and_indices_out_of_range() {
     let x = floats(&[2, 3]);
     refused(x.sum(2), "sum", "axis 2");

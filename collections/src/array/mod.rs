@@ -3,7 +3,8 @@
 //! ```text
 //! handle (Array<T>) -> build -> expr -> rewrite/ -> (crate::lower) -> kernels/
 //! create create_index create_space elementwise ufuncs close select find reduce scan difference statistics slice shape
-//! arrange repeat pad join split edit triangle window linalg overlap filter map_blocks io: a file per family of operations
+//! arrange repeat pad join split edit triangle window linalg overlap filter
+//! map_blocks index_notation gufunc io: a file per family of operations
 //! index/: elements by their indices, masks, assignment
 //! gather: how elements get to other places of an axis
 //! grid chunks dtype: what an array is known by before it is computed
@@ -24,8 +25,10 @@ mod filter;
 mod find;
 pub(crate) mod gather;
 pub(crate) mod grid;
+mod gufunc;
 mod handle;
 mod index;
+mod index_notation;
 mod io;
 mod join;
 mod linalg;
@@ -60,8 +63,10 @@ pub use difference::Spacing;
 pub use edit::Places;
 pub use elementwise::{Operand, where_};
 pub use filter::ConvolveMode;
+pub use gufunc::{apply_gufunc, apply_gufunc_all};
 pub use handle::{Array, Item};
 pub use index::Index;
+pub use index_notation::{Blockwise, blockwise};
 pub use io::{NpyTarget, NpyWrite, open_npy};
 pub use join::{Nested, block, broadcast_arrays, dstack, hstack, vstack};
 pub use map_blocks::{BlockInfo, map_blocks};

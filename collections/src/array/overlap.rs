@@ -11,8 +11,7 @@ use super::dtype::Element;
 use super::expr::{Expr, ExprRef, Op};
 use super::grid::{Axis, shape_text};
 use super::handle::Array;
-use super::kernels::Block;
-use super::map_blocks::{BlockFunction, BlockInfo};
+use super::map_blocks::{BlockFunction, BlockInfo, one};
 use crate::error::{Error, Result};
 use crate::lower::array::{Border, Halo, MapOverlap};
 
@@ -272,15 +271,7 @@ where
         inputs.push(rechunked(other, first.grid.clone(), at));
     }
     let halo = halo(NAME, first, depth, boundary, at)?;
-    let function = Arc::new(function);
-    let shared = function.clone();
-    let run = BlockFunction::new(&*function, move |info, blocks| {
-        let views = blocks
-            .iter()
-            .map(|block| block.view::<T>().map_err(KernelError::from_source))
-            .collect::<KernelResult<Vec<_>>>()?;
-        Ok(Block::from_array(call(&shared, info, &views)?))
-    });
+    let run = BlockFunction::of_views(function, move |function, info, views| Ok(one(call(function, info, views)?)));
     let operation = MapOverlap { halo, function: run, arrays: inputs.len(), dtype: U::DTYPE };
     Ok(Array::from_expr(Expr::new(U::DTYPE, first.grid.clone(), Op::Custom(Arc::new(operation)), inputs, at)))
 }

@@ -4,7 +4,7 @@ use ndarray::{ArrayD, Axis, Dimension, IxDyn, Slice};
 use proptest::prelude::*;
 use talatat::array::{Array, AxisChunks, Boundary, Chunks, from_ndarray, map_overlap};
 
-use crate::oracle::{SESSIONS, check, run};
+use crate::oracle::{check, check_local};
 
 fn lengths(length: usize) -> impl Strategy<Value = Vec<usize>> {
     prop::collection::vec(0..=length, 0..4).prop_map(move |mut cuts| {
@@ -95,14 +95,6 @@ fn weighed(bordered: &ArrayD<i64>, weights: &ArrayD<i64>, shape: &[usize]) -> Ar
         });
         terms.sum()
     })
-}
-
-/// Computes a function of the user's, which cannot be serialized, with each rewrite and pass left out.
-#[track_caller]
-fn check_local(array: &Array<i64>, expected: &ArrayD<i64>) {
-    for named in SESSIONS.iter().filter(|named| !named.name.starts_with("Serialize")) {
-        assert_eq!(&run(array, &named.session).unwrap(), expected, "{}", named.name);
-    }
 }
 
 fn depths(ndim: usize, depth: &[(usize, usize)]) -> Vec<(usize, usize)> {

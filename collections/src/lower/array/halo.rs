@@ -382,7 +382,7 @@ pub(super) fn views<T: Element>(inputs: &[Value]) -> KernelResult<SmallVec<[Arra
 }
 
 /// Visits all combinations of one number from each list, in row-major order.
-fn each_of(lists: &[&[usize]], mut visit: impl FnMut(&[usize])) {
+pub(super) fn each_of(lists: &[&[usize]], mut visit: impl FnMut(&[usize])) {
     if lists.iter().any(|list| list.is_empty()) {
         return;
     }

@@ -4,6 +4,7 @@ mod assemble;
 mod blockwise;
 mod gather;
 mod halo;
+mod index;
 mod matmul;
 mod median;
 mod operation;
@@ -23,6 +24,7 @@ use hashbrown::HashMap;
 use talatat_graph::{Block as GraphBlock, Brief, Edge, Kernel, KernelError, KernelResult, Key, Layer, Registry, Value};
 
 pub(crate) use halo::{Border, Halo};
+pub(crate) use index::{IndexFunction, Label, Part};
 pub(crate) use median::Median;
 pub(crate) use operation::Operation;
 pub(crate) use overlap::MapOverlap;
@@ -178,7 +180,6 @@ fn lower_one(lowering: &mut Lowering, expr: &Expr) -> Result<Vec<Edge>> {
     }
     match (&expr.op, expr.inputs.as_slice()) {
         (Op::Blockwise(program), _) => blockwise::lower(lowering, expr, program),
-        (Op::MapBlocks(function), _) => blockwise::lower_map(lowering, expr, function),
         (Op::Reduce { op, axes, keepdims }, [input]) => reduce::lower(lowering, expr, *op, axes, *keepdims, input),
         (Op::Slice(ranges), [input]) => assemble::lower_slice(lowering, expr, input, ranges),
         (Op::Rechunk, [input]) => assemble::lower_rechunk(lowering, expr, input),
