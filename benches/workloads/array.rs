@@ -14,7 +14,7 @@ const PHI: f64 = 0.618_033_988_749_894_9;
 const PSI: f64 = 0.754_877_666_246_692_7;
 
 /// `frac(i * PHI + j * PSI)` for each index (i, j).
-fn source(rows: usize, columns: usize, chunks: [usize; 2]) -> talatat::Result<Array<f64>> {
+pub fn source(rows: usize, columns: usize, chunks: [usize; 2]) -> talatat::Result<Array<f64>> {
     let i = arange::<f64>(0.0, rows as f64, 1.0)?.reshape([rows as isize, 1])?.rechunk([chunks[0], 1])?;
     let j = arange::<f64>(0.0, columns as f64, 1.0)?.rechunk(chunks[1])?;
     let x = i * PHI + j * PSI;

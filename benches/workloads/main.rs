@@ -4,6 +4,7 @@
 //! `{"digest": {...}, "inner_s": seconds, "parts": {...}, "metrics": {...}}`.
 
 mod array;
+mod linear;
 mod machine;
 mod report;
 mod sched;
@@ -22,6 +23,9 @@ const WORKLOADS: &[(&str, Workload)] = &[
     ("a2", array::transpose_std),
     ("a2small", array::small),
     ("a3", array::reductions),
+    ("a6", linear::stencil),
+    ("a6overlap", linear::overlap),
+    ("window", linear::window),
     ("s1map", sched::map),
     ("s1chain", sched::chain),
     ("s1grid", sched::grid),

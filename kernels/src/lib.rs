@@ -10,6 +10,7 @@
 //! - [`scan`]: running sums and products, in parts.
 //! - [`math`]: elementary functions over slices, vectorised by the compiler.
 //! - [`select`]: elements chosen by masks and indices, and put in the place of others.
+//! - [`linalg`]: products of matrices; [`stencil`]: weighted sums of neighbours.
 //! - [`loops`]: the few loops behind them, compiled for several instruction sets.
 
 pub mod block;
@@ -26,6 +27,7 @@ pub mod reduce;
 mod scalar;
 pub mod scan;
 pub mod select;
+pub mod stencil;
 
 pub use block::Block;
 pub use error::KernelError;

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ndarray::{ArrayD, IxDyn, s};
+use ndarray::{ArrayD, ArrayViewD, IxDyn, s};
 use talatat::array::{
-    self, Array, PadMode, arange, axis, concatenate, from_ndarray, map_blocks, ones, open_npy, stack, where_, zeros,
+    self, Array, BlockInfo, Boundary, ConvolveMode, PadMode, arange, axis, concatenate, from_ndarray, map_blocks, ones,
+    open_npy, stack, where_, zeros,
 };
 use talatat::graph::Error as GraphError;
 use talatat::prelude::*;
@@ -85,6 +86,57 @@ fn elements_that_cannot_be_put_elsewhere() {
     refused(array::logspace(0.0, f64::NAN, 3, 10.0), "logspace", "finite");
     refused(array::zeros_like(&(floats(&[2]) + floats(&[3]))), "add", "do not match");
     refused(array::fromfunction([2], |i: &[Array<f64>]| &i[0] + floats(&[3])), "add", "do not match");
+}
+
+#[test]
+fn neighbours() {
+    let x = floats(&[2, 3]);
+    let same = |_: &BlockInfo, block: ArrayViewD<'_, f64>| block.to_owned();
+    refused(x.map_overlap([1, 1, 1], Boundary::Nearest, same), "map_overlap", "3 depths for an array of 2 dimensions");
+    refused(x.map_overlap(1, [Boundary::None], same), "map_overlap", "1 boundaries");
+    refused(x.map_overlap(usize::MAX, Boundary::Nearest, same), "map_overlap", "counted");
+    refused((&x + floats(&[4])).map_overlap(1, Boundary::Nearest, same), "add", "do not match");
+    refused(array::map_overlap(&[&x, &x.t()], 1, Boundary::None, |_, b| b[0].to_owned()), "map_overlap", "(3, 2)");
+    refused(
+        array::map_overlap::<f64, f64, _>(&[], 1, Boundary::None, |_, b| b[0].to_owned()),
+        "map_overlap",
+        "no arrays",
+    );
+    refused(x.correlate_nd(&ndarray::array![1.0].into_dyn(), Boundary::Reflect), "correlate_nd", "1 dimensions");
+    refused(x.convolve_nd(&ArrayD::zeros(vec![0, 1]), Boundary::Reflect), "convolve_nd", "[0, 1]");
+    refused(x.convolve(&[1.0], ConvolveMode::Same), "convolve", "2 dimensions");
+    refused(floats(&[3]).correlate(&[], ConvolveMode::Same), "correlate", "empty");
+    let wrong = x.map_overlap(1, Boundary::Nearest, |_, _| ArrayD::<f64>::zeros(vec![1, 1])).unwrap();
+    let text = wrong.compute().unwrap_err().to_string();
+    assert!(text.contains("[1, 1]") && text.contains("[4, 5]") && text.contains("[2, 3]"), "{text}");
+}
+
+#[test]
+fn functions_on_blocks() {
+    let (x, y) = (floats(&[2, 3]), floats(&[4]));
+    let none = |_: &BlockInfo, _: &[ArrayViewD<'_, f64>]| ArrayD::<f64>::zeros(vec![0]);
+    refused(array::blockwise("ij", &[(&x, "i")]).call(none), "blockwise", "2 axes and 1 names");
+    refused(array::blockwise("ij", &[(&x, "ii")]).call(none), "blockwise", "axis i twice");
+    refused(array::blockwise("ii", &[(&x, "ij")]).call(none), "blockwise", "axis i twice");
+    refused(array::blockwise("iz", &[(&x, "ij")]).call(none), "blockwise", "new_axis");
+    refused(array::blockwise("ij", &[(&x, "ij")]).new_axis('i', [1]).call(none), "blockwise", "not new");
+    refused(array::blockwise("ij", &[(&x, "ij"), (&y, "j")]).call(none), "blockwise", "(2, 3) and (4,)");
+    let zero = |_: &[ArrayViewD<'_, f64>]| ndarray::arr0(0.0).into_dyn();
+    refused(array::apply_gufunc("(i)", &[&x], &[], zero), "apply_gufunc", "no signature");
+    refused(array::apply_gufunc("(i),->()", &[&x], &[], zero), "apply_gufunc", "no signature");
+    refused(array::apply_gufunc("(i),(i)->()", &[&x], &[], zero), "apply_gufunc", "for 2 arrays, 1 were given");
+    refused(array::apply_gufunc("(i),(i)->()", &[&x, &y], &[], zero), "apply_gufunc", "3 elsewhere");
+    refused(array::apply_gufunc("(2)->()", &[&x], &[], zero), "apply_gufunc", "2 elsewhere");
+    refused(array::apply_gufunc("(i,j)->()", &[&y], &[], zero), "apply_gufunc", "1 axes");
+    refused(array::apply_gufunc("(i)->(k)", &[&x], &[], zero), "apply_gufunc", "how long is axis k");
+    refused(array::apply_gufunc("(i)->(),()", &[&x], &[], zero), "apply_gufunc", "2 results");
+    refused(x.apply_along_axis(2, [], |_| ndarray::arr0(0.0).into_dyn()), "apply_along_axis", "axis 2");
+    refused(floats(&[0]).apply_along_axis(0, [], |_| ndarray::arr0(0.0).into_dyn()), "apply_along_axis", "empty");
+    refused(x.map_blocks_axes(&[0, 0], &[], |_, b| b.to_owned()), "map_blocks", "twice");
+    refused(x.map_blocks_axes(&[], &[(3, 1)], |_, b| b.to_owned()), "map_blocks", "new axis at 3");
+    let wrong = x.apply_along_axis(1, [2], |_| ndarray::arr0(0.0).into_dyn()).unwrap();
+    let text = wrong.compute().unwrap_err().to_string();
+    assert!(text.contains("[]") && text.contains("[2]"), "{text}");
 }
 
 #[test]

@@ -3,11 +3,14 @@
 mod bad_input;
 #[path = "../common/mod.rs"]
 mod common;
+mod custom;
 mod fixtures;
 mod graphs;
 mod indices;
+mod linear;
 mod npy;
 mod oracle;
+mod overlap;
 mod properties;
 mod random;
 mod shapes;

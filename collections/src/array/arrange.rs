@@ -282,7 +282,7 @@ pub(super) fn length_of(operation: &str, expr: &ExprRef, axis: usize, at: At) ->
 }
 
 /// All of an array, but for one axis.
-pub(super) fn part(expr: &ExprRef, axis: usize, range: StepRange, at: At) -> ExprRef {
+pub(crate) fn part(expr: &ExprRef, axis: usize, range: StepRange, at: At) -> ExprRef {
     let all = expr.grid.axes().iter().map(|axis| StepRange::all(axis.length().unwrap_or(0)));
     let mut ranges: Vec<StepRange> = all.collect();
     ranges[axis] = if range.length == 0 { StepRange::all(0) } else { range };

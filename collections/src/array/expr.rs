@@ -12,7 +12,6 @@ use super::grid::{Dims, Grid};
 use super::kernels::Block;
 use super::kernels::program::Program;
 use super::kernels::reduce::ReduceOp;
-use super::map_blocks::BlockFunction;
 use super::range::{StepRange, ranges_text};
 use crate::lower::{Foreign, Operation};
 use crate::storage::ObjectRef;
@@ -83,8 +82,6 @@ pub enum Op {
     /// Matrix products over the last two axes of two inputs, `[.., n, k]` and `[.., k, m]`, cut alike along `k`; the other
     /// axes are those of both inputs, cut alike.
     MatMul,
-    /// A function of the user's on each block; the inputs have as many blocks along each axis as the result.
-    MapBlocks(BlockFunction),
     /// The input is written to a file or object, cut as that wants it: no elements, one value that says nothing.
     Write(Arc<NpyOutput>),
     /// An operation that makes its own tasks.
@@ -230,7 +227,6 @@ impl Op {
             Op::Concatenate { axis } => key.value(axis),
             Op::Gather { axis, runs } => key.value(&(axis, runs)),
             Op::Strided { offset, steps } => key.value(&(offset, steps)),
-            Op::MapBlocks(function) => key.key(function.key()),
             Op::Write(output) => key.value(&**output),
             Op::Custom(operation) => operation.parameters(key),
             Op::Npy { object, ranges, .. } => {
@@ -251,7 +247,6 @@ impl Op {
             Op::Slice(ranges) => format!("slice {}", ranges_text(ranges)),
             Op::Concatenate { axis } => format!("concatenate along {axis}"),
             Op::Gather { axis, runs } => format!("gather {} runs along {axis}", runs.list().len()),
-            Op::MapBlocks(function) => format!("map_blocks {}", function.name()),
             Op::Npy { object, header, ranges } => {
                 let whole = ranges.iter().zip(&header.shape).all(|(range, &length)| range.is_all(length));
                 let part = if whole { String::new() } else { format!(" {}", ranges_text(ranges)) };
@@ -277,7 +272,6 @@ impl Op {
             Op::Gather { .. } => "gather",
             Op::Strided { .. } => "strided",
             Op::MatMul => "matmul",
-            Op::MapBlocks(_) => "map_blocks",
             Op::Write(_) => "to_npy",
             Op::Custom(operation) => operation.name(),
             Op::Memory(_) => "memory",

@@ -197,6 +197,31 @@ impl Runs {
     }
 }
 
+/// Some positions of an endless repetition of runs, which begins at 0 in both directions.
+pub(crate) fn repeated_runs(period: &[Run], positions: Range<isize>) -> Vec<Run> {
+    let length: usize = period.iter().map(Run::length).sum::<usize>().max(1);
+    let mut runs = Vec::new();
+    let mut at = positions.start;
+    while at < positions.end {
+        let mut within = at.rem_euclid(length as isize) as usize;
+        for run in period {
+            let Run::Take { range, .. } = run else { continue };
+            if within >= range.length {
+                within -= range.length;
+                continue;
+            }
+            let left = (positions.end - at).max(0) as usize;
+            let count = (range.length - within).min(left);
+            if count > 0 {
+                runs.push(Run::of(StepRange { start: range.at(within), step: range.step, length: count }));
+            }
+            at += count as isize;
+            within = 0;
+        }
+    }
+    runs
+}
+
 /// The indices of `runs` along an axis, cut as `cut` says.
 pub(crate) fn gather(
     operation: &str,

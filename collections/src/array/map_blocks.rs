@@ -5,14 +5,16 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use ndarray::{ArrayD, ArrayViewD};
+use smallvec::SmallVec;
 use talatat_graph::{KernelError, KernelResult, Key, KeyBuilder};
 
-use super::dtype::Element;
-use super::expr::{Expr, Op};
+use super::dtype::{DType, Element};
+use super::expr::{Expr, ExprRef, Op};
 use super::grid::{Axis, Dims, Grid};
 use super::handle::Array;
 use super::kernels::Block;
 use crate::error::{Error, Result};
+use crate::lower::array::{IndexFunction, Label};
 
 /// Where a block is, as a user's function sees it.
 ///
@@ -33,7 +35,10 @@ pub struct BlockInfo {
     pub shape: Dims,
 }
 
-type Run = dyn Fn(&BlockInfo, &[&Block]) -> KernelResult<Block> + Send + Sync;
+/// The blocks that a function gives: most give one.
+pub(crate) type Results = SmallVec<[Block; 1]>;
+
+type Run = dyn Fn(&BlockInfo, &[&Block]) -> KernelResult<Results> + Send + Sync;
 
 /// A function on blocks with an identity.
 #[derive(Clone)]
@@ -47,7 +52,7 @@ impl BlockFunction {
     /// Wraps a function. A type without captures is known by its name and type; one with captures is unique.
     pub(crate) fn new<F: 'static>(
         _identity: &F,
-        run: impl Fn(&BlockInfo, &[&Block]) -> KernelResult<Block> + Send + Sync + 'static,
+        run: impl Fn(&BlockInfo, &[&Block]) -> KernelResult<Results> + Send + Sync + 'static,
     ) -> BlockFunction {
         use std::hash::Hash;
         use std::sync::atomic::{AtomicU64, Ordering};
@@ -59,6 +64,19 @@ impl BlockFunction {
         let key = if size_of::<F>() == 0 { key } else { key.number(COUNT.fetch_add(1, Ordering::Relaxed)) };
         let short = name.rsplit("::").find(|part| *part != "{{closure}}").unwrap_or(name);
         BlockFunction { run: Arc::new(run), name: short.into(), key: key.finish() }
+    }
+
+    /// A user's function on views: `call` calls it.
+    pub(crate) fn of_views<T: Element, F: Send + Sync + 'static>(
+        function: F,
+        call: impl Fn(&F, &BlockInfo, &[ArrayViewD<'_, T>]) -> KernelResult<Results> + Send + Sync + 'static,
+    ) -> BlockFunction {
+        let function = Arc::new(function);
+        let shared = function.clone();
+        BlockFunction::new(&*function, move |info, blocks| {
+            let views = blocks.iter().map(|block| block.view::<T>().map_err(KernelError::from_source));
+            call(&shared, info, &views.collect::<KernelResult<Vec<_>>>()?)
+        })
     }
 
     /// The function's name in plans.
@@ -76,6 +94,11 @@ impl BlockFunction {
     /// # Errors
     /// What the function fails with.
     pub fn call(&self, info: &BlockInfo, blocks: &[&Block]) -> KernelResult<Block> {
+        self.call_all(info, blocks)?.pop().ok_or_else(|| KernelError::new("a function that gave no block"))
+    }
+
+    /// Calls a function that may give several blocks.
+    pub(crate) fn call_all(&self, info: &BlockInfo, blocks: &[&Block]) -> KernelResult<Results> {
         (self.run)(info, blocks)
     }
 }
@@ -168,15 +191,25 @@ where
         }
         inputs.push(expr.clone());
     }
-    let function = Arc::new(function);
-    let shared = function.clone();
-    let run = BlockFunction::new(&*function, move |info, blocks| {
-        let views = blocks
-            .iter()
-            .map(|block| block.view::<T>().map_err(KernelError::from_source))
-            .collect::<KernelResult<Vec<_>>>()?;
-        Ok(Block::from_array(call(&shared, info, &views)?))
-    });
-    let op = Op::MapBlocks(run);
-    Ok(Array::from_expr(Expr::new(U::DTYPE, grid, op, inputs, at)))
+    let run = BlockFunction::of_views(function, move |function, info, views| Ok(one(call(function, info, views)?)));
+    Ok(Array::from_expr(each_block(run, U::DTYPE, grid, inputs, at)))
+}
+
+/// A result of one block.
+pub(crate) fn one<U: Element>(array: ArrayD<U>) -> Results {
+    SmallVec::from_iter([Block::from_array(array)])
+}
+
+/// A function on the blocks of inputs that have as many chunks along each axis as the result.
+pub(crate) fn each_block(
+    function: BlockFunction,
+    dtype: DType,
+    grid: Grid,
+    inputs: Vec<ExprRef>,
+    at: &'static Location<'static>,
+) -> ExprRef {
+    let labels = inputs.iter().map(|input| (0..input.ndim()).map(Label::Out).collect()).collect();
+    let outputs = vec![(grid.clone(), dtype)];
+    let operation = IndexFunction::new("map_blocks", function, &inputs, labels, grid.clone(), outputs);
+    Expr::new(dtype, grid, Op::Custom(Arc::new(operation)), inputs, at)
 }

@@ -3,14 +3,15 @@
 //! ```text
 //! handle (Array<T>) -> build -> expr -> rewrite/ -> (crate::lower) -> kernels/
 //! create create_index create_space elementwise ufuncs close select find reduce scan difference statistics slice shape
-//! arrange repeat pad join split edit triangle window linalg map_blocks io: a file per family of operations
+//! arrange repeat pad join split edit triangle window linalg overlap filter
+//! map_blocks index_notation gufunc io: a file per family of operations
 //! random/: distributions, choices, permutations
 //! index/: elements by their indices, masks, assignment
 //! gather: how elements get to other places of an axis
 //! grid chunks dtype: what an array is known by before it is computed
 //! ```
 
-mod arrange;
+pub(crate) mod arrange;
 pub(crate) mod build;
 mod chunks;
 mod close;
@@ -21,15 +22,19 @@ mod difference;
 mod edit;
 mod elementwise;
 pub(crate) mod expr;
+mod filter;
 mod find;
 pub(crate) mod gather;
 pub(crate) mod grid;
+mod gufunc;
 mod handle;
 mod index;
+mod index_notation;
 mod io;
 mod join;
 mod linalg;
 pub(crate) mod map_blocks;
+mod overlap;
 mod pad;
 mod random;
 pub(crate) mod range;
@@ -38,7 +43,7 @@ mod repeat;
 pub(crate) mod rewrite;
 mod scan;
 mod select;
-mod shape;
+pub(crate) mod shape;
 mod slice;
 mod split;
 mod statistics;
@@ -59,11 +64,15 @@ pub use create_space::{
 pub use difference::Spacing;
 pub use edit::Places;
 pub use elementwise::{Operand, where_};
+pub use filter::ConvolveMode;
+pub use gufunc::{apply_gufunc, apply_gufunc_all};
 pub use handle::{Array, Item};
 pub use index::Index;
+pub use index_notation::{Blockwise, blockwise};
 pub use io::{NpyTarget, NpyWrite, open_npy};
 pub use join::{Nested, block, broadcast_arrays, dstack, hstack, vstack};
 pub use map_blocks::{BlockInfo, map_blocks};
+pub use overlap::{Borders, Boundary, Depth, map_overlap};
 pub use pad::{PadMode, Reflection, Sides};
 pub use random::{Generator, Population, default_rng, integers, normal, uniform};
 pub use reduce::{Axes, axis};

@@ -11,7 +11,7 @@ use super::arrange::part;
 use super::build::{blockwise, invalid, known_shape, rechunked};
 use super::dtype::{DType, Element, Kind};
 use super::expr::{Expr, ExprRef, Op};
-use super::gather::{Run, gather, indices_in_target, tidy, with_axis};
+use super::gather::{Run, gather, indices_in_target, repeated_runs, tidy, with_axis};
 use super::grid::Axis;
 use super::handle::Array;
 use super::kernels::KernelError;
@@ -281,7 +281,7 @@ impl Side {
     /// The indices of `period` again and again, in both directions from the array, which is its begin.
     fn periodic(&self, expr: &ExprRef, period: &[Run]) -> Result<ExprRef> {
         let positions = -(self.width.0 as isize)..(self.length + self.width.1) as isize;
-        self.gather(expr, window(period, positions), self.cut(expr))
+        self.gather(expr, repeated_runs(period, positions), self.cut(expr))
     }
 
     /// As [`Side::periodic`], but each reflection also turns the values around that at the edge.
@@ -290,7 +290,7 @@ impl Side {
         let [first, last] = [0, self.length - 1].map(|index| self.piece(expr, index..index + 1));
         let end = self.length as isize;
         let strip = |positions: Range<isize>, edge: &ExprRef, other: &ExprRef, index: (i64, i64)| {
-            let values = window(period, positions.clone());
+            let values = repeated_runs(period, positions.clone());
             let cut = tidy([positions.len()], self.longest(expr));
             let values = self.gather(expr, values, cut)?;
             let period: usize = period.iter().map(Run::length).sum();
@@ -401,31 +401,6 @@ impl Side {
             [Run::same(0, self.width.0), Run::forward(1..self.length + 1), Run::same(self.length + 1, self.width.1)];
         self.gather(&joined, runs, self.cut(expr))
     }
-}
-
-/// Some positions of an endless repetition of runs, which begins at 0 in both directions.
-fn window(period: &[Run], positions: Range<isize>) -> Vec<Run> {
-    let length: usize = period.iter().map(Run::length).sum::<usize>().max(1);
-    let mut runs = Vec::new();
-    let mut at = positions.start;
-    while at < positions.end {
-        let mut within = at.rem_euclid(length as isize) as usize;
-        for run in period {
-            let Run::Take { range, .. } = run else { continue };
-            if within >= range.length {
-                within -= range.length;
-                continue;
-            }
-            let left = (positions.end - at).max(0) as usize;
-            let count = (range.length - within).min(left);
-            if count > 0 {
-                runs.push(Run::of(StepRange { start: range.at(within), step: range.step, length: count }));
-            }
-            at += count as isize;
-            within = 0;
-        }
-    }
-    runs
 }
 
 /// What [`Side::turned`] makes of a value.

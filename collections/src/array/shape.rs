@@ -290,7 +290,7 @@ pub fn stack<T: Element>(arrays: &[Array<T>], axis: isize) -> Result<Array<T>> {
     Ok(Array::from_expr(concatenate_exprs("stack", inputs, number as isize, T::DTYPE, at)?))
 }
 
-pub(super) fn concatenate_exprs(
+pub(crate) fn concatenate_exprs(
     operation: &str,
     inputs: Vec<ExprRef>,
     axis: isize,

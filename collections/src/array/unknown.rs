@@ -5,9 +5,8 @@ use std::sync::Arc;
 use ndarray::{ArrayD, Axis as NdAxis, IxDyn, Slice, s};
 use talatat_graph::{Executor, Key, Plan, PlanOptions, RunContext, Synchronous};
 
-use super::expr::{Expr, Op};
 use super::grid::{Axis, Grid};
-use super::map_blocks::BlockFunction;
+use super::map_blocks::{BlockFunction, each_block};
 use super::{Array, Element, RULES, axis, concatenate, from_ndarray, ones, stack, where_};
 use crate::collection::Collection;
 use crate::error::Result;
@@ -18,13 +17,13 @@ fn ragged(origin: &str, rows: &[usize], columns: &[usize]) -> (Array<f64>, Array
     let shape = [rows.iter().sum(), columns.iter().sum()];
     let data = ArrayD::from_shape_fn(IxDyn(&shape), |at| ((at[0] * 7 + at[1] * 3) % 11) as f64 - 4.0);
     let memory = from_ndarray(data.clone(), vec![rows.to_vec(), columns.to_vec()]).unwrap();
-    let identity = |_: &super::BlockInfo, blocks: &[&super::kernels::Block]| Ok(blocks[0].clone());
+    let identity = |_: &super::BlockInfo, blocks: &[&super::kernels::Block]| Ok(smallvec::smallvec![blocks[0].clone()]);
     let unknown = Axis::Unknown { origin: Key::of(origin, &[]), chunks: rows.len() };
     let grid = Grid::new([unknown, Axis::from_lengths(columns.iter().copied())]);
-    let op = Op::MapBlocks(BlockFunction::new(&identity, identity));
-    let inputs = [memory.expr().unwrap().clone()];
+    let function = BlockFunction::new(&identity, identity);
+    let inputs = vec![memory.expr().unwrap().clone()];
     let at = std::panic::Location::caller();
-    (Array::from_expr(Expr::new(f64::DTYPE, grid, op, inputs, at)), data)
+    (Array::from_expr(each_block(function, f64::DTYPE, grid, inputs, at)), data)
 }
 
 fn values<T: Element>(array: &Array<T>, skip: Option<&str>) -> Result<Vec<talatat_graph::Value>> {

@@ -34,7 +34,7 @@ pub fn list<T: Element>(arrays: Vec<Array<T>>) -> Call {
     Ok(arrays.into_iter().map(|array| Box::new(array) as Box<dyn Lazy>).collect())
 }
 
-fn size(json: &Json) -> usize {
+pub fn size(json: &Json) -> usize {
     json.as_u64().expect("a size") as usize
 }
 

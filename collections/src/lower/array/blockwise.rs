@@ -1,4 +1,4 @@
-//! A program, or a function of the user's, on each block.
+//! A program on each block.
 
 use std::sync::{Arc, OnceLock};
 
@@ -6,13 +6,11 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use talatat_graph::{Edge, Kernel, KernelError, KernelResult, TaskContext, Value};
 
-use super::{Lowering, array, blocks, check_dtype, encode, layer, source_error};
-use crate::array::dtype::DType;
+use super::{Lowering, array, blocks, encode, layer, source_error};
 use crate::array::expr::Expr;
 use crate::array::grid::{Dims, Grid};
 use crate::array::kernels::program::Compiled;
 use crate::array::kernels::{Arg, Block, Program};
-use crate::array::map_blocks::{BlockFunction, BlockInfo};
 use crate::error::Result;
 
 pub(super) const NAME: &str = "array.blockwise";
@@ -129,57 +127,6 @@ pub(super) fn lower(lowering: &mut Lowering, expr: &Expr, program: &Arc<Program>
             edges.push(sources[number][input_block(program, number, input, &place)]);
         }
         made.push(lowering.graph.task(layer, block as u32, expr.block_bytes(&place), &edges)?.into());
-    }
-    Ok(made)
-}
-
-/// A function of the user's; it cannot leave the process.
-struct MapBlocks {
-    function: BlockFunction,
-    grid: Grid,
-    dtype: DType,
-}
-
-impl Kernel for MapBlocks {
-    fn name(&self) -> &str {
-        "array.map_blocks"
-    }
-
-    fn describe(&self) -> String {
-        format!("map_blocks {}", self.function.name())
-    }
-
-    fn run(&self, task: TaskContext, inputs: &mut [Value]) -> KernelResult<Value> {
-        let place = self.grid.place(task.block as usize);
-        let info = BlockInfo { origin: self.grid.block_origin(&place), shape: self.grid.block_shape(&place), place };
-        let arrays = inputs.iter().map(array).collect::<KernelResult<SmallVec<[&Block; 4]>>>()?;
-        let result = self.function.call(&info, &arrays)?;
-        check_dtype(result.dtype(), self.dtype)?;
-        let fits = |((axis, expected), found): ((&crate::array::grid::Axis, &usize), &usize)| {
-            axis.length().is_none() || expected == found
-        };
-        if result.ndim() != self.grid.ndim() || !self.grid.axes().iter().zip(&info.shape).zip(result.shape()).all(fits)
-        {
-            return Err(KernelError::new(format!(
-                "the function gave a block of shape {:?} where {:?} was promised: declare the chunks it gives",
-                result.shape(),
-                info.shape
-            )));
-        }
-        Ok(Value::block(result))
-    }
-}
-
-pub(super) fn lower_map(lowering: &mut Lowering, expr: &Expr, function: &BlockFunction) -> Result<Vec<Edge>> {
-    let kernel = MapBlocks { function: function.clone(), grid: expr.grid.clone(), dtype: expr.dtype };
-    let sources = expr.inputs.iter().map(|input| blocks(lowering, input)).collect::<Result<Vec<_>>>()?;
-    // A user's function may take any time, however small its blocks.
-    let layer = lowering.graph.layer(layer(expr, kernel).tiny(false));
-    let mut made = Vec::with_capacity(expr.grid.blocks());
-    for block in 0..expr.grid.blocks() {
-        let edges: SmallVec<[Edge; 4]> = sources.iter().filter_map(|source| source.get(block).copied()).collect();
-        let bytes = expr.block_bytes(&expr.grid.place(block));
-        made.push(lowering.graph.task(layer, block as u32, bytes, &edges)?.into());
     }
     Ok(made)
 }

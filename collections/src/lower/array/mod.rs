@@ -3,14 +3,18 @@
 mod assemble;
 mod blockwise;
 mod gather;
+mod halo;
+mod index;
 mod matmul;
 mod median;
 mod operation;
+mod overlap;
 mod reduce;
 mod roots;
 mod scan;
 mod select;
 mod source;
+mod weigh;
 mod write;
 
 use std::rc::Rc;
@@ -19,11 +23,15 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use talatat_graph::{Block as GraphBlock, Brief, Edge, Kernel, KernelError, KernelResult, Key, Layer, Registry, Value};
 
+pub(crate) use halo::{Border, Halo};
+pub(crate) use index::{IndexFunction, Label, Part};
 pub(crate) use median::Median;
 pub(crate) use operation::Operation;
+pub(crate) use overlap::MapOverlap;
 pub(crate) use roots::Roots;
 pub(crate) use scan::Scan;
 pub(crate) use select::{Assign, Compress, Nonzero, Pick};
+pub(crate) use weigh::Weigh;
 
 use super::Lowering;
 use crate::array::dtype::DType;
@@ -57,6 +65,7 @@ pub(crate) fn register(registry: Registry) -> Registry {
         .kernel::<scan::Totals>(scan::TOTALS)
         .kernel::<scan::Carry>(scan::CARRY)
         .kernel::<scan::Run>(scan::RUN)
+        .kernel::<weigh::Weigh>(weigh::NAME)
         .kernel::<matmul::MatMul>(matmul::NAME)
         .kernel::<select::Compress>(select::COMPRESS)
         .kernel::<select::Nonzero>(select::NONZERO)
@@ -171,7 +180,6 @@ fn lower_one(lowering: &mut Lowering, expr: &Expr) -> Result<Vec<Edge>> {
     }
     match (&expr.op, expr.inputs.as_slice()) {
         (Op::Blockwise(program), _) => blockwise::lower(lowering, expr, program),
-        (Op::MapBlocks(function), _) => blockwise::lower_map(lowering, expr, function),
         (Op::Reduce { op, axes, keepdims }, [input]) => reduce::lower(lowering, expr, *op, axes, *keepdims, input),
         (Op::Slice(ranges), [input]) => assemble::lower_slice(lowering, expr, input, ranges),
         (Op::Rechunk, [input]) => assemble::lower_rechunk(lowering, expr, input),
