@@ -22,12 +22,12 @@ pub fn source(rows: usize, columns: usize, chunks: [usize; 2]) -> talatat::Resul
 }
 
 /// Sum of the elements, each times its place modulo 97: sees the order.
-fn weighted(values: &ndarray::ArrayD<f64>) -> f64 {
+pub fn weighted(values: &ndarray::ArrayD<f64>) -> f64 {
     values.iter().enumerate().map(|(place, value)| value * (place % 97 + 1) as f64).sum()
 }
 
 /// Reports bytes that a pass over memory would have to move, per second, beside what a triad reaches in this process.
-fn bandwidth(report: &mut Report, options: &Options, bytes: f64, seconds: f64) {
+pub fn bandwidth(report: &mut Report, options: &Options, bytes: f64, seconds: f64) {
     report.metric("peak_mb", status_bytes("VmHWM") as f64 / 1e6);
     let limit = triad(options.threads);
     report.metric("gb_s", bytes / seconds / 1e9);

@@ -4,6 +4,7 @@
 //! `{"digest": {...}, "inner_s": seconds, "parts": {...}, "metrics": {...}}`.
 
 mod array;
+mod groups;
 mod linear;
 mod machine;
 mod report;
@@ -24,6 +25,9 @@ const WORKLOADS: &[(&str, Workload)] = &[
     ("a2small", array::small),
     ("a3", array::reductions),
     ("a6", linear::stencil),
+    ("a9", groups::climatology),
+    ("a10", groups::sums),
+    ("a10b", groups::sum_of_both),
     ("a6overlap", linear::overlap),
     ("window", linear::window),
     ("s1map", sched::map),

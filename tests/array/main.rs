@@ -6,6 +6,7 @@ mod common;
 mod custom;
 mod fixtures;
 mod graphs;
+mod groups;
 mod indices;
 mod linear;
 mod npy;

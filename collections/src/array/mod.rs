@@ -4,7 +4,7 @@
 //! handle (Array<T>) -> build -> expr -> rewrite/ -> (crate::lower) -> kernels/
 //! create create_index create_space elementwise ufuncs close select find reduce scan difference statistics slice shape
 //! arrange repeat pad join split edit triangle window linalg overlap filter
-//! map_blocks index_notation gufunc io: a file per family of operations
+//! groupby map_blocks index_notation gufunc io: a file per family of operations
 //! random/: distributions, choices, permutations
 //! index/: elements by their indices, masks, assignment
 //! gather: how elements get to other places of an axis
@@ -26,6 +26,7 @@ mod filter;
 mod find;
 pub(crate) mod gather;
 pub(crate) mod grid;
+mod groupby;
 mod gufunc;
 mod handle;
 mod index;
@@ -65,6 +66,7 @@ pub use difference::Spacing;
 pub use edit::Places;
 pub use elementwise::{Operand, where_};
 pub use filter::ConvolveMode;
+pub use groupby::GroupBy;
 pub use gufunc::{apply_gufunc, apply_gufunc_all};
 pub use handle::{Array, Item};
 pub use index::Index;

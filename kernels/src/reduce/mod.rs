@@ -36,6 +36,7 @@ mod counts;
 mod exact;
 mod extremes;
 mod folds;
+mod group;
 mod lanes;
 mod moments;
 mod number;
@@ -53,6 +54,7 @@ mod tests;
 mod wire;
 
 pub use accumulator::Accumulator;
+pub use group::{Grouped, group_into, group_whole};
 pub use lanes::{FloatSlab, LaneValues, Reducible};
 pub use op::ReduceOp;
 pub use sink::{Reduced, reduce};

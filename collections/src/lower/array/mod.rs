@@ -3,6 +3,7 @@
 mod assemble;
 mod blockwise;
 mod gather;
+mod group;
 mod halo;
 mod index;
 mod matmul;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use talatat_graph::{Block as GraphBlock, Brief, Edge, Kernel, KernelError, KernelResult, Key, Layer, Registry, Value};
 
+pub(crate) use group::{Codes, GroupBy};
 pub(crate) use halo::{Border, Halo};
 pub(crate) use index::{IndexFunction, Label, Part};
 pub(crate) use median::Median;
@@ -62,6 +64,8 @@ pub(crate) fn register(registry: Registry) -> Registry {
         .kernel::<gather::Gather>(gather::GATHER)
         .kernel::<gather::Strided>(gather::STRIDED)
         .kernel::<median::Median>(median::NAME)
+        .kernel::<group::Whole>(group::WHOLE)
+        .kernel::<group::Partial>(group::PARTIAL)
         .kernel::<scan::Totals>(scan::TOTALS)
         .kernel::<scan::Carry>(scan::CARRY)
         .kernel::<scan::Run>(scan::RUN)

@@ -24,7 +24,7 @@ pub(super) const COMBINE: &str = "array.reduce.combine";
 pub(super) const FINISH: &str = "array.reduce.finish";
 
 /// How many states one task merges.
-const ARITY: usize = 8;
+pub(super) const ARITY: usize = 8;
 
 /// `array.reduce.partial`: a program and the reduction of its result, in one pass that never writes the result.
 #[derive(Serialize, Deserialize)]
@@ -77,7 +77,7 @@ impl Kernel for Partial {
 /// `array.reduce.combine`: merges states.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Combine {
-    op: ReduceOp,
+    pub(super) op: ReduceOp,
 }
 
 impl Kernel for Combine {
@@ -106,8 +106,8 @@ impl Kernel for Combine {
 /// `array.reduce.finish`: from states to results.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Finish {
-    op: ReduceOp,
-    grid: Grid,
+    pub(super) op: ReduceOp,
+    pub(super) grid: Grid,
 }
 
 impl Kernel for Finish {
