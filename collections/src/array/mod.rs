@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! handle (Array<T>) -> build -> expr -> rewrite/ -> (crate::lower) -> kernels/
-//! create create_index create_space elementwise ufuncs close select find reduce scan difference statistics slice shape
-//! arrange repeat pad join split edit triangle window linalg map_blocks io: a file per family of operations
+//! create create_index create_space elementwise ufuncs close select find reduce scan difference statistics histogram sorted sets
+//! slice shape arrange repeat pad join split edit triangle window linalg map_blocks io: a file per family of operations
 //! index/: elements by their indices, masks, assignment
 //! gather: how elements get to other places of an axis
 //! grid chunks dtype: what an array is known by before it is computed
@@ -24,6 +24,7 @@ mod find;
 pub(crate) mod gather;
 pub(crate) mod grid;
 mod handle;
+mod histogram;
 mod index;
 mod io;
 mod join;
@@ -36,8 +37,10 @@ mod repeat;
 pub(crate) mod rewrite;
 mod scan;
 mod select;
+mod sets;
 mod shape;
 mod slice;
+mod sorted;
 mod split;
 mod statistics;
 mod triangle;
@@ -58,6 +61,7 @@ pub use difference::Spacing;
 pub use edit::Places;
 pub use elementwise::{Operand, where_};
 pub use handle::{Array, Item};
+pub use histogram::{Bins, bins, histogramdd};
 pub use index::Index;
 pub use io::{NpyTarget, NpyWrite, open_npy};
 pub use join::{Nested, block, broadcast_arrays, dstack, hstack, vstack};
@@ -67,7 +71,9 @@ pub use reduce::{Axes, axis};
 pub use repeat::Repeats;
 pub use rewrite::{RULES, Rule};
 pub use select::{Piece, piecewise, select};
+pub use sets::Unique;
 pub use shape::{concatenate, stack};
+pub use sorted::Side;
 pub use split::Pieces;
 pub use talatat_kernels as kernels;
 pub use talatat_kernels::dtype::{self, DType, Element, Kind, Promote};

@@ -3,7 +3,7 @@
 use ndarray::{ArrayD, Axis, IxDyn};
 use proptest::prelude::*;
 use talatat::Compute;
-use talatat::array::{Array, AxisChunks, Chunks, Element, from_ndarray};
+use talatat::array::{Array, AxisChunks, Chunks, Element, Side, from_ndarray};
 
 use crate::oracle::{all_bits, check, everywhere};
 
@@ -80,5 +80,29 @@ proptest! {
         let expected = part(n.min(1), n) - part(0, n.saturating_sub(1));
         check(&x.diff(1, along as isize).unwrap(), expected);
         check(&x.diff(0, along as isize).unwrap(), array);
+    }
+
+    #[test]
+    fn histograms_and_sets((array, x, y) in arrays(2, 40), k in -5_isize..6, along in 0_isize..2) {
+        let bins = || talatat::array::bins(7).range(-3.0, 4.5);
+        let (counts, edges) = x.histogram(bins()).unwrap();
+        let edges = edges.compute().unwrap();
+        let inside = |bin: usize| {
+            let (low, high) = (edges[[bin]], edges[[bin + 1]]);
+            array.iter().filter(|x| **x >= low && (**x < high || (bin == 6 && **x == high))).count() as i64
+        };
+        check(&counts, ArrayD::from_shape_fn(IxDyn(&[7]), |at| inside(at[0])));
+        same(&x.histogram_weighted(bins(), &x).unwrap().0, &y.histogram_weighted(bins(), &y).unwrap().0);
+        same(&x.topk(k, along).unwrap(), &y.topk(k, along).unwrap());
+        same(&x.argtopk(k, along).unwrap(), &y.argtopk(k, along).unwrap());
+        let (one, two) = (x.unique_all().unwrap(), y.unique_all().unwrap());
+        same(&one.values, &two.values);
+        same(&one.indices, &two.indices);
+        same(&one.counts, &two.counts);
+        same(&one.inverse, &two.inverse);
+        same(&x.unique().unwrap(), &y.unique().unwrap());
+        let sorted = one.values.persist().unwrap();
+        let cut = sorted.rechunk(3).unwrap();
+        same(&sorted.searchsorted(&x, Side::Right).unwrap(), &cut.searchsorted(&y, Side::Right).unwrap());
     }
 }

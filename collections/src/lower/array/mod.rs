@@ -1,8 +1,10 @@
 //! Array expressions as layers of tasks.
 
 mod assemble;
+mod bins;
 mod blockwise;
 mod gather;
+mod local;
 mod matmul;
 mod median;
 mod operation;
@@ -11,6 +13,7 @@ mod roots;
 mod scan;
 mod select;
 mod source;
+mod tree;
 mod write;
 
 use std::rc::Rc;
@@ -19,11 +22,14 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use talatat_graph::{Block as GraphBlock, Brief, Edge, Kernel, KernelError, KernelResult, Key, Layer, Registry, Value};
 
+pub(crate) use bins::Bins;
+pub(crate) use local::{OnBlocks, Reads};
 pub(crate) use median::Median;
 pub(crate) use operation::Operation;
 pub(crate) use roots::Roots;
 pub(crate) use scan::Scan;
 pub(crate) use select::{Assign, Compress, Nonzero, Pick};
+pub(crate) use tree::{Kind as StateKind, States};
 
 use super::Lowering;
 use crate::array::dtype::DType;
@@ -57,6 +63,10 @@ pub(crate) fn register(registry: Registry) -> Registry {
         .kernel::<scan::Totals>(scan::TOTALS)
         .kernel::<scan::Carry>(scan::CARRY)
         .kernel::<scan::Run>(scan::RUN)
+        .kernel::<local::Local>(local::NAME)
+        .kernel::<bins::Count>(bins::COUNT)
+        .kernel::<tree::Chunk>(tree::CHUNK)
+        .kernel::<tree::Merge>(tree::MERGE)
         .kernel::<matmul::MatMul>(matmul::NAME)
         .kernel::<select::Compress>(select::COMPRESS)
         .kernel::<select::Nonzero>(select::NONZERO)
