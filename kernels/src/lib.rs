@@ -8,7 +8,7 @@
 //! - [`program`]: chains of elementwise operations as one pass over cache-sized tiles.
 //! - [`reduce`](mod@reduce): exact reductions, and programs that end in one.
 //! - [`scan`]: running sums and products, in parts.
-//! - [`quantile`], [`sorted`], [`top`], [`distinct`]: what depends on the order of elements; [`bins`]: histograms. [`local`] is the
+//! - [`quantile`], [`sketch`], [`sorted`], [`top`], [`distinct`]: what depends on the order of elements; [`bins`]: histograms. [`local`] is the
 //!   table of what gives a block for a block.
 //! - [`math`]: elementary functions over slices, vectorised by the compiler.
 //! - [`select`]: elements chosen by masks and indices, and put in the place of others.
@@ -32,6 +32,7 @@ pub mod reduce;
 mod scalar;
 pub mod scan;
 pub mod select;
+pub mod sketch;
 pub mod sorted;
 pub mod top;
 

@@ -232,7 +232,7 @@ impl Quantile {
 }
 
 /// From `a` to `b`, from the nearer of the two, as NumPy does it.
-fn lerp(a: f64, b: f64, share: f64) -> f64 {
+pub(super) fn lerp(a: f64, b: f64, share: f64) -> f64 {
     let step = b - a;
     if share >= 0.5 { b - step * (1.0 - share) } else { a + step * share }
 }

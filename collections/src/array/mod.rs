@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! handle (Array<T>) -> build -> expr -> rewrite/ -> (crate::lower) -> kernels/
-//! create create_index create_space elementwise ufuncs close select find reduce scan difference statistics histogram sorted sets
+//! create create_index create_space elementwise ufuncs close select find reduce scan difference statistics histogram sorted sets quantile covariance reduction
 //! slice shape arrange repeat pad join split edit triangle window linalg map_blocks io: a file per family of operations
 //! index/: elements by their indices, masks, assignment
 //! gather: how elements get to other places of an axis
@@ -13,6 +13,7 @@ mod arrange;
 pub(crate) mod build;
 mod chunks;
 mod close;
+mod covariance;
 mod create;
 mod create_index;
 mod create_space;
@@ -31,8 +32,10 @@ mod join;
 mod linalg;
 pub(crate) mod map_blocks;
 mod pad;
+mod quantile;
 pub(crate) mod range;
 mod reduce;
+mod reduction;
 mod repeat;
 pub(crate) mod rewrite;
 mod scan;
@@ -67,6 +70,7 @@ pub use io::{NpyTarget, NpyWrite, open_npy};
 pub use join::{Nested, block, broadcast_arrays, dstack, hstack, vstack};
 pub use map_blocks::{BlockInfo, map_blocks};
 pub use pad::{PadMode, Reflection, Sides};
+pub use quantile::Points;
 pub use reduce::{Axes, axis};
 pub use repeat::Repeats;
 pub use rewrite::{RULES, Rule};
@@ -77,4 +81,5 @@ pub use sorted::Side;
 pub use split::Pieces;
 pub use talatat_kernels as kernels;
 pub use talatat_kernels::dtype::{self, DType, Element, Kind, Promote};
+pub use talatat_kernels::quantile::Method;
 pub use triangle::{diag, diagflat, tri, vander};

@@ -6,8 +6,8 @@ mod blockwise;
 mod gather;
 mod local;
 mod matmul;
-mod median;
 mod operation;
+mod own;
 mod reduce;
 mod roots;
 mod scan;
@@ -24,12 +24,12 @@ use talatat_graph::{Block as GraphBlock, Brief, Edge, Kernel, KernelError, Kerne
 
 pub(crate) use bins::Bins;
 pub(crate) use local::{OnBlocks, Reads};
-pub(crate) use median::Median;
 pub(crate) use operation::Operation;
+pub(crate) use own::{Own, OwnReduction};
 pub(crate) use roots::Roots;
 pub(crate) use scan::Scan;
 pub(crate) use select::{Assign, Compress, Nonzero, Pick};
-pub(crate) use tree::{Kind as StateKind, States};
+pub(crate) use tree::{Kind as StateKind, SketchedQuantiles, States};
 
 use super::Lowering;
 use crate::array::dtype::DType;
@@ -59,7 +59,6 @@ pub(crate) fn register(registry: Registry) -> Registry {
         .kernel::<assemble::Reshape>(assemble::RESHAPE)
         .kernel::<gather::Gather>(gather::GATHER)
         .kernel::<gather::Strided>(gather::STRIDED)
-        .kernel::<median::Median>(median::NAME)
         .kernel::<scan::Totals>(scan::TOTALS)
         .kernel::<scan::Carry>(scan::CARRY)
         .kernel::<scan::Run>(scan::RUN)
@@ -67,6 +66,7 @@ pub(crate) fn register(registry: Registry) -> Registry {
         .kernel::<bins::Count>(bins::COUNT)
         .kernel::<tree::Chunk>(tree::CHUNK)
         .kernel::<tree::Merge>(tree::MERGE)
+        .kernel::<tree::Finish>(tree::FINISH)
         .kernel::<matmul::MatMul>(matmul::NAME)
         .kernel::<select::Compress>(select::COMPRESS)
         .kernel::<select::Nonzero>(select::NONZERO)

@@ -1,4 +1,4 @@
-//! States of blocks that are several blocks themselves, merged as a tree: the largest elements, the different ones.
+//! States of blocks that are several blocks themselves, merged as a tree: the largest elements, the different ones, sketches.
 
 use serde::{Deserialize, Serialize};
 use talatat_graph::{Edge, Kernel, KernelError, KernelResult, Key, KeyBuilder, TaskContext, Value};
@@ -9,11 +9,13 @@ use crate::array::expr::{Expr, ExprRef};
 use crate::array::grid::{Dims, Grid};
 use crate::array::kernels::Block;
 use crate::array::kernels::distinct::{Place, merge_unique, unique};
+use crate::array::kernels::sketch::Sketch;
 use crate::array::kernels::top::Top;
 use crate::error::Result;
 
 pub(super) const CHUNK: &str = "array.tree.chunk";
 pub(super) const MERGE: &str = "array.tree.merge";
+pub(super) const FINISH: &str = "array.sketch.finish";
 
 /// Which states.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -25,6 +27,8 @@ pub(crate) enum Kind {
         /// Whether it is asked where.
         indexed: bool,
     },
+    /// What quantiles are nearly known by.
+    Sketch(Sketch),
 }
 
 impl Kind {
@@ -32,14 +36,17 @@ impl Kind {
         match self {
             Kind::Top(_) => "topk",
             Kind::Unique { .. } => "unique",
+            Kind::Sketch(_) => "quantile_sketch",
         }
     }
 
-    /// The place in the grid of the result of the state that a block goes into.
+    /// The place in the grid of the states of the one that a block goes into.
     fn target(self, mut place: Dims) -> Dims {
         match self {
             Kind::Top(top) => place[top.axis] = 0,
             Kind::Unique { .. } => place = Dims::from_elem(0, 1),
+            Kind::Sketch(Sketch { axis: None, .. }) => place.clear(),
+            Kind::Sketch(Sketch { axis: Some(axis), .. }) => _ = place.remove(axis),
         }
         place
     }
@@ -53,12 +60,29 @@ impl Kind {
                 elements / length as u64 * top.count.min(length) as u64 * (input.dtype.size() as u64 + 8)
             }
             Kind::Unique { .. } => elements * (input.dtype.size() as u64 + 16),
+            Kind::Sketch(sketch) => {
+                // How many buckets there are, the elements say; data that span 64 powers of two in both signs fill so many.
+                let lanes = sketch.axis.map_or(1, |axis| elements / input.grid.block_shape(place)[axis].max(1) as u64);
+                lanes * 8 + elements.min(lanes << (sketch.bits + 7)) * 24
+            }
         }
     }
 }
 
 fn parts<const N: usize>(made: [Block; N]) -> Value {
     Value::Parts(made.map(Value::block).into())
+}
+
+/// The blocks of a state.
+fn state<const N: usize>(input: &Value) -> KernelResult<[&Block; N]> {
+    let wrong = || KernelError::new("a state of another operation");
+    let Value::Parts(parts) = input else { return Err(wrong()) };
+    let blocks = parts.iter().map(array).collect::<KernelResult<Vec<&Block>>>()?;
+    blocks.try_into().map_err(|_| wrong())
+}
+
+fn states<const N: usize>(inputs: &[Value]) -> KernelResult<Vec<[&Block; N]>> {
+    inputs.iter().map(state).collect()
 }
 
 /// `array.tree.chunk`: the state of a block.
@@ -91,6 +115,7 @@ impl Kernel for Chunk {
                 let shape = self.grid.shape().ok_or_else(lost)?;
                 unique(block, Some(Place { origin: &origin, shape: &shape })).map(parts)
             }
+            Kind::Sketch(sketch) => sketch.of(block).map(parts),
         }
         .map_err(source_error)
     }
@@ -116,17 +141,10 @@ impl Kernel for Merge {
     }
 
     fn run(&self, _: TaskContext, inputs: &mut [Value]) -> KernelResult<Value> {
-        fn state<const N: usize>(input: &Value) -> KernelResult<[&Block; N]> {
-            let wrong = || KernelError::new("a state of another operation");
-            let Value::Parts(parts) = input else { return Err(wrong()) };
-            let blocks = parts.iter().map(array).collect::<KernelResult<Vec<&Block>>>()?;
-            blocks.try_into().map_err(|_| wrong())
-        }
         match self.kind {
-            Kind::Top(top) => top.merge(&inputs.iter().map(state).collect::<KernelResult<Vec<_>>>()?).map(parts),
-            Kind::Unique { .. } => {
-                merge_unique(&inputs.iter().map(state).collect::<KernelResult<Vec<_>>>()?).map(parts)
-            }
+            Kind::Top(top) => top.merge(&states(inputs)?).map(parts),
+            Kind::Unique { .. } => merge_unique(&states(inputs)?).map(parts),
+            Kind::Sketch(sketch) => sketch.merge(&states(inputs)?).map(parts),
         }
         .map_err(source_error)
     }
@@ -147,8 +165,18 @@ impl States {
         KeyBuilder::new("states").key(input.key).value(&self.kind).finish()
     }
 
-    /// Makes the states: one for each block of the result.
-    fn make(&self, lowering: &mut Lowering, expr: &Expr, input: &ExprRef) -> Result<Vec<Edge>> {
+    /// The states: one for each block of a grid. They are made once, whoever asks.
+    fn states(&self, lowering: &mut Lowering, expr: &Expr, grid: &Grid) -> Result<std::rc::Rc<[Edge]>> {
+        let input = only_input(expr)?;
+        let key = self.key(input);
+        if let Some(states) = lowering.seen(key) {
+            return Ok(states);
+        }
+        let made = self.make(lowering, expr, input, grid)?;
+        Ok(lowering.note(key, made))
+    }
+
+    fn make(&self, lowering: &mut Lowering, expr: &Expr, input: &ExprRef, grid: &Grid) -> Result<Vec<Edge>> {
         let sources = blocks(lowering, input)?;
         let (kind, key, largest) = (self.kind, self.key(input), largest_bytes(input));
         let mut shared = |name: &str, layer: talatat_graph::Layer| {
@@ -159,9 +187,9 @@ impl States {
         let chunk = Chunk { kind, grid: input.grid.clone() };
         let chunk = shared(CHUNK, step(expr, CHUNK, chunk, largest).scratch(3 * largest));
         let merge = shared(MERGE, step(expr, MERGE, Merge { kind }, largest).scratch(3 * largest));
-        let mut groups: Vec<Vec<usize>> = vec![Vec::new(); expr.grid.blocks()];
+        let mut groups: Vec<Vec<usize>> = vec![Vec::new(); grid.blocks()];
         for block in 0..input.grid.blocks() {
-            groups[expr.grid.block_at(&kind.target(input.grid.place(block)))].push(block);
+            groups[grid.block_at(&kind.target(input.grid.place(block)))].push(block);
         }
         let mut made = Vec::with_capacity(groups.len());
         let mut number = 0;
@@ -194,20 +222,73 @@ impl Operation for States {
     fn describe(&self) -> String {
         match self.kind {
             Kind::Top(top) => format!("{} {} along {}", self.name(), top.count, top.axis),
-            Kind::Unique { .. } => self.name().into(),
+            Kind::Unique { .. } | Kind::Sketch(_) => self.name().into(),
         }
     }
 
     fn lower(&self, lowering: &mut Lowering, expr: &Expr) -> Result<Vec<Edge>> {
-        let input = only_input(expr)?;
-        let key = self.key(input);
-        let states = match lowering.seen(key) {
-            Some(states) => states,
-            None => {
-                let made = self.make(lowering, expr, input)?;
-                lowering.note(key, made)
-            }
-        };
+        let states = self.states(lowering, expr, &expr.grid)?;
         Ok(states.iter().map(|state| Edge::part_of(state.task, self.part)).collect())
+    }
+}
+
+/// `array.sketch.finish`: quantiles of a state.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Finish {
+    sketch: Sketch,
+    points: Vec<f64>,
+    grid: Grid,
+}
+
+impl Kernel for Finish {
+    fn name(&self) -> &str {
+        FINISH
+    }
+
+    fn run(&self, task: TaskContext, inputs: &mut [Value]) -> KernelResult<Value> {
+        let input = inputs.first().ok_or_else(|| KernelError::new("a state is missing"))?;
+        let found = self.sketch.quantiles(state(input)?, &self.points).map_err(source_error)?;
+        let mut shape = self.grid.block_shape(&self.grid.place(task.block as usize));
+        // At most one length is not known: it is what the others leave.
+        if let Some(unknown) = self.grid.axes().iter().position(|axis| axis.length().is_none()) {
+            let others: usize =
+                shape.iter().enumerate().filter(|(axis, _)| *axis != unknown).map(|(_, length)| length).product();
+            shape[unknown] = found.len() / others.max(1);
+        }
+        let flat = found.into_array::<f64>().map_err(source_error)?.into_raw_vec_and_offset().0;
+        Ok(Value::block(Block::from_vec(&shape, flat).map_err(source_error)?))
+    }
+
+    fn encode(&self, _: u64) -> talatat_graph::Result<Vec<u8>> {
+        encode(self)
+    }
+}
+
+/// Quantiles from sketches: the first axis goes along the points, the others are those of the input but the sketch's.
+#[derive(Clone, Serialize)]
+pub(crate) struct SketchedQuantiles {
+    pub(crate) sketch: Sketch,
+    pub(crate) points: Vec<f64>,
+}
+
+impl Operation for SketchedQuantiles {
+    fn name(&self) -> &'static str {
+        "quantile_sketch"
+    }
+
+    fn parameters(&self, key: KeyBuilder) -> KeyBuilder {
+        key.value(self)
+    }
+
+    fn lower(&self, lowering: &mut Lowering, expr: &Expr) -> Result<Vec<Edge>> {
+        let lanes = Grid::new(expr.grid.axes().iter().skip(1).cloned());
+        let states = States { kind: Kind::Sketch(self.sketch), part: 0 }.states(lowering, expr, &lanes)?;
+        let kernel = Finish { sketch: self.sketch, points: self.points.clone(), grid: expr.grid.clone() };
+        let layer = lowering.graph.layer(step(expr, FINISH, kernel, largest_bytes(expr)));
+        let finish = |(block, state): (usize, &Edge)| {
+            let bytes = expr.block_bytes(&expr.grid.place(block));
+            Ok(lowering.graph.task(layer, block as u32, bytes, std::slice::from_ref(state))?.into())
+        };
+        states.iter().enumerate().map(finish).collect()
     }
 }
