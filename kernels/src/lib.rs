@@ -8,26 +8,35 @@
 //! - [`program`]: chains of elementwise operations as one pass over cache-sized tiles.
 //! - [`reduce`](mod@reduce): exact reductions, and programs that end in one.
 //! - [`scan`]: running sums and products, in parts.
+//! - [`quantile`], [`sketch`], [`sorted`], [`top`], [`distinct`]: what depends on the order of elements; [`bins`]: histograms. [`local`] is the
+//!   table of what gives a block for a block.
 //! - [`math`]: elementary functions over slices, vectorised by the compiler.
 //! - [`select`]: elements chosen by masks and indices, and put in the place of others.
 //! - [`linalg`]: products of matrices; [`stencil`]: weighted sums of neighbours.
 //! - [`loops`]: the few loops behind them, compiled for several instruction sets.
 
+pub mod bins;
 pub mod block;
+pub mod distinct;
 pub mod dtype;
 pub mod error;
 mod lane;
 pub mod linalg;
+pub mod local;
 pub mod loops;
 pub mod math;
 pub mod number;
 pub mod pool;
 pub mod program;
+pub mod quantile;
 pub mod reduce;
 mod scalar;
 pub mod scan;
 pub mod select;
+pub mod sketch;
+pub mod sorted;
 pub mod stencil;
+pub mod top;
 
 pub use block::Block;
 pub use error::KernelError;

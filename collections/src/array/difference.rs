@@ -81,7 +81,7 @@ fn neighbours(operation: &str, expr: &ExprRef, axis: usize, at: At) -> Result<[E
 }
 
 /// Each element less the one before it.
-fn differences(operation: &str, expr: &ExprRef, axis: usize, at: At) -> Result<ExprRef> {
+pub(super) fn differences(operation: &str, expr: &ExprRef, axis: usize, at: At) -> Result<ExprRef> {
     let [after, before] = neighbours(operation, expr, axis, at)?;
     let op = if expr.dtype == DType::Bool { BinaryOp::Ne } else { BinaryOp::Sub };
     elementwise(operation, &[after, before], at, |builder, x| builder.binary(op, x[0], x[1]))

@@ -101,7 +101,7 @@ impl<T: Element> Array<T> {
 }
 
 /// The product of stacks of matrices, cut alike along the axes they share.
-fn product(operation: &str, left: ExprRef, right: ExprRef, at: At) -> Result<ExprRef> {
+pub(super) fn product(operation: &str, left: ExprRef, right: ExprRef, at: At) -> Result<ExprRef> {
     let misfit = |left: &ExprRef, right: &ExprRef, a: &Axis, b: &Axis| {
         if a.length().is_none() || b.length().is_none() {
             return misfit(operation, &[left.clone(), right.clone()], a, b, at);

@@ -40,6 +40,21 @@ pub(crate) type Results = SmallVec<[Block; 1]>;
 
 type Run = dyn Fn(&BlockInfo, &[&Block]) -> KernelResult<Results> + Send + Sync;
 
+/// The name and the identity of a function of the user's: a type without captures is known by its name and type; one with captures is
+/// unique.
+pub(super) fn identity<F: 'static>() -> (Arc<str>, Key) {
+    use std::hash::Hash;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let name = std::any::type_name::<F>();
+    let mut hasher = xxhash_rust::xxh3::Xxh3::new();
+    std::any::TypeId::of::<F>().hash(&mut hasher);
+    let key = KeyBuilder::new("map_blocks").bytes(name.as_bytes()).bytes(&hasher.digest128().to_le_bytes());
+    let key = if size_of::<F>() == 0 { key } else { key.number(COUNT.fetch_add(1, Ordering::Relaxed)) };
+    let short = name.rsplit("::").find(|part| *part != "{{closure}}").unwrap_or(name);
+    (short.into(), key.finish())
+}
+
 /// A function on blocks with an identity.
 #[derive(Clone)]
 pub struct BlockFunction {
@@ -49,21 +64,13 @@ pub struct BlockFunction {
 }
 
 impl BlockFunction {
-    /// Wraps a function. A type without captures is known by its name and type; one with captures is unique.
+    /// Wraps a function.
     pub(crate) fn new<F: 'static>(
         _identity: &F,
         run: impl Fn(&BlockInfo, &[&Block]) -> KernelResult<Results> + Send + Sync + 'static,
     ) -> BlockFunction {
-        use std::hash::Hash;
-        use std::sync::atomic::{AtomicU64, Ordering};
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let name = std::any::type_name::<F>();
-        let mut hasher = xxhash_rust::xxh3::Xxh3::new();
-        std::any::TypeId::of::<F>().hash(&mut hasher);
-        let key = KeyBuilder::new("map_blocks").bytes(name.as_bytes()).bytes(&hasher.digest128().to_le_bytes());
-        let key = if size_of::<F>() == 0 { key } else { key.number(COUNT.fetch_add(1, Ordering::Relaxed)) };
-        let short = name.rsplit("::").find(|part| *part != "{{closure}}").unwrap_or(name);
-        BlockFunction { run: Arc::new(run), name: short.into(), key: key.finish() }
+        let (name, key) = identity::<F>();
+        BlockFunction { run: Arc::new(run), name, key }
     }
 
     /// A user's function on views: `call` calls it.

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! handle (Array<T>) -> build -> expr -> rewrite/ -> (crate::lower) -> kernels/
-//! create create_index create_space elementwise ufuncs close select find reduce scan difference statistics slice shape
-//! arrange repeat pad join split edit triangle window linalg overlap filter
+//! create create_index create_space elementwise ufuncs close select find reduce scan difference statistics histogram sorted
+//! sets quantile covariance reduction slice shape arrange repeat pad join split edit triangle window linalg overlap filter
 //! groupby map_blocks index_notation gufunc io: a file per family of operations
 //! random/: distributions, choices, permutations
 //! index/: elements by their indices, masks, assignment
@@ -15,6 +15,7 @@ pub(crate) mod arrange;
 pub(crate) mod build;
 mod chunks;
 mod close;
+mod covariance;
 mod create;
 mod create_index;
 mod create_space;
@@ -29,6 +30,7 @@ pub(crate) mod grid;
 mod groupby;
 mod gufunc;
 mod handle;
+mod histogram;
 mod index;
 mod index_notation;
 mod io;
@@ -37,15 +39,19 @@ mod linalg;
 pub(crate) mod map_blocks;
 mod overlap;
 mod pad;
+mod quantile;
 mod random;
 pub(crate) mod range;
 mod reduce;
+mod reduction;
 mod repeat;
 pub(crate) mod rewrite;
 mod scan;
 mod select;
+mod sets;
 pub(crate) mod shape;
 mod slice;
+mod sorted;
 mod split;
 mod statistics;
 mod triangle;
@@ -69,6 +75,7 @@ pub use filter::ConvolveMode;
 pub use groupby::GroupBy;
 pub use gufunc::{apply_gufunc, apply_gufunc_all};
 pub use handle::{Array, Item};
+pub use histogram::{Bins, bins, histogramdd};
 pub use index::Index;
 pub use index_notation::{Blockwise, blockwise};
 pub use io::{NpyTarget, NpyWrite, open_npy};
@@ -76,13 +83,17 @@ pub use join::{Nested, block, broadcast_arrays, dstack, hstack, vstack};
 pub use map_blocks::{BlockInfo, map_blocks};
 pub use overlap::{Borders, Boundary, Depth, map_overlap};
 pub use pad::{PadMode, Reflection, Sides};
+pub use quantile::Points;
 pub use random::{Generator, Population, default_rng, integers, normal, uniform};
 pub use reduce::{Axes, axis};
 pub use repeat::Repeats;
 pub use rewrite::{RULES, Rule};
 pub use select::{Piece, piecewise, select};
+pub use sets::Unique;
 pub use shape::{concatenate, stack};
+pub use sorted::Side;
 pub use split::Pieces;
 pub use talatat_kernels as kernels;
 pub use talatat_kernels::dtype::{self, DType, Element, Kind, Promote};
+pub use talatat_kernels::quantile::Method;
 pub use triangle::{diag, diagflat, tri, vander};

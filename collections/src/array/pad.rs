@@ -5,12 +5,10 @@
 use std::ops::Range;
 use std::panic::Location;
 
-use std::sync::Arc;
-
 use super::arrange::part;
 use super::build::{blockwise, invalid, known_shape, rechunked};
 use super::dtype::{DType, Element, Kind};
-use super::expr::{Expr, ExprRef, Op};
+use super::expr::ExprRef;
 use super::gather::{Run, gather, indices_in_target, repeated_runs, tidy, with_axis};
 use super::grid::Axis;
 use super::handle::Array;
@@ -21,7 +19,6 @@ use super::range::StepRange;
 use super::reduce::{Axes, axis};
 use super::shape::concatenate_exprs;
 use crate::error::{Error, Result};
-use crate::lower::array::Median;
 
 type At = &'static Location<'static>;
 
@@ -203,9 +200,9 @@ impl<T: Element> Array<T> {
                 PadMode::Maximum(_) => side.statistic::<T>(&expr, counts[axis], |x, axes| x.max(axes))?,
                 PadMode::Minimum(_) => side.statistic::<T>(&expr, counts[axis], |x, axes| x.min(axes))?,
                 PadMode::Mean(_) => side.statistic::<T>(&expr, counts[axis], |x, axes| Ok(rounded(&x.mean(axes)?)))?,
-                PadMode::Median(_) => side.statistic::<T>(&expr, counts[axis], |x, _| {
-                    Ok(rounded(&Array::<T::Float>::from_expr(median(x.expr()?, axis, at))))
-                })?,
+                PadMode::Median(_) => {
+                    side.statistic::<T>(&expr, counts[axis], |x, axes| Ok(rounded(&x.median(axes)?)))?
+                }
                 // NumPy repeats an only value, whatever the reflection.
                 PadMode::Reflect(_) | PadMode::Symmetric(_) if length == 1 => side.edge(&expr)?,
                 PadMode::Reflect(Reflection::Even) => {
@@ -231,14 +228,6 @@ impl<T: Element> Array<T> {
 fn rounded<T: Element, F: Element>(statistic: &Array<F>) -> Array<T> {
     let whole = matches!(T::DTYPE.kind(), Kind::Signed | Kind::Unsigned);
     if whole { statistic.rint().astype() } else { statistic.astype() }
-}
-
-/// The medians along an axis, which stays with length 1.
-fn median(expr: &ExprRef, axis: usize, at: At) -> ExprRef {
-    let length = expr.grid.axes()[axis].length().unwrap_or(0);
-    let input = rechunked(expr, with_axis(&expr.grid, axis, Axis::whole(length)), at);
-    let grid = with_axis(&expr.grid, axis, Axis::whole(1));
-    Expr::new(expr.dtype.float(), grid, Op::Custom(Arc::new(Median { axis })), [input], at)
 }
 
 /// One axis, and how much it gets before and after.

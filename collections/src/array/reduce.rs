@@ -66,6 +66,11 @@ impl Axes {
         self.which.as_deref()
     }
 
+    /// Whether the reduced axes stay.
+    pub(super) fn keeps_dims(&self) -> bool {
+        self.keepdims
+    }
+
     /// The axes as ascending numbers.
     pub(super) fn numbers(&self, operation: &str, ndim: usize, at: &'static Location<'static>) -> Result<Vec<usize>> {
         let Some(which) = &self.which else { return Ok((0..ndim).collect()) };
@@ -132,13 +137,20 @@ pub(super) fn reduce(expr: &ExprRef, op: ReduceOp, axes: &Axes, at: &'static Loc
         let reason = "zero-size array to a reduction that has no identity: test the shape first";
         return Err(Error::invalid_at(op.name(), reason, at));
     }
-    let grid = if axes.keepdims {
-        Grid::new((0..old.len()).map(|axis| if reduced(axis) { Axis::whole(1) } else { old[axis].clone() }))
-    } else {
-        Grid::new((0..old.len()).filter(|&axis| !reduced(axis)).map(|axis| old[axis].clone()))
-    };
+    let grid = reduced_grid(expr, &numbers, axes.keepdims);
     let op_node = Op::Reduce { op, axes: numbers, keepdims: axes.keepdims };
     Ok(Expr::new(op.output_dtype(expr.dtype), grid, op_node, [expr.clone()], at))
+}
+
+/// The grid without some axes, ascending, or with length 1 along them.
+pub(super) fn reduced_grid(expr: &ExprRef, numbers: &[usize], keepdims: bool) -> Grid {
+    let reduced = |axis: usize| numbers.binary_search(&axis).is_ok();
+    let kept = |(axis, own): (usize, &Axis)| match (reduced(axis), keepdims) {
+        (false, _) => Some(own.clone()),
+        (true, true) => Some(Axis::whole(1)),
+        (true, false) => None,
+    };
+    Grid::new(expr.grid.axes().iter().enumerate().filter_map(kept))
 }
 
 /// The array cut so that its blocks, one after the other, are in the order of the index along the reduced axes: single indices

@@ -2,8 +2,8 @@
 
 use ndarray::{ArrayD, Axis, IxDyn};
 use proptest::prelude::*;
-use talatat::Compute;
-use talatat::array::{Array, AxisChunks, Chunks, Element, from_ndarray};
+use talatat::array::{Array, AxisChunks, Chunks, Element, Method, Side, axis, from_ndarray};
+use talatat::{Compute, Session};
 
 use crate::oracle::{all_bits, check, everywhere};
 
@@ -80,5 +80,81 @@ proptest! {
         let expected = part(n.min(1), n) - part(0, n.saturating_sub(1));
         check(&x.diff(1, along as isize).unwrap(), expected);
         check(&x.diff(0, along as isize).unwrap(), array);
+    }
+
+    #[test]
+    fn histograms_and_sets((array, x, y) in arrays(2, 40), k in -5_isize..6, along in 0_isize..2) {
+        let bins = || talatat::array::bins(7).range(-3.0, 4.5);
+        let (counts, edges) = x.histogram(bins()).unwrap();
+        let edges = edges.compute().unwrap();
+        let inside = |bin: usize| {
+            let (low, high) = (edges[[bin]], edges[[bin + 1]]);
+            array.iter().filter(|x| **x >= low && (**x < high || (bin == 6 && **x == high))).count() as i64
+        };
+        check(&counts, ArrayD::from_shape_fn(IxDyn(&[7]), |at| inside(at[0])));
+        same(&x.histogram_weighted(bins(), &x).unwrap().0, &y.histogram_weighted(bins(), &y).unwrap().0);
+        same(&x.topk(k, along).unwrap(), &y.topk(k, along).unwrap());
+        same(&x.argtopk(k, along).unwrap(), &y.argtopk(k, along).unwrap());
+        let (one, two) = (x.unique_all().unwrap(), y.unique_all().unwrap());
+        same(&one.values, &two.values);
+        same(&one.indices, &two.indices);
+        same(&one.counts, &two.counts);
+        same(&one.inverse, &two.inverse);
+        same(&x.unique().unwrap(), &y.unique().unwrap());
+        let sorted = one.values.persist().unwrap();
+        let cut = sorted.rechunk(3).unwrap();
+        same(&sorted.searchsorted(&x, Side::Right).unwrap(), &cut.searchsorted(&y, Side::Right).unwrap());
+    }
+
+    #[test]
+    fn quantiles((array, x, y) in arrays(2, 60), q in 0.0..=1.0_f64, along in 0_usize..2) {
+        let all = [0.0, q, 1.0];
+        same(&x.quantile(all, along, Method::Linear).unwrap(), &y.quantile(all, along, Method::Linear).unwrap());
+        same(&x.nanmedian(..).unwrap(), &y.nanmedian(..).unwrap());
+        // Each order statistic is known to a part of itself.
+        let error = 0.01;
+        let exact = x.nanquantile(q, along, Method::Lower).unwrap().compute().unwrap();
+        let length = array.shape()[along];
+        let one = x.quantile_sketch(q, along, error, true).unwrap();
+        same(&one, &y.quantile_sketch(q, along, error, true).unwrap());
+        same(&x.quantile_sketch(all, .., error, false).unwrap(), &y.quantile_sketch(all, .., error, false).unwrap());
+        let lanes = array.lanes(Axis(along));
+        for ((near, exact), lane) in one.compute().unwrap().iter().zip(&exact).zip(lanes) {
+            let mut sorted: Vec<f64> = lane.iter().copied().filter(|x| !x.is_nan()).collect();
+            sorted.sort_by(f64::total_cmp);
+            let Some(last) = sorted.len().checked_sub(1) else {
+                prop_assert!(near.is_nan() && exact.is_nan(), "{} {} {}", near, exact, length);
+                continue;
+            };
+            let rank = last as f64 * q;
+            let (low, high) = (sorted[rank.floor() as usize], sorted[rank.ceil() as usize]);
+            if low.is_finite() && high.is_finite() {
+                let room = error * low.abs().max(high.abs()) + 1e-300;
+                prop_assert!(*near >= low - room && *near <= high + room, "{} is not between {} and {}", near, low, high);
+            }
+        }
+    }
+
+    #[test]
+    fn reductions_of_ones_own((array, x, y) in arrays(2, 30), along in 0_usize..2) {
+        let last = |x: &Array<f64>| {
+            x.reduction(
+                axis(along).keepdims(),
+                move |_, block| block.map_axis(Axis(along), |lane| lane.iter().copied().collect::<Vec<f64>>()),
+                |a: ArrayD<Vec<f64>>, b| {
+                    let mut joined = a;
+                    joined.zip_mut_with(&b, |a, b| a.extend(b));
+                    joined
+                },
+                move |lines| lines.mapv(|line| line.iter().rev().fold(0.5, |sum, x| sum * 0.25 + x)).insert_axis(Axis(along)),
+            )
+        };
+        let (one, two) = (last(&x).unwrap(), last(&y).unwrap());
+        let expected = array.map_axis(Axis(along), |line| line.iter().rev().fold(0.5, |sum, x| sum * 0.25 + x));
+        let local = |session: &Session| session.scope(|| one.compute()).unwrap();
+        for session in crate::common::sessions() {
+            prop_assert_eq!(all_bits(&local(&session)), all_bits(&expected.clone().insert_axis(Axis(along))));
+        }
+        prop_assert_eq!(all_bits(&two.compute().unwrap()), all_bits(&one.compute().unwrap()));
     }
 }

@@ -1,20 +1,23 @@
 //! Array expressions as layers of tasks.
 
 mod assemble;
+mod bins;
 mod blockwise;
 mod gather;
 mod group;
 mod halo;
 mod index;
+mod local;
 mod matmul;
-mod median;
 mod operation;
 mod overlap;
+mod own;
 mod reduce;
 mod roots;
 mod scan;
 mod select;
 mod source;
+mod tree;
 mod weigh;
 mod write;
 
@@ -24,15 +27,18 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use talatat_graph::{Block as GraphBlock, Brief, Edge, Kernel, KernelError, KernelResult, Key, Layer, Registry, Value};
 
+pub(crate) use bins::Bins;
 pub(crate) use group::{Codes, GroupBy};
 pub(crate) use halo::{Border, Halo};
 pub(crate) use index::{IndexFunction, Label, Part};
-pub(crate) use median::Median;
+pub(crate) use local::{OnBlocks, Reads};
 pub(crate) use operation::Operation;
 pub(crate) use overlap::MapOverlap;
+pub(crate) use own::{Own, OwnReduction};
 pub(crate) use roots::Roots;
 pub(crate) use scan::Scan;
 pub(crate) use select::{Assign, Compress, Nonzero, Pick};
+pub(crate) use tree::{Kind as StateKind, SketchedQuantiles, States};
 pub(crate) use weigh::Weigh;
 
 use super::Lowering;
@@ -63,13 +69,17 @@ pub(crate) fn register(registry: Registry) -> Registry {
         .kernel::<assemble::Reshape>(assemble::RESHAPE)
         .kernel::<gather::Gather>(gather::GATHER)
         .kernel::<gather::Strided>(gather::STRIDED)
-        .kernel::<median::Median>(median::NAME)
         .kernel::<group::Whole>(group::WHOLE)
         .kernel::<group::Partial>(group::PARTIAL)
         .kernel::<scan::Totals>(scan::TOTALS)
         .kernel::<scan::Carry>(scan::CARRY)
         .kernel::<scan::Run>(scan::RUN)
         .kernel::<weigh::Weigh>(weigh::NAME)
+        .kernel::<local::Local>(local::NAME)
+        .kernel::<bins::Count>(bins::COUNT)
+        .kernel::<tree::Chunk>(tree::CHUNK)
+        .kernel::<tree::Merge>(tree::MERGE)
+        .kernel::<tree::Finish>(tree::FINISH)
         .kernel::<matmul::MatMul>(matmul::NAME)
         .kernel::<select::Compress>(select::COMPRESS)
         .kernel::<select::Nonzero>(select::NONZERO)

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
-use talatat_graph::{Edge, Kernel, KernelError, KernelResult, Layer, TaskContext, Value};
+use talatat_graph::{Edge, Kernel, KernelError, KernelResult, Layer, LayerId, TaskContext, Value};
 
 use super::blockwise::{LazyProgram, input_block};
 use super::{Lowering, State, TINY, array, blocks, encode, source_error};
@@ -215,17 +215,29 @@ pub(super) fn lower(
             }
             level.push(lowering.graph.task(partial, block as u32, state_bytes, &edges)?.into());
         }
-        while level.len() > 1 {
-            let mut next = Vec::with_capacity(level.len().div_ceil(ARITY));
-            for inputs in level.chunks(ARITY) {
-                next.push(lowering.graph.task(combine, combined, state_bytes, inputs)?.into());
-                combined += 1;
-            }
-            level = next;
-        }
+        let level = merged(lowering, combine, level, state_bytes, &mut combined)?;
         made.push(lowering.graph.task(finish, result as u32, result_bytes, &level)?.into());
     }
     Ok(made)
+}
+
+/// States merged to one by a tree of tasks of a layer; `number` is that of the next task.
+pub(super) fn merged(
+    lowering: &mut Lowering,
+    layer: LayerId,
+    mut level: Vec<Edge>,
+    bytes: u64,
+    number: &mut u32,
+) -> Result<Vec<Edge>> {
+    while level.len() > 1 {
+        let mut next = Vec::with_capacity(level.len().div_ceil(ARITY));
+        for inputs in level.chunks(ARITY) {
+            next.push(lowering.graph.task(layer, *number, bytes, inputs)?.into());
+            *number += 1;
+        }
+        level = next;
+    }
+    Ok(level)
 }
 
 /// The program that gives its only input.

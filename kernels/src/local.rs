@@ -1,0 +1,86 @@
+//! Functions of whole blocks that give one block: a table, so that they can be written into graphs and sent.
+
+use ndarray::Axis;
+use serde::{Deserialize, Serialize};
+
+use super::bins::uniform_edges;
+use super::block::Block;
+use super::dtype::DType;
+use super::error::{KernelError, Result};
+use super::quantile::Quantile;
+use super::sorted::search;
+
+/// A function of whole blocks.
+///
+/// ```
+/// use talatat_kernels::Block;
+/// use talatat_kernels::local::LocalOp;
+/// let ends = [Block::from_vec(&[], vec![0])?, Block::from_vec(&[], vec![4])?];
+/// let edges = LocalOp::UniformEdges { bins: 2 }.run(&[&ends[0], &ends[1]])?;
+/// assert_eq!(edges, Block::from_vec(&[3], vec![0.0, 2.0, 4.0])?);
+/// # Ok::<(), talatat_kernels::KernelError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum LocalOp {
+    /// Quantiles of a block along an axis; the result's first axis goes along the quantiles.
+    Quantile {
+        /// Which.
+        quantile: Quantile,
+        /// The axis.
+        axis: usize,
+    },
+    /// Where the values of the second block would be put into the first, which is sorted.
+    Search {
+        /// Behind their equals.
+        right: bool,
+        /// The result gets an axis of length 1 in front.
+        stacked: bool,
+    },
+    /// The edges of equal bins between the only elements of two blocks.
+    UniformEdges {
+        /// How many bins.
+        bins: usize,
+    },
+}
+
+impl LocalOp {
+    /// NumPy's name of the function.
+    pub fn name(&self) -> &'static str {
+        match self {
+            LocalOp::Quantile { quantile, .. } => match (quantile.method, quantile.skip_nan) {
+                (Some(_), false) => "quantile",
+                (Some(_), true) => "nanquantile",
+                (None, false) => "median",
+                (None, true) => "nanmedian",
+            },
+            LocalOp::Search { .. } => "searchsorted",
+            LocalOp::UniformEdges { .. } => "histogram_bin_edges",
+        }
+    }
+
+    /// The block of the result.
+    ///
+    /// # Errors
+    /// If there are not as many blocks as the function takes, or they are not as it wants them.
+    pub fn run(&self, blocks: &[&Block]) -> Result<Block> {
+        match (self, blocks) {
+            (LocalOp::Quantile { quantile, axis }, [block]) => quantile.run(block, *axis),
+            (LocalOp::Search { right, stacked: false }, [sorted, values]) => search(sorted, values, *right),
+            (LocalOp::Search { right, stacked: true }, [sorted, values]) => {
+                let places = search(sorted, values, *right)?.into_array::<i64>()?;
+                Ok(Block::from_array(places.insert_axis(Axis(0))))
+            }
+            (LocalOp::UniformEdges { bins }, [low, high]) => {
+                let only = |block: &Block| -> Result<f64> {
+                    Ok(block.cast(DType::F64).view::<f64>()?.first().copied().unwrap_or(f64::NAN))
+                };
+                let edges = uniform_edges(*bins, only(low)?, only(high)?)?;
+                Block::from_vec(&[edges.len()], edges)
+            }
+            (_, blocks) => {
+                let expected = if matches!(self, LocalOp::Quantile { .. }) { 1 } else { 2 };
+                Err(KernelError::Arguments { operation: self.name(), expected, found: blocks.len() })
+            }
+        }
+    }
+}
