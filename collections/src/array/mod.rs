@@ -82,5 +82,5 @@ pub use select::{Piece, piecewise, select};
 pub use shape::{concatenate, stack};
 pub use split::Pieces;
 pub use talatat_kernels as kernels;
-pub use talatat_kernels::dtype::{self, DType, Element, Kind, Promote};
+pub use talatat_kernels::dtype::{self, C64, C128, Complex, DType, Element, Kind, Ordered, Promote, f16};
 pub use triangle::{diag, diagflat, tri, vander};

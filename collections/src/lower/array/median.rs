@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use talatat_graph::{Edge, Kernel, KernelError, KernelResult, KeyBuilder, TaskContext, Value};
 
 use super::{Lowering, Operation, array, blocks, encode, layer, source_error};
-use crate::array::dtype::{Element, with_dtype};
+use crate::array::dtype::{C128, Element, with_dtype};
 use crate::array::expr::Expr;
 use crate::array::kernels::{Block, Scalar};
 use crate::error::Result;
@@ -43,21 +43,21 @@ impl Kernel for Median {
 }
 
 /// The middle value, or the mean of the middle two; NaN if one is NaN or there are none.
-fn median<T: Element>(lane: &ArrayView1<'_, T>, values: &mut Vec<T>) -> f64 {
+fn median<T: Element>(lane: &ArrayView1<'_, T>, values: &mut Vec<T>) -> C128 {
     values.clear();
     values.extend(lane);
     // Only NaN differs from itself.
     #[allow(clippy::eq_op)]
     if values.is_empty() || values.iter().any(|value| value != value) {
-        return f64::NAN;
+        return C128::new(f64::NAN, f64::NAN);
     }
-    let float = |value: T| -> f64 { Into::<Scalar>::into(value).get() };
-    let order = |a: &T, b: &T| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal);
+    let wide = |value: T| -> C128 { Into::<Scalar>::into(value).get() };
+    let order = |a: &T, b: &T| a.compare(*b).unwrap_or(std::cmp::Ordering::Equal);
     let middle = values.len() / 2;
     let (below, &mut upper, _) = values.select_nth_unstable_by(middle, order);
     match below.iter().copied().max_by(order) {
-        Some(lower) if lane.len().is_multiple_of(2) => (float(lower) + float(upper)) / 2.0,
-        _ => float(upper),
+        Some(lower) if lane.len().is_multiple_of(2) => (wide(lower) + wide(upper)) / 2.0,
+        _ => wide(upper),
     }
 }
 
