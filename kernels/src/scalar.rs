@@ -66,6 +66,15 @@ impl Scalar {
         with_dtype!(to, T => Scalar::from(self.get::<T>()))
     }
 
+    /// The complex conjugate; a real number itself.
+    pub fn conj(self) -> Scalar {
+        match self {
+            Scalar::C64(z) => Scalar::C64(z.conj()),
+            Scalar::C128(z) => Scalar::C128(z.conj()),
+            real => real,
+        }
+    }
+
     /// Type and bits, for equality and hash.
     fn key(self) -> (DType, u128) {
         let both = |re: u64, im: u64| (u128::from(re) << 64) | u128::from(im);

@@ -106,9 +106,15 @@ pub fn arange<T: Element>(start: T, stop: T, step: T) -> Result<Array<T>> {
     let at = Location::caller();
     let [start, stop, step]: [Scalar; 3] = [start, stop, step].map(Into::into);
     let length = if T::DTYPE.is_inexact() {
-        let [start, stop, step] = [start, stop, step].map(|scalar| scalar.get::<C128>());
-        let length = (stop - start).divide(step).re.ceil();
-        if step == C128::ZERO || !length.is_finite() {
+        let steps = if T::DTYPE.is_complex() {
+            let [start, stop, step] = [start, stop, step].map(|scalar| scalar.get::<C128>());
+            (stop - start).divide(step).re
+        } else {
+            let [start, stop, step] = [start, stop, step].map(|scalar| scalar.get::<f64>());
+            (stop - start) / step
+        };
+        let length = steps.ceil();
+        if step.get::<C128>() == C128::ZERO || !length.is_finite() {
             return Err(Error::invalid_at("arange", format!("from {start} to {stop} by {step}"), at));
         }
         length.max(0.0) as usize
