@@ -20,7 +20,7 @@ pub struct Wind<T> {
 /// Describes the computation; nothing is computed yet.
 pub fn wind<T>(u: &Array<T>, v: &Array<T>) -> Result<Wind<T>>
 where
-    T: Promote<T, Output = T> + Element<Float = T>,
+    T: Promote<T, Output = T> + Element<Float = T, Real = T>,
 {
     let speed = (u * u + v * v).sqrt();
     let (mean, std) = (speed.mean(axis(-1).keepdims())?, speed.std(axis(-1).keepdims())?);
@@ -46,7 +46,7 @@ pub struct Summary<T> {
 
 impl<T> Wind<T>
 where
-    T: Promote<T, Output = T> + Element<Float = T>,
+    T: Promote<T, Output = T> + Element<Float = T, Real = T>,
 {
     /// Computes all numbers in one graph.
     pub fn summary(&self, limit: f64) -> Result<Summary<T>> {

@@ -5,7 +5,17 @@
 
 use std::fmt;
 
+pub use half::f16;
+pub use num_complex::Complex;
 use serde::{Deserialize, Serialize};
+
+pub use crate::number::Ordered;
+
+/// NumPy's `complex64`: two `f32` (`num_complex` calls it `Complex32`).
+pub type C64 = Complex<f32>;
+
+/// NumPy's `complex128`: two `f64` (`num_complex` calls it `Complex64`).
+pub type C128 = Complex<f64>;
 
 /// Calls a macro with the table of element types: `Variant, rust type, "numpy name"`.
 #[doc(hidden)]
@@ -22,8 +32,11 @@ macro_rules! for_each_dtype {
             U16, u16, "uint16";
             U32, u32, "uint32";
             U64, u64, "uint64";
+            F16, $crate::dtype::f16, "float16";
             F32, f32, "float32";
             F64, f64, "float64";
+            C64, $crate::dtype::C64, "complex64";
+            C128, $crate::dtype::C128, "complex128";
         }
     };
 }
@@ -74,12 +87,24 @@ macro_rules! with_dtype {
                 type $T = u64;
                 $body
             }
+            $crate::dtype::DType::F16 => {
+                type $T = $crate::dtype::f16;
+                $body
+            }
             $crate::dtype::DType::F32 => {
                 type $T = f32;
                 $body
             }
             $crate::dtype::DType::F64 => {
                 type $T = f64;
+                $body
+            }
+            $crate::dtype::DType::C64 => {
+                type $T = $crate::dtype::C64;
+                $body
+            }
+            $crate::dtype::DType::C128 => {
+                type $T = $crate::dtype::C128;
                 $body
             }
         }
@@ -119,7 +144,7 @@ macro_rules! define_dtype {
     };
 }
 
-/// A Rust type that can be the element of an array: `bool`, `i8` to `i64`, `u8` to `u64`, `f32`, `f64`.
+/// A Rust type that can be the element of an array: `bool`, `i8` to `i64`, `u8` to `u64`, [`f16`](struct@f16), `f32`, `f64`, [`C64`], [`C128`].
 ///
 /// ```
 /// use talatat_kernels::dtype::{DType, Element};
@@ -132,7 +157,7 @@ pub trait Element:
     + Sync
     + Default
     + PartialEq
-    + PartialOrd
+    + Ordered
     + fmt::Debug
     + fmt::Display
     + 'static
@@ -148,35 +173,47 @@ pub trait Element:
 
     /// What `sum` and `prod` give: [`DType::sum`].
     type Sum: Element;
+
+    /// What real and imaginary part, absolute value and variance are: [`DType::real`].
+    type Real: Element;
+
+    /// The float with the most digits: `f64`, of complex numbers [`C128`]: [`DType::wide`].
+    type Wide: Element;
 }
 
 macro_rules! define_elements {
-    ($($rust:ty, $variant:ident, $float:ty, $sum:ty;)*) => {
+    ($($rust:ty, $variant:ident, $float:ty, $sum:ty, $real:ty, $wide:ty;)*) => {
         $(
             impl Element for $rust {
                 const DTYPE: DType = DType::$variant;
                 type Float = $float;
                 type Sum = $sum;
+                type Real = $real;
+                type Wide = $wide;
             }
         )*
 
         #[cfg(test)]
-        const DERIVED: &[(DType, DType, DType)] = &[$((<$rust>::DTYPE, <$float>::DTYPE, <$sum>::DTYPE)),*];
+        const DERIVED: &[[DType; 5]] =
+            &[$([<$rust>::DTYPE, <$float>::DTYPE, <$sum>::DTYPE, <$real>::DTYPE, <$wide>::DTYPE]),*];
     };
 }
 
 define_elements! {
-    bool, Bool, f64, i64;
-    i8, I8, f64, i64;
-    i16, I16, f64, i64;
-    i32, I32, f64, i64;
-    i64, I64, f64, i64;
-    u8, U8, f64, u64;
-    u16, U16, f64, u64;
-    u32, U32, f64, u64;
-    u64, U64, f64, u64;
-    f32, F32, f32, f32;
-    f64, F64, f64, f64;
+    bool, Bool, f64, i64, bool, f64;
+    i8, I8, f64, i64, i8, f64;
+    i16, I16, f64, i64, i16, f64;
+    i32, I32, f64, i64, i32, f64;
+    i64, I64, f64, i64, i64, f64;
+    u8, U8, f64, u64, u8, f64;
+    u16, U16, f64, u64, u16, f64;
+    u32, U32, f64, u64, u32, f64;
+    u64, U64, f64, u64, u64, f64;
+    f16, F16, f16, f16, f16, f64;
+    f32, F32, f32, f32, f32, f64;
+    f64, F64, f64, f64, f64, f64;
+    C64, C64, C64, C64, f32, C128;
+    C128, C128, C128, C128, f64, C128;
 }
 
 for_each_dtype!(define_dtype);
@@ -197,6 +234,8 @@ pub enum Kind {
     Signed,
     /// Floating point.
     Float,
+    /// Pairs of floats.
+    Complex,
 }
 
 impl DType {
@@ -206,13 +245,24 @@ impl DType {
             DType::Bool => Kind::Bool,
             DType::U8 | DType::U16 | DType::U32 | DType::U64 => Kind::Unsigned,
             DType::I8 | DType::I16 | DType::I32 | DType::I64 => Kind::Signed,
-            DType::F32 | DType::F64 => Kind::Float,
+            DType::F16 | DType::F32 | DType::F64 => Kind::Float,
+            DType::C64 | DType::C128 => Kind::Complex,
         }
     }
 
-    /// Whether the type is `f32` or `f64`.
+    /// Whether the type is `f16`, `f32` or `f64`.
     pub fn is_float(self) -> bool {
         self.kind() == Kind::Float
+    }
+
+    /// Whether the type is a complex one.
+    pub fn is_complex(self) -> bool {
+        self.kind() == Kind::Complex
+    }
+
+    /// Whether the type has fractions, infinities and NaN: floats and complex numbers.
+    pub fn is_inexact(self) -> bool {
+        self.is_float() || self.is_complex()
     }
 
     /// The smallest type that holds the values of both, as NumPy promotes
@@ -235,16 +285,21 @@ impl DType {
                 4 => DType::I64,
                 _ => DType::F64,
             },
-            (_, _) if large == DType::F32 && small.size() <= 2 => DType::F32,
+            (_, Kind::Complex) => match self.real().promote(other.real()) {
+                DType::F64 => DType::C128,
+                _ => DType::C64,
+            },
+            (_, _) if large == DType::F16 && small.size() == 1 => DType::F16,
+            (_, _) if large != DType::F64 && small.size() <= 2 => DType::F32,
             _ => DType::F64,
         }
     }
 
-    /// The floating type that NumPy computes `sqrt`, `mean`, true division in: `f32` stays, the
+    /// The floating type that NumPy computes `sqrt`, `mean`, true division in: floats and complex numbers stay, the
     /// integers of 8 and 16 bits and `bool` also give `f64` here (NumPy's `float16`/`float32` for
     /// `sqrt` of small integers are not reproduced), the rest gives `f64`.
     pub fn float(self) -> DType {
-        if self == DType::F32 { DType::F32 } else { DType::F64 }
+        if self.is_inexact() { self } else { DType::F64 }
     }
 
     /// The type that `sum` and `prod` accumulate and return: integers widen to 64 bits.
@@ -252,7 +307,21 @@ impl DType {
         match self.kind() {
             Kind::Bool | Kind::Signed => DType::I64,
             Kind::Unsigned => DType::U64,
-            Kind::Float => self,
+            Kind::Float | Kind::Complex => self,
+        }
+    }
+
+    /// `float64`, or `complex128` for complex numbers.
+    pub fn wide(self) -> DType {
+        if self.is_complex() { DType::C128 } else { DType::F64 }
+    }
+
+    /// The type of the real part.
+    pub fn real(self) -> DType {
+        match self {
+            DType::C64 => DType::F32,
+            DType::C128 => DType::F64,
+            real => real,
         }
     }
 }
@@ -270,9 +339,8 @@ pub trait Promote<U: Element>: Element {
 
 /// One row per type, one column per other type, in the order of `for_each_dtype!`.
 macro_rules! promote {
-    ($($row:ident: $b:ident $i8:ident $i16:ident $i32:ident $i64:ident $u8:ident $u16:ident $u32:ident $u64:ident
-        $f32:ident $f64:ident;)*) => {$(
-        impl Promote<bool> for $row { type Output = $b; }
+    ($($row:ident: $bool:ident $i8:ident $i16:ident $i32:ident $i64:ident $u8:ident $u16:ident $u32:ident $u64:ident $f16:ident $f32:ident $f64:ident $c64:ident $c128:ident;)*) => {$(
+        impl Promote<bool> for $row { type Output = $bool; }
         impl Promote<i8> for $row { type Output = $i8; }
         impl Promote<i16> for $row { type Output = $i16; }
         impl Promote<i32> for $row { type Output = $i32; }
@@ -281,23 +349,29 @@ macro_rules! promote {
         impl Promote<u16> for $row { type Output = $u16; }
         impl Promote<u32> for $row { type Output = $u32; }
         impl Promote<u64> for $row { type Output = $u64; }
+        impl Promote<f16> for $row { type Output = $f16; }
         impl Promote<f32> for $row { type Output = $f32; }
         impl Promote<f64> for $row { type Output = $f64; }
+        impl Promote<C64> for $row { type Output = $c64; }
+        impl Promote<C128> for $row { type Output = $c128; }
     )*};
 }
 
 promote! {
-    bool: bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64;
-    i8: i8 i8 i16 i32 i64 i16 i32 i64 f64 f32 f64;
-    i16: i16 i16 i16 i32 i64 i16 i32 i64 f64 f32 f64;
-    i32: i32 i32 i32 i32 i64 i32 i32 i64 f64 f64 f64;
-    i64: i64 i64 i64 i64 i64 i64 i64 i64 f64 f64 f64;
-    u8: u8 i16 i16 i32 i64 u8 u16 u32 u64 f32 f64;
-    u16: u16 i32 i32 i32 i64 u16 u16 u32 u64 f32 f64;
-    u32: u32 i64 i64 i64 i64 u32 u32 u32 u64 f64 f64;
-    u64: u64 f64 f64 f64 f64 u64 u64 u64 u64 f64 f64;
-    f32: f32 f32 f32 f64 f64 f32 f32 f64 f64 f32 f64;
-    f64: f64 f64 f64 f64 f64 f64 f64 f64 f64 f64 f64;
+    bool: bool i8 i16 i32 i64 u8 u16 u32 u64 f16 f32 f64 C64 C128;
+    i8: i8 i8 i16 i32 i64 i16 i32 i64 f64 f16 f32 f64 C64 C128;
+    i16: i16 i16 i16 i32 i64 i16 i32 i64 f64 f32 f32 f64 C64 C128;
+    i32: i32 i32 i32 i32 i64 i32 i32 i64 f64 f64 f64 f64 C128 C128;
+    i64: i64 i64 i64 i64 i64 i64 i64 i64 f64 f64 f64 f64 C128 C128;
+    u8: u8 i16 i16 i32 i64 u8 u16 u32 u64 f16 f32 f64 C64 C128;
+    u16: u16 i32 i32 i32 i64 u16 u16 u32 u64 f32 f32 f64 C64 C128;
+    u32: u32 i64 i64 i64 i64 u32 u32 u32 u64 f64 f64 f64 C128 C128;
+    u64: u64 f64 f64 f64 f64 u64 u64 u64 u64 f64 f64 f64 C128 C128;
+    f16: f16 f16 f32 f64 f64 f16 f32 f64 f64 f16 f32 f64 C64 C128;
+    f32: f32 f32 f32 f64 f64 f32 f32 f64 f64 f32 f32 f64 C64 C128;
+    f64: f64 f64 f64 f64 f64 f64 f64 f64 f64 f64 f64 f64 C128 C128;
+    C64: C64 C64 C64 C128 C128 C64 C64 C128 C128 C64 C64 C128 C64 C128;
+    C128: C128 C128 C128 C128 C128 C128 C128 C128 C128 C128 C128 C128 C128 C128;
 }
 
 impl fmt::Display for DType {
@@ -312,9 +386,9 @@ mod tests {
 
     #[test]
     fn derived_types_are_those_of_values() {
-        assert_eq!(DERIVED.iter().map(|row| row.0).collect::<Vec<_>>(), DType::ALL);
-        for (own, float, sum) in DERIVED {
-            assert_eq!((own.float(), own.sum()), (*float, *sum));
+        assert_eq!(DERIVED.iter().map(|row| row[0]).collect::<Vec<_>>(), DType::ALL);
+        for &[own, float, sum, real, wide] in DERIVED {
+            assert_eq!([own.float(), own.sum(), own.real(), own.wide()], [float, sum, real, wide]);
         }
     }
 
@@ -355,6 +429,14 @@ mod tests {
             (U8, I64, I64),
             (U64, F32, F64),
             (U16, I8, I32),
+            (F16, U8, F16),
+            (F16, I16, F32),
+            (F16, F64, F64),
+            (C64, I16, C64),
+            (C64, I32, C128),
+            (C64, F64, C128),
+            (F16, C64, C64),
+            (Bool, C64, C64),
         ] {
             assert_eq!(a.promote(b), expected, "{a} {b}");
         }

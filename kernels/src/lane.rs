@@ -7,7 +7,7 @@ use super::block::{Block, Buf};
 use super::pool::{Shelf, Shelves};
 use super::program::Scratch;
 use super::scalar::{Scalar, cast_scalar};
-use crate::dtype::{DType, Element, for_each_dtype};
+use crate::dtype::{C64, C128, Complex, DType, Element, f16, for_each_dtype};
 
 /// The way from run-time tags to an element type: slices, blocks, scratch, bytes.
 ///
@@ -220,6 +220,28 @@ macro_rules! implement_wire {
     )*};
 }
 
-implement_wire!(i8, i16, i32, i64, u8, u16, u32, u64, f32, f64);
+implement_wire!(i8, i16, i32, i64, u8, u16, u32, u64, f16, f32, f64);
+
+macro_rules! implement_wire_of_pairs {
+    ($($t:ty, $part:ty, $bits:ty;)*) => {$(
+        impl Wire<{ size_of::<$t>() }> for $t {
+            // The real part comes first, so in the low half of the number that both are put together to.
+            #[inline(always)]
+            fn to_wire(self) -> [u8; size_of::<$t>()] {
+                let (re, im) = (<$bits>::from(self.re.to_bits()), <$bits>::from(self.im.to_bits()));
+                (re | (im << (8 * size_of::<$part>()))).to_le_bytes()
+            }
+
+            #[inline(always)]
+            fn from_wire(bytes: [u8; size_of::<$t>()]) -> (Self, bool) {
+                let both = <$bits>::from_le_bytes(bytes);
+                let part = |bits| <$part>::from_bits(bits);
+                (Complex { re: part(both as _), im: part((both >> (8 * size_of::<$part>())) as _) }, true)
+            }
+        }
+    )*};
+}
+
+implement_wire_of_pairs! { C64, f32, u64; C128, f64, u128; }
 
 for_each_dtype!(define_lane);

@@ -3,8 +3,8 @@
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use super::error::{KernelError, Result};
-use super::number::Number;
-use crate::dtype::Element;
+use super::number::{CastFrom, Number};
+use crate::dtype::{C64, C128, Element, f16};
 
 /// The shape of `[.., n, k] @ [.., k, m]`.
 ///
@@ -27,7 +27,7 @@ fn split(shape: &[usize]) -> Option<[&[usize]; 3]> {
 
 /// Elements that matrices can be made of.
 pub trait Product: Element {
-    /// `sum += left @ right`. Floats by ndarray's kernel (the `matrixmultiply` crate); integers wrap; `bool` is "or of ands".
+    /// `sum += left @ right`. Floats and complex numbers by ndarray's kernel (the `matrixmultiply` crate); integers wrap; `bool` is "or of ands".
     fn add_product(left: ArrayView2<'_, Self>, right: ArrayView2<'_, Self>, sum: ArrayViewMut2<'_, Self>);
 }
 
@@ -37,10 +37,10 @@ pub fn add_product<T: Product>(left: ArrayView2<'_, T>, right: ArrayView2<'_, T>
 }
 
 macro_rules! float_products {
-    ($($type:ty),*) => {$(
+    ($($type:ty: $one:expr),*) => {$(
         impl Product for $type {
             fn add_product(left: ArrayView2<'_, Self>, right: ArrayView2<'_, Self>, mut sum: ArrayViewMut2<'_, Self>) {
-                ndarray::linalg::general_mat_mul(1.0, &left, &right, 1.0, &mut sum);
+                ndarray::linalg::general_mat_mul($one, &left, &right, $one, &mut sum);
             }
         }
     )*};
@@ -70,8 +70,16 @@ macro_rules! integer_products {
     )*};
 }
 
-float_products!(f32, f64);
+float_products!(f32: 1.0, f64: 1.0, C64: C64::ONE, C128: C128::ONE);
 integer_products!(i8, i16, i32, i64, u8, u16, u32, u64);
+
+/// Added up in `f32`, rounded once a block.
+impl Product for f16 {
+    fn add_product(left: ArrayView2<'_, Self>, right: ArrayView2<'_, Self>, mut sum: ArrayViewMut2<'_, Self>) {
+        let (left, right) = (left.mapv(f32::cast_from), right.mapv(f32::cast_from));
+        sum.zip_mut_with(&left.dot(&right), |sum, &part| *sum = f16::cast_from(f32::cast_from(*sum) + part));
+    }
+}
 
 impl Product for bool {
     fn add_product(left: ArrayView2<'_, Self>, right: ArrayView2<'_, Self>, sum: ArrayViewMut2<'_, Self>) {

@@ -9,7 +9,7 @@
 //! Every multiply-add is an explicit `mul_add`, rounded once with or without hardware for it, so
 //! the bits do not depend on the machine, the vector width or the position in a slice. The
 //! exceptions are arguments of `sin`, `cos` and `tan` beyond 2^26 and of `sinh` and `cosh` beyond 708, which go to
-//! the platform's library one by one. `f32` is computed in `f64` and rounded.
+//! the platform's library one by one. `f16` and `f32` are computed in `f64` and rounded.
 //!
 //! The results differ from a correctly rounded library by at most so many units in the last place, subnormal numbers
 //! included (the tests compare with `std`):
@@ -26,6 +26,7 @@
 #![allow(clippy::excessive_precision)]
 
 mod bessel;
+pub(crate) mod complex;
 mod exponentials;
 mod inverse;
 mod logarithms;
@@ -34,7 +35,8 @@ mod roots;
 mod tests;
 
 use super::loops::{map1, map1_checked};
-use super::number::Float;
+use super::number::{CastFrom, Float, Inexact};
+use crate::dtype::{C64, C128, f16};
 
 /// Adding it rounds to an integer, which is then in the low bits: 1.5 * 2^52.
 const ROUND: f64 = 6_755_399_441_055_744.0;
@@ -270,16 +272,19 @@ macro_rules! elementary {
 
         elementary!(@implement f32: $($name($($x),*) = $function;)*);
         elementary!(@implement f64: $($name($($x),*) = $function;)*);
+        elementary!(@implement f16: $($name($($x),*) = $function;)*);
     };
     (@implement $t:ty: $($name:ident($($x:ident),*) = $function:path;)*) => {
         impl Elementary for $t {
             #[inline(always)]
-            fn is_extreme(self) -> bool { is_extreme(f64::from(self)) }
+            fn is_extreme(self) -> bool { is_extreme(f64::cast_from(self)) }
             #[inline(always)]
-            fn is_huge(self) -> bool { f64::from(self).abs() > TRIGONOMETRIC_LIMIT }
+            fn is_huge(self) -> bool { f64::cast_from(self).abs() > TRIGONOMETRIC_LIMIT }
             $(
                 #[inline(always)]
-                fn $name(self $(, $x: Self)*) -> Self { $function(f64::from(self) $(, f64::from($x))*) as $t }
+                fn $name(self $(, $x: Self)*) -> Self {
+                    Self::cast_from($function(f64::cast_from(self) $(, f64::cast_from($x))*))
+                }
             )*
         }
     };
@@ -372,6 +377,59 @@ pub fn cosh<T: Elementary>(x: &[T], out: &mut [T]) {
     if map1_checked(x, out, T::cosh_element, T::is_extreme) {
         patch(x, out, T::is_extreme, <T as num_traits::Float>::cosh);
     }
+}
+
+/// Makes the trait of the functions that complex numbers have, too: `name = loop for floats, function of complex numbers, "meaning"`.
+macro_rules! analytic {
+    ($($name:ident = $how:ident($function:expr), $complex:ident, $meaning:literal;)*) => {
+        /// Floats and complex numbers with the functions that both have, over slices. Complex ones are computed as `complex128`.
+        pub trait Analytic: Inexact {
+            $(#[doc = $meaning] fn $name(x: &[Self], out: &mut [Self]);)*
+        }
+
+        analytic!(@floats f16: $($name = $how($function);)*);
+        analytic!(@floats f32: $($name = $how($function);)*);
+        analytic!(@floats f64: $($name = $how($function);)*);
+        analytic!(@complex C64: $($name = $complex;)*);
+        analytic!(@complex C128: $($name = $complex;)*);
+    };
+    (@floats $t:ty: $($name:ident = $how:ident($function:expr);)*) => {
+        impl Analytic for $t {
+            $(fn $name(x: &[Self], out: &mut [Self]) { analytic!(@$how x, out, $function) })*
+        }
+    };
+    (@complex $t:ty: $($name:ident = $complex:ident;)*) => {
+        impl Analytic for $t {
+            $(fn $name(x: &[Self], out: &mut [Self]) {
+                map1(x, out, |x| Self::cast_from(complex::$complex(C128::cast_from(x))));
+            })*
+        }
+    };
+    (@each $x:expr, $out:expr, $function:expr) => { map1($x, $out, $function) };
+    (@whole $x:expr, $out:expr, $function:expr) => { $function($x, $out) };
+}
+
+analytic! {
+    sqrt = each(<Self as num_traits::Float>::sqrt), sqrt, "Square root.";
+    exp = whole(exp), exp, "Exponential.";
+    exp2 = each(Self::exp2_element), exp2, "Power of 2.";
+    expm1 = each(Self::expm1_element), expm1, "`e^x - 1`.";
+    log = whole(log), log, "Natural logarithm.";
+    log2 = each(Self::log2_element), log2, "Logarithm to base 2.";
+    log10 = each(Self::log10_element), log10, "Logarithm to base 10.";
+    log1p = each(Self::log1p_element), log1p, "`ln(1 + x)`.";
+    sin = whole(sin), sin, "Sine.";
+    cos = whole(cos), cos, "Cosine.";
+    tan = whole(tan), tan, "Tangent.";
+    arcsin = each(Self::arcsin_element), arcsin, "Inverse sine.";
+    arccos = each(Self::arccos_element), arccos, "Inverse cosine.";
+    arctan = each(Self::arctan_element), arctan_of, "Inverse tangent.";
+    sinh = whole(sinh), sinh, "Hyperbolic sine.";
+    cosh = whole(cosh), cosh, "Hyperbolic cosine.";
+    tanh = whole(tanh), tanh, "Hyperbolic tangent.";
+    arcsinh = each(Self::arcsinh_element), arcsinh, "Inverse hyperbolic sine.";
+    arccosh = each(Self::arccosh_element), arccosh, "Inverse hyperbolic cosine.";
+    arctanh = each(Self::arctanh_element), arctanh, "Inverse hyperbolic tangent.";
 }
 
 /// Computes the elements of odd arguments by the platform's library.

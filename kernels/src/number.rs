@@ -1,10 +1,61 @@
 //! Arithmetic of the element types as kernels need it: NumPy's rules, no panics.
 //!
-//! Integers wrap on overflow. Division of integers by zero gives 0.
+//! Integers wrap on overflow. Division of integers by zero gives 0. `float16` is computed in `float32` and rounded after each
+//! operation.
 
-use crate::dtype::Element;
+mod complex;
+mod float;
+mod half;
 
-/// Integers and floats.
+use std::cmp::Ordering;
+
+pub use float::Float;
+
+use crate::dtype::{C64, C128, Element, f16};
+
+/// NumPy's order: comparisons with NaN are false, complex numbers are ordered by their real, then by their imaginary parts.
+pub trait Ordered: Copy + PartialEq {
+    /// `self < other`.
+    fn less(self, other: Self) -> bool;
+    /// `self <= other`.
+    fn less_equal(self, other: Self) -> bool;
+    /// `self > other`.
+    #[inline(always)]
+    fn greater(self, other: Self) -> bool {
+        other.less(self)
+    }
+    /// `self >= other`.
+    #[inline(always)]
+    fn greater_equal(self, other: Self) -> bool {
+        other.less_equal(self)
+    }
+    /// Which is less; `None` if one is NaN.
+    #[inline(always)]
+    fn compare(self, other: Self) -> Option<Ordering> {
+        if self.less(other) {
+            Some(Ordering::Less)
+        } else if other.less(self) {
+            Some(Ordering::Greater)
+        } else {
+            (self == other).then_some(Ordering::Equal)
+        }
+    }
+}
+
+macro_rules! implement_order {
+    ($($t:ty),*) => {$(
+        impl Ordered for $t {
+            #[inline(always)]
+            fn less(self, other: Self) -> bool { self < other }
+            #[inline(always)]
+            fn less_equal(self, other: Self) -> bool { self <= other }
+        }
+    )*};
+}
+
+implement_order!(bool, i8, i16, i32, i64, u8, u16, u32, u64, f32, f64);
+
+/// Integers, floats and complex numbers.
 pub trait Number: Element {
     /// 0.
     const ZERO: Self;
@@ -16,20 +67,12 @@ pub trait Number: Element {
     fn sub(self, other: Self) -> Self;
     /// Product; integers wrap.
     fn mul(self, other: Self) -> Self;
-    /// Quotient rounded towards negative infinity; `x // 0` is 0 for integers.
-    fn floor_div(self, other: Self) -> Self;
-    /// Remainder with the sign of the divisor; `x % 0` is 0 for integers.
-    fn modulo(self, other: Self) -> Self;
-    /// Remainder with the sign of the dividend, as in C; of an integer by 0, 0.
-    fn fmod(self, other: Self) -> Self;
     /// Power. Integers by squaring, wrapping; a negative exponent of an integer gives the
     /// truncated value: 1 for 1, ±1 for -1, else 0 (NumPy refuses).
     fn power(self, exponent: Self) -> Self;
     /// Negation; integers wrap (also unsigned ones).
     fn neg(self) -> Self;
-    /// Absolute value; the least signed integer wraps to itself.
-    fn abs(self) -> Self;
-    /// -1, 0 or 1; NaN stays NaN, zeros become +0.
+    /// -1, 0 or 1, of a complex number what has its angle and the absolute value 1; NaN stays NaN, zeros become +0.
     fn sign(self) -> Self;
     /// The larger; NaN wins.
     fn maximum(self, other: Self) -> Self;
@@ -46,8 +89,36 @@ pub trait Number: Element {
     }
 }
 
+/// Integers and floats.
+pub trait Real: Number {
+    /// Quotient rounded towards negative infinity; `x // 0` is 0 for integers.
+    fn floor_div(self, other: Self) -> Self;
+    /// Remainder with the sign of the divisor; `x % 0` is 0 for integers.
+    fn modulo(self, other: Self) -> Self;
+    /// Remainder with the sign of the dividend, as in C; of an integer by 0, 0.
+    fn fmod(self, other: Self) -> Self;
+    /// Absolute value; the least signed integer wraps to itself.
+    fn abs(self) -> Self;
+}
+
+/// Floats and complex numbers.
+pub trait Inexact: Number {
+    /// True division.
+    fn divide(self, other: Self) -> Self;
+    /// 1 / x.
+    fn reciprocal(self) -> Self;
+    /// To the nearest integer, halves to the even one; of complex numbers each part.
+    fn rint(self) -> Self;
+    /// Whether it is NaN, or a part of it.
+    fn is_nan(self) -> bool;
+    /// Whether it is neither infinite nor NaN, nor a part of it.
+    fn is_finite(self) -> bool;
+    /// Whether it is infinite, or a part of it.
+    fn is_infinite(self) -> bool;
+}
+
 /// Integers.
-pub trait Integer: Number {
+pub trait Integer: Real {
     /// Bitwise and.
     fn bit_and(self, other: Self) -> Self;
     /// Bitwise or.
@@ -79,6 +150,40 @@ macro_rules! implement_integer {
             #[inline(always)]
             fn mul(self, other: Self) -> Self { self.wrapping_mul(other) }
             #[inline(always)]
+            fn power(self, exponent: Self) -> Self {
+                if implement_integer!(@negative $signed, exponent) {
+                    return match self.wrapping_add(1) {
+                        2 => 1,
+                        0 => if exponent & 1 == 0 { 1 } else { self },
+                        _ => 0,
+                    };
+                }
+                let (mut base, mut rest, mut result) = (self, exponent as $unsigned, 1 as $t);
+                while rest != 0 {
+                    if rest & 1 == 1 {
+                        result = result.wrapping_mul(base);
+                    }
+                    base = base.wrapping_mul(base);
+                    rest >>= 1;
+                }
+                result
+            }
+            #[inline(always)]
+            fn neg(self) -> Self { self.wrapping_neg() }
+            #[inline(always)]
+            fn sign(self) -> Self { implement_integer!(@sign $signed, self) }
+            #[inline(always)]
+            fn maximum(self, other: Self) -> Self { if self > other { self } else { other } }
+            #[inline(always)]
+            fn minimum(self, other: Self) -> Self { if self < other { self } else { other } }
+            #[inline(always)]
+            fn fmax(self, other: Self) -> Self { self.maximum(other) }
+            #[inline(always)]
+            fn fmin(self, other: Self) -> Self { self.minimum(other) }
+        }
+
+        impl Real for $t {
+            #[inline(always)]
             fn floor_div(self, other: Self) -> Self {
                 if other == 0 {
                     return 0;
@@ -108,38 +213,7 @@ macro_rules! implement_integer {
                 if other == 0 { 0 } else { self.wrapping_rem(other) }
             }
             #[inline(always)]
-            fn power(self, exponent: Self) -> Self {
-                if implement_integer!(@negative $signed, exponent) {
-                    return match self.wrapping_add(1) {
-                        2 => 1,
-                        0 => if exponent & 1 == 0 { 1 } else { self },
-                        _ => 0,
-                    };
-                }
-                let (mut base, mut rest, mut result) = (self, exponent as $unsigned, 1 as $t);
-                while rest != 0 {
-                    if rest & 1 == 1 {
-                        result = result.wrapping_mul(base);
-                    }
-                    base = base.wrapping_mul(base);
-                    rest >>= 1;
-                }
-                result
-            }
-            #[inline(always)]
-            fn neg(self) -> Self { self.wrapping_neg() }
-            #[inline(always)]
             fn abs(self) -> Self { implement_integer!(@abs $signed, self) }
-            #[inline(always)]
-            fn sign(self) -> Self { implement_integer!(@sign $signed, self) }
-            #[inline(always)]
-            fn maximum(self, other: Self) -> Self { if self > other { self } else { other } }
-            #[inline(always)]
-            fn minimum(self, other: Self) -> Self { if self < other { self } else { other } }
-            #[inline(always)]
-            fn fmax(self, other: Self) -> Self { self.maximum(other) }
-            #[inline(always)]
-            fn fmin(self, other: Self) -> Self { self.minimum(other) }
         }
 
         impl Integer for $t {
@@ -162,7 +236,7 @@ macro_rules! implement_integer {
             }
             #[inline(always)]
             fn gcd(self, other: Self) -> Self {
-                let (mut a, mut b) = (Number::abs(self) as $unsigned, Number::abs(other) as $unsigned);
+                let (mut a, mut b) = (Real::abs(self) as $unsigned, Real::abs(other) as $unsigned);
                 while b != 0 {
                     (a, b) = (b, a % b);
                 }
@@ -174,7 +248,7 @@ macro_rules! implement_integer {
                 if gcd == 0 {
                     return 0;
                 }
-                (Number::abs(self) as $unsigned / gcd).wrapping_mul(Number::abs(other) as $unsigned) as $t
+                (Real::abs(self) as $unsigned / gcd).wrapping_mul(Real::abs(other) as $unsigned) as $t
             }
             #[inline(always)]
             fn shift_right(self, count: Self) -> Self {
@@ -201,193 +275,6 @@ macro_rules! implement_integer {
 implement_integer!(signed: i8, u8; i16, u16; i32, u32; i64, u64;);
 implement_integer!(unsigned: u8, u8; u16, u16; u32, u32; u64, u64;);
 
-/// `f32` and `f64`.
-pub trait Float: Number + num_traits::Float {
-    /// True division.
-    fn divide(self, other: Self) -> Self;
-    /// 1 / x.
-    fn reciprocal(self) -> Self;
-    /// To the nearest integer, halves to the even one.
-    fn rint(self) -> Self;
-    /// Degrees from radians.
-    fn degrees(self) -> Self;
-    /// Radians from degrees.
-    fn radians(self) -> Self;
-    /// The distance to the next number away from 0, with the sign of `self` (that of -0.0 is positive); NaN of infinity.
-    fn spacing(self) -> Self;
-    /// The next number towards `other`.
-    fn next_after(self, other: Self) -> Self;
-    /// What is behind the point, with the sign of `self`; 0 of infinity.
-    fn fraction(self) -> Self;
-    /// `m` of `m 2^e` with `m` from 1/2 to 1; 0, infinity and NaN stay.
-    fn mantissa(self) -> Self;
-    /// `e` of `m 2^e` with `m` from 1/2 to 1; 0 for 0, infinity and NaN.
-    fn exponent(self) -> i32;
-    /// `self * 2^exponent` for an integral exponent, rounded once.
-    fn load_exponent(self, exponent: Self) -> Self;
-    /// 0 below 0, `at_zero` at 0, 1 above; NaN stays.
-    fn heaviside(self, at_zero: Self) -> Self;
-}
-
-macro_rules! implement_float {
-    ($($t:ty, $bits:ty, $steep:literal;)*) => {$(
-        impl Number for $t {
-            const ZERO: Self = 0.0;
-            const ONE: Self = 1.0;
-            #[inline(always)]
-            fn add(self, other: Self) -> Self { self + other }
-            #[inline(always)]
-            fn sub(self, other: Self) -> Self { self - other }
-            #[inline(always)]
-            fn mul(self, other: Self) -> Self { self * other }
-            #[inline(always)]
-            fn floor_div(self, other: Self) -> Self {
-                if other == 0.0 {
-                    return self / other;
-                }
-                // From the remainder, as Python does: `(x / y).floor()` is one too large where
-                // the division rounds up to an integer.
-                let rest = self % other;
-                let mut quotient = (self - rest) / other;
-                if rest != 0.0 && ((other < 0.0) != (rest < 0.0)) {
-                    quotient -= 1.0;
-                }
-                if quotient == 0.0 {
-                    return (0.0 as $t).copysign(self / other);
-                }
-                let floor = quotient.floor();
-                if quotient - floor > 0.5 { floor + 1.0 } else { floor }
-            }
-            #[inline(always)]
-            fn modulo(self, other: Self) -> Self {
-                let rest = self % other;
-                if rest == 0.0 {
-                    return (0.0 as $t).copysign(other);
-                }
-                if (other < 0.0) != (rest < 0.0) { rest + other } else { rest }
-            }
-            #[inline(always)]
-            fn fmod(self, other: Self) -> Self { self % other }
-            #[inline(always)]
-            fn power(self, exponent: Self) -> Self { self.powf(exponent) }
-            #[inline(always)]
-            fn neg(self) -> Self { -self }
-            #[inline(always)]
-            fn abs(self) -> Self { <$t>::abs(self) }
-            #[inline(always)]
-            fn sign(self) -> Self {
-                if self > 0.0 { 1.0 } else if self < 0.0 { -1.0 } else if self == 0.0 { 0.0 } else { self }
-            }
-            #[inline(always)]
-            fn maximum(self, other: Self) -> Self {
-                if self > other || self.is_nan() { self } else { other }
-            }
-            #[inline(always)]
-            fn minimum(self, other: Self) -> Self {
-                if self < other || self.is_nan() { self } else { other }
-            }
-            #[inline(always)]
-            fn fmax(self, other: Self) -> Self {
-                if self > other || other.is_nan() { self } else { other }
-            }
-            #[inline(always)]
-            fn fmin(self, other: Self) -> Self {
-                if self < other || other.is_nan() { self } else { other }
-            }
-        }
-
-        impl Float for $t {
-            #[inline(always)]
-            fn divide(self, other: Self) -> Self { self / other }
-            #[inline(always)]
-            fn reciprocal(self) -> Self { 1.0 / self }
-            #[inline(always)]
-            fn rint(self) -> Self { self.round_ties_even() }
-            #[inline(always)]
-            fn degrees(self) -> Self { self * (180.0 / std::f64::consts::PI) as $t }
-            #[inline(always)]
-            fn radians(self) -> Self { self * (std::f64::consts::PI / 180.0) as $t }
-            #[inline(always)]
-            fn spacing(self) -> Self {
-                // One step further from 0 is the next pattern of bits.
-                let next = <$t>::from_bits(self.to_bits().wrapping_add(1));
-                let step = if self == 0.0 { <$t>::from_bits(1) } else { next - self };
-                if self.is_finite() { step } else { <$t>::NAN }
-            }
-            #[inline(always)]
-            fn next_after(self, other: Self) -> Self {
-                let bits = self.to_bits();
-                let away = (other > self) == (self > 0.0);
-                let step = if away { bits.wrapping_add(1) } else { bits.wrapping_sub(1) };
-                let from_zero = (1 as $bits) | (other.to_bits() & (-0.0 as $t).to_bits());
-                let next = <$t>::from_bits(if self == 0.0 { from_zero } else { step });
-                if self.is_nan() || other.is_nan() {
-                    <$t>::NAN
-                } else if self == other {
-                    other
-                } else {
-                    next
-                }
-            }
-            #[inline(always)]
-            fn fraction(self) -> Self {
-                let rest = if self.is_infinite() { 0.0 } else { self - self.trunc() };
-                rest.copysign(self)
-            }
-            #[inline(always)]
-            fn mantissa(self) -> Self {
-                const FIELD: u32 = <$t>::MANTISSA_DIGITS - 1;
-                const EXPONENT: $bits = <$t>::INFINITY.to_bits();
-                const HALF: $bits = ((<$t>::MAX_EXP - 2) as $bits) << FIELD;
-                let subnormal = self.abs() < <$t>::MIN_POSITIVE;
-                let scaled = if subnormal { self * $steep } else { self };
-                let mantissa = <$t>::from_bits((scaled.to_bits() & !EXPONENT) | HALF);
-                if self == 0.0 || !self.is_finite() { self } else { mantissa }
-            }
-            #[inline(always)]
-            fn exponent(self) -> i32 {
-                const FIELD: u32 = <$t>::MANTISSA_DIGITS - 1;
-                let subnormal = self.abs() < <$t>::MIN_POSITIVE;
-                let scaled = if subnormal { self * $steep } else { self };
-                let biased = (scaled.abs().to_bits() >> FIELD) as i32;
-                let exponent = biased - (<$t>::MAX_EXP - 2) - if subnormal { <$t>::MANTISSA_DIGITS as i32 } else { 0 };
-                if self == 0.0 || !self.is_finite() { 0 } else { exponent }
-            }
-            #[inline(always)]
-            fn load_exponent(self, exponent: Self) -> Self {
-                const FIELD: u32 = <$t>::MANTISSA_DIGITS - 1;
-                const MOST: i32 = 4 * <$t>::MAX_EXP;
-                // A whole number of steps on the mantissa, which is a normal number: only the last factor rounds.
-                let mantissa = Float::mantissa(self);
-                let own = Float::exponent(self);
-                let mut rest = own.saturating_add(exponent as i32).clamp(-MOST, MOST);
-                let power = |n: i32| <$t>::from_bits(((n + <$t>::MAX_EXP - 1) as $bits) << FIELD);
-                let up = rest.clamp(0, <$t>::MAX_EXP - 1);
-                rest -= up;
-                let more = rest.clamp(0, <$t>::MAX_EXP - 1);
-                let down = rest.clamp(2 - <$t>::MAX_EXP, 0);
-                let below = (rest - down).clamp(2 - <$t>::MAX_EXP, 0);
-                // 2^down and 2^below: the first one cannot leave the normal range.
-                mantissa * power(up) * power(more) * power(down) * power(below)
-            }
-            #[inline(always)]
-            fn heaviside(self, at_zero: Self) -> Self {
-                if self.is_nan() {
-                    self
-                } else if self == 0.0 {
-                    at_zero
-                } else if self < 0.0 {
-                    0.0
-                } else {
-                    1.0
-                }
-            }
-        }
-    )*};
-}
-
-implement_float!(f32, u32, 16_777_216.0; f64, u64, 9_007_199_254_740_992.0;);
-
 /// A conversion between element types, as NumPy's `astype`.
 ///
 /// To `bool`: whether it is not zero (NaN is true). Between integers: the low bits. From float to
@@ -405,10 +292,11 @@ macro_rules! implement_casts {
             #[inline(always)]
             fn cast_from(value: bool) -> Self { u8::from(value) as $to }
         }
-        impl CastFrom<$to> for bool {
+        impl CastFrom<f16> for $to {
             #[inline(always)]
-            fn cast_from(value: $to) -> Self { value != <$to>::ZERO }
+            fn cast_from(value: f16) -> Self { half::single(value) as $to }
         }
+        implement_casts!(@parts $to: C64, C128);
     )*};
     (@from $to:ty: $($from:ty),*) => {$(
         impl CastFrom<$from> for $to {
@@ -416,14 +304,69 @@ macro_rules! implement_casts {
             fn cast_from(value: $from) -> Self { value as $to }
         }
     )*};
+    // From complex numbers the real part, as NumPy does with a warning.
+    (@parts $to:ty: $($from:ty),*) => {$(
+        impl CastFrom<$from> for $to {
+            #[inline(always)]
+            fn cast_from(value: $from) -> Self { Self::cast_from(value.re) }
+        }
+    )*};
+    (@half $($from:ty),*) => {$(
+        impl CastFrom<$from> for f16 {
+            #[inline(always)]
+            fn cast_from(value: $from) -> Self { half::nearest(f64::cast_from(value)) }
+        }
+    )*};
+    (@complex $to:ty, $part:ty: $($from:ty),*) => {$(
+        impl CastFrom<$from> for $to {
+            #[inline(always)]
+            fn cast_from(value: $from) -> Self { Self::new(<$part>::cast_from(value), 0.0) }
+        }
+    )*};
+    (@truth $($from:ty),*) => {$(
+        impl CastFrom<$from> for bool {
+            #[inline(always)]
+            fn cast_from(value: $from) -> Self { value != <$from>::ZERO }
+        }
+    )*};
 }
 
 implement_casts!(i8, i16, i32, i64, u8, u16, u32, u64, f32, f64);
+implement_casts!(@half bool, i8, i16, i32, i64, u8, u16, u32, u64, f64);
+implement_casts!(@parts f16: C64, C128);
+implement_casts!(@complex C64, f32: bool, i8, i16, i32, i64, u8, u16, u32, u64, f16, f32, f64);
+implement_casts!(@complex C128, f64: bool, i8, i16, i32, i64, u8, u16, u32, u64, f16, f32, f64);
+implement_casts!(@truth i8, i16, i32, i64, u8, u16, u32, u64, f16, f32, f64, C64, C128);
 
-impl CastFrom<bool> for bool {
+impl CastFrom<f32> for f16 {
     #[inline(always)]
-    fn cast_from(value: bool) -> Self {
-        value
+    fn cast_from(value: f32) -> Self {
+        half::nearest_to_single(value)
+    }
+}
+
+macro_rules! implement_same {
+    ($($t:ty),*) => {$(
+        impl CastFrom<$t> for $t {
+            #[inline(always)]
+            fn cast_from(value: $t) -> Self { value }
+        }
+    )*};
+}
+
+implement_same!(bool, f16, C64, C128);
+
+impl CastFrom<C128> for C64 {
+    #[inline(always)]
+    fn cast_from(value: C128) -> Self {
+        C64::new(value.re as f32, value.im as f32)
+    }
+}
+
+impl CastFrom<C64> for C128 {
+    #[inline(always)]
+    fn cast_from(value: C64) -> Self {
+        C128::new(f64::from(value.re), f64::from(value.im))
     }
 }
 
@@ -449,7 +392,7 @@ mod tests {
 
     #[test]
     fn float_division_like_python() {
-        assert_eq!(Number::floor_div(1.0, 0.1), 9.0);
+        assert_eq!(Real::floor_div(1.0_f64, 0.1), 9.0);
         assert_eq!((-7.0_f64).floor_div(2.0), -4.0);
         assert_eq!((-7.0_f64).modulo(2.0), 1.0);
         assert_eq!(7.0_f64.modulo(-2.0), -1.0);
@@ -531,7 +474,7 @@ mod tests {
         assert_eq!((Number::fmax(nan, 1.0), Number::fmax(1.0, nan)), (1.0, 1.0));
         assert_eq!((Number::fmin(nan, 1.0), Number::fmin(1.0, nan)), (1.0, 1.0));
         assert!(nan.sign().is_nan());
-        assert_eq!(Number::abs(i8::MIN), i8::MIN);
+        assert_eq!(Real::abs(i8::MIN), i8::MIN);
     }
 
     #[test]

@@ -192,7 +192,7 @@ impl Quantile {
     where
         f64: CastFrom<T>,
     {
-        let missing = |x: &T| x.partial_cmp(x).is_none();
+        let missing = |x: &T| x.compare(*x).is_none();
         if self.skip_nan {
             line.retain(|x| !missing(x));
         }

@@ -66,13 +66,26 @@ impl Scalar {
         with_dtype!(to, T => Scalar::from(self.get::<T>()))
     }
 
+    /// The complex conjugate; a real number itself.
+    pub fn conj(self) -> Scalar {
+        match self {
+            Scalar::C64(z) => Scalar::C64(z.conj()),
+            Scalar::C128(z) => Scalar::C128(z.conj()),
+            real => real,
+        }
+    }
+
     /// Type and bits, for equality and hash.
-    fn key(self) -> (DType, u64) {
+    fn key(self) -> (DType, u128) {
+        let both = |re: u64, im: u64| (u128::from(re) << 64) | u128::from(im);
         let bits = match self {
-            Scalar::F32(x) => u64::from(x.to_bits()),
-            Scalar::F64(x) => x.to_bits(),
-            Scalar::U64(x) => x,
-            other => other.get::<i64>() as u64,
+            Scalar::F16(x) => u128::from(x.to_bits()),
+            Scalar::F32(x) => u128::from(x.to_bits()),
+            Scalar::F64(x) => u128::from(x.to_bits()),
+            Scalar::C64(x) => both(u64::from(x.re.to_bits()), u64::from(x.im.to_bits())),
+            Scalar::C128(x) => both(x.re.to_bits(), x.im.to_bits()),
+            Scalar::U64(x) => u128::from(x),
+            other => u128::from(other.get::<i64>() as u64),
         };
         (self.dtype(), bits)
     }

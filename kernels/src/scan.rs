@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use self::loops::{Parts, Products, Rule, Sheet, Sums, close_all, scan_columns, scan_row, total_columns, total_row};
 use super::block::Block;
-use super::dtype::{DType, Element};
+use super::dtype::{C64, C128, DType, Element, f16};
 use super::error::{KernelError, Result};
 use super::number::Number;
 use super::pool;
@@ -55,10 +55,10 @@ impl ScanOp {
         }
     }
 
-    /// Whether blocks have to go one after the other: products of floats, which could overflow in a segment where the
+    /// Whether blocks have to go one after the other: products of floats and complex numbers, which could overflow in a segment where the
     /// running product does not.
     pub fn is_chained(self, dtype: DType) -> bool {
-        self == ScanOp::Prod && dtype.is_float()
+        self == ScanOp::Prod && dtype.is_inexact()
     }
 }
 
@@ -84,10 +84,10 @@ impl Extent {
     }
 }
 
-/// Runs `$body` with the type and the rule of an operation; running results are made of 64-bit integers and floats only.
+/// Runs `$body` with the type and the rule of an operation; running results are made of 64-bit integers, floats and complex numbers only.
 macro_rules! with_rule {
     ($op:expr, $dtype:expr, $T:ident, $R:ident => $body:expr) => {
-        with_rule!(@ $op, $dtype, $T, $R, $body, I64 i64, U64 u64, F32 f32, F64 f64)
+        with_rule!(@ $op, $dtype, $T, $R, $body, I64 i64, U64 u64, F16 f16, F32 f32, F64 f64, C64 C64, C128 C128)
     };
     (@ $op:expr, $dtype:expr, $T:ident, $R:ident, $body:expr, $($variant:ident $rust:ty),*) => {
         match ($op, $dtype) {

@@ -12,8 +12,8 @@ use super::pool;
 /// The order of elements: NaN last.
 #[inline(always)]
 pub(super) fn order<T: Element>(a: &T, b: &T) -> Ordering {
-    let nan = |x: &T| x.partial_cmp(x).is_none();
-    a.partial_cmp(b).unwrap_or_else(|| nan(a).cmp(&nan(b)))
+    let nan = |x: &T| x.compare(*x).is_none();
+    a.compare(*b).unwrap_or_else(|| nan(a).cmp(&nan(b)))
 }
 
 pub(super) fn wrong_shape(operation: &str, expected: &[usize], found: &[usize]) -> KernelError {

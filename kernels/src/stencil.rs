@@ -2,8 +2,8 @@
 
 use multiversion::multiversion;
 
-use super::number::Number;
-use crate::dtype::Element;
+use super::number::{CastFrom, Number};
+use crate::dtype::{C64, C128, Element, f16};
 
 /// Elements that are held in registers while the weights go by.
 const LANES: usize = 32;
@@ -51,7 +51,18 @@ macro_rules! weighed {
     )*};
 }
 
-weighed!(i8, i16, i32, i64, u8, u16, u32, u64, f32, f64);
+weighed!(i8, i16, i32, i64, u8, u16, u32, u64, f32, f64, C64, C128);
+
+/// Added up in `f32`, rounded once.
+impl Weighed for f16 {
+    fn weigh(source: &[Self], taps: &[(usize, Self)], out: &mut [Self]) {
+        let source: Vec<f32> = source.iter().map(|&x| f32::cast_from(x)).collect();
+        let taps: Vec<(usize, f32)> = taps.iter().map(|&(offset, weight)| (offset, f32::cast_from(weight))).collect();
+        let mut sums = vec![0.0_f32; out.len()];
+        f32::weigh(&source, &taps, &mut sums);
+        out.iter_mut().zip(sums).for_each(|(out, sum)| *out = f16::cast_from(sum));
+    }
+}
 
 impl Weighed for bool {
     fn weigh(source: &[Self], taps: &[(usize, Self)], out: &mut [Self]) {
@@ -80,5 +91,18 @@ mod tests {
         let mut out = [false; 2];
         bool::weigh(&[true, false, false], &[(0, true), (1, true)], &mut out);
         assert_eq!(out, [true, false]);
+    }
+
+    #[test]
+    fn halves_and_complex_numbers() {
+        let mut out = [f16::ZERO; 2];
+        let one = f16::ONE;
+        // The second sum is 1 + 2^-11 + 2^-11: in halves each addition would be lost.
+        let small = f16::from_f32(1.0 / 2048.0);
+        f16::weigh(&[one, one, small, small], &[(0, one), (1, one), (2, one)], &mut out);
+        assert_eq!(out, [f16::from_f32(2.0), f16::from_f32(1.0 + 1.0 / 1024.0)]);
+        let mut out = [C128::default(); 1];
+        C128::weigh(&[C128::new(1.0, 2.0)], &[(0, C128::new(0.0, 1.0))], &mut out);
+        assert_eq!(out, [C128::new(-2.0, 1.0)]);
     }
 }

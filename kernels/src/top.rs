@@ -134,7 +134,7 @@ impl<T: Element> Kept<T> {
     #[inline(always)]
     fn take(&mut self, x: T, index: i64) {
         if let Some(limit) = self.limit
-            && (if self.top.largest { x <= limit } else { x >= limit })
+            && (if self.top.largest { x.less_equal(limit) } else { x.greater_equal(limit) })
         {
             return;
         }

@@ -1,7 +1,8 @@
-//! NumPy's answers (`arrays.json`, `ufuncs.json` in `tests/fixtures`), every case through the API, in several chunkings.
+//! NumPy's answers (`arrays.json`, `ufuncs.json`, `dtypes.json` in `tests/fixtures`), every case through the API, in several chunkings.
 
 pub(crate) mod answer;
 mod differences;
+mod dtypes;
 pub(crate) mod operations;
 pub(crate) mod suite;
 mod ufuncs;
@@ -23,6 +24,11 @@ fn all_cases_are_numpys() {
 #[test]
 fn elementwise_functions_are_numpys() {
     check("ufuncs.json", ufuncs::run);
+}
+
+#[test]
+fn half_and_complex_numbers_are_numpys() {
+    check("dtypes.json", dtypes::run);
 }
 
 /// How a case is run: its inputs are cut in one of several ways.

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use ndarray::ArrayD;
 use talatat::array::kernels::{Block, Scalar};
-use talatat::array::{Array, Element, RULES};
+use talatat::array::{Array, C64, C128, Element, RULES, f16};
 use talatat::graph::PASSES;
 use talatat::{Collection, ExecutorChoice, Result, Session};
 
@@ -60,8 +60,17 @@ pub fn bits<T: Element>(value: T) -> Scalar {
     match value.into() {
         Scalar::F32(x) if x.is_nan() => Scalar::F32(f32::NAN),
         Scalar::F64(x) if x.is_nan() => Scalar::F64(f64::NAN),
+        Scalar::F16(x) if x.is_nan() => Scalar::F16(f16::NAN),
+        Scalar::C64(x) => Scalar::C64(C64::new(one_nan(x.re, f32::NAN), one_nan(x.im, f32::NAN))),
+        Scalar::C128(x) => Scalar::C128(C128::new(one_nan(x.re, f64::NAN), one_nan(x.im, f64::NAN))),
         other => other,
     }
+}
+
+// Only NaN differs from itself.
+#[allow(clippy::eq_op)]
+fn one_nan<P: PartialEq + Copy>(x: P, nan: P) -> P {
+    if x == x { x } else { nan }
 }
 
 pub fn all_bits<T: Element>(array: &ArrayD<T>) -> Vec<Scalar> {

@@ -26,7 +26,7 @@ fn wide<T: Element + Into<f64>>(array: &ArrayD<T>) -> ArrayD<f64> {
 
 fn compare<T>(u: &Array<T>, v: &Array<T>, all: &Json, tolerance: f64)
 where
-    T: Promote<T, Output = T> + Element<Float = T> + Into<f64>,
+    T: Promote<T, Output = T> + Element<Float = T, Real = T> + Into<f64>,
 {
     let expected = &all[T::DTYPE.name()];
     let wind = job::wind(u, v).unwrap();

@@ -111,13 +111,14 @@ fn close<T: Element, U: Element>(a: &Array<T>, b: &Operand<U>, tolerance: Tolera
     let scalar = b.part(&mut arrays)?;
     elementwise("isclose", &arrays, at, |builder, registers| {
         let float = U::DTYPE.float();
+        let real = float.real();
         let x = registers[0];
         let y = register(builder, scalar, &mut registers[1..].iter().copied(), "isclose")?;
         let y = builder.cast(y, float)?;
         let x_dtype = T::DTYPE.promote(float);
         let x = builder.cast(x, x_dtype)?;
-        let relative = builder.constant(Scalar::from(tolerance.relative).cast(float))?;
-        let absolute = builder.constant(Scalar::from(tolerance.absolute).cast(float))?;
+        let relative = builder.constant(Scalar::from(tolerance.relative).cast(real))?;
+        let absolute = builder.constant(Scalar::from(tolerance.absolute).cast(real))?;
         let size = builder.unary(UnaryOp::Abs, y)?;
         let room = builder.binary(BinaryOp::Mul, size, relative)?;
         let room = builder.binary(BinaryOp::Add, room, absolute)?;

@@ -9,10 +9,11 @@ use talatat_graph::{Key, KeyBuilder};
 
 use super::build::{blockwise, invalid};
 use super::chunks::Chunks;
-use super::dtype::{DType, Element, with_dtype};
+use super::dtype::{C128, DType, Element, with_dtype};
 use super::expr::{Expr, ExprRef, Op};
 use super::grid::Grid;
 use super::handle::Array;
+use super::kernels::number::Inexact;
 use super::kernels::program::{BinaryOp, Builder, Reg};
 use super::kernels::{Block, KernelError, Scalar};
 use crate::error::{Error, Result};
@@ -87,7 +88,8 @@ pub fn ones<T: Element>(shape: impl AsRef<[usize]>) -> Array<T> {
     infallible(create("ones", shape.as_ref(), Location::caller(), constant))
 }
 
-/// `start, start + step, ..` up to `stop`, which is left out; element `i` is `start + i * step`.
+/// `start, start + step, ..` up to `stop`, which is left out; element `i` is `start + i * step`. Of complex
+/// numbers the real part of `(stop - start) / step` says how many there are.
 ///
 /// ```
 /// use talatat::prelude::*;
@@ -103,10 +105,16 @@ pub fn ones<T: Element>(shape: impl AsRef<[usize]>) -> Array<T> {
 pub fn arange<T: Element>(start: T, stop: T, step: T) -> Result<Array<T>> {
     let at = Location::caller();
     let [start, stop, step]: [Scalar; 3] = [start, stop, step].map(Into::into);
-    let length = if T::DTYPE.is_float() {
-        let [start, stop, step] = [start, stop, step].map(|scalar| scalar.get::<f64>());
-        let length = ((stop - start) / step).ceil();
-        if step == 0.0 || !length.is_finite() {
+    let length = if T::DTYPE.is_inexact() {
+        let steps = if T::DTYPE.is_complex() {
+            let [start, stop, step] = [start, stop, step].map(|scalar| scalar.get::<C128>());
+            (stop - start).divide(step).re
+        } else {
+            let [start, stop, step] = [start, stop, step].map(|scalar| scalar.get::<f64>());
+            (stop - start) / step
+        };
+        let length = steps.ceil();
+        if step.get::<C128>() == C128::ZERO || !length.is_finite() {
             return Err(Error::invalid_at("arange", format!("from {start} to {stop} by {step}"), at));
         }
         length.max(0.0) as usize
@@ -119,8 +127,12 @@ pub fn arange<T: Element>(start: T, stop: T, step: T) -> Result<Array<T>> {
         usize::try_from((distance + step - step.signum()) / step).unwrap_or(0)
     };
     create("arange", &[length], at, |builder| {
-        // As NumPy: the index times the step, in the type of the result.
-        let dtype = if T::DTYPE.is_float() { T::DTYPE } else { DType::I64 };
+        // As NumPy: the index times the step, in the type of the result (of float16 in float32).
+        let dtype = match T::DTYPE {
+            DType::F16 => DType::F32,
+            dtype if dtype.is_inexact() => dtype,
+            _ => DType::I64,
+        };
         let index = builder.index(0, &[1])?;
         let index = builder.cast(index, dtype)?;
         let (start, step) = (builder.constant(start.cast(dtype))?, builder.constant(step.cast(dtype))?);

@@ -7,7 +7,7 @@ use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Neg, Not, Rem, Sub};
 use std::panic::Location;
 
 use super::build::{cast, elementwise};
-use super::dtype::{DType, Element, Kind, Promote};
+use super::dtype::{C64, C128, DType, Element, Kind, Promote, f16};
 use super::expr::ExprRef;
 use super::handle::Array;
 use super::kernels::program::{BinaryOp, Builder, Reg, UnaryOp};
@@ -194,8 +194,8 @@ unary_methods! {
     tanh, Tanh, T::Float, "Hyperbolic tangent.", "0.5_f64" => "(y - 0.5_f64.tanh()).abs() < 1e-12";
     cbrt, Cbrt, T::Float, "Cube root.", "27.0_f64" => "(y - 3.0).abs() < 1e-12";
     reciprocal, Reciprocal, T::Float, "`1 / x`, in floating point also for integers (NumPy rounds those to 0).", "4_i32" => "y == 0.25";
-    abs, Abs, T, "Absolute value; the least signed integer wraps to itself.", "-3_i32" => "y == 3";
-    sign, Sign, T, "-1, 0 or 1; NaN stays.", "-3.5_f64" => "y == -1.0";
+    abs, Abs, T::Real, "Absolute value, of complex numbers real; the least signed integer wraps to itself.", "-3_i32" => "y == 3";
+    sign, Sign, T, "-1, 0 or 1, of complex numbers `x / abs(x)`; NaN stays.", "-3.5_f64" => "y == -1.0";
     square, Square, T, "`x * x`; integers wrap (`bool` stays `bool`, which NumPy makes `int8`).", "3_i32" => "y == 9";
     floor, Floor, T, "Rounds towards negative infinity; integers stay.", "-1.5_f64" => "y == -2.0";
     ceil, Ceil, T, "Rounds towards infinity; integers stay.", "-1.5_f64" => "y == -1.0";
@@ -255,7 +255,8 @@ binary_methods! {
 }
 
 impl<T: Element> Array<T> {
-    /// The elements converted to another type: floats to integers towards zero and within the type's range, NaN to 0.
+    /// The elements converted to another type: floats to integers towards zero and within the type's range, NaN to 0; of complex
+    /// numbers the real part if the type is real (NumPy warns of it).
     ///
     /// ```
     /// use talatat::prelude::*;
@@ -449,7 +450,7 @@ operators! {
     BitXor, bitxor, always::<{ XOR }>, <T as Promote<U>>::Output;
 }
 
-scalar_operators!(i8, i16, i32, i64, u8, u16, u32, u64, f32, f64);
+scalar_operators!(i8, i16, i32, i64, u8, u16, u32, u64, f16, f32, f64, C64, C128);
 
 impl<T: Element> Neg for &Array<T> {
     type Output = Array<T>;

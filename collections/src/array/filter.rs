@@ -9,6 +9,7 @@ use super::build::{known_shape, slice};
 use super::dtype::Element;
 use super::expr::{Expr, ExprRef, Op};
 use super::handle::Array;
+use super::kernels::Scalar;
 use super::overlap::{Borders, Boundary, Depth, halo};
 use super::pad::PadMode;
 use super::range::StepRange;
@@ -62,7 +63,7 @@ impl<T: Element> Array<T> {
         along_the_line("convolve", self, reversed, mode, false, at)
     }
 
-    /// NumPy's `correlate`: element `k` is `sum(self[k + j] * weights[j])`. See [`convolve`](Array::convolve).
+    /// NumPy's `correlate`: element `k` is `sum(self[k + j] * weights[j])`, with the conjugates of complex weights. See [`convolve`](Array::convolve).
     ///
     /// ```
     /// use talatat::prelude::*;
@@ -76,11 +77,12 @@ impl<T: Element> Array<T> {
     /// As [`convolve`](Array::convolve).
     #[track_caller]
     pub fn correlate(&self, weights: &[T], mode: ConvolveMode) -> Result<Array<T>> {
-        along_the_line("correlate", self, weights.to_vec(), mode, true, Location::caller())
+        let weights = weights.iter().map(|&weight| conjugate(weight)).collect();
+        along_the_line("correlate", self, weights, mode, true, Location::caller())
     }
 
     /// `scipy.ndimage.correlate`: each element becomes the sum of those around it, times the weights. The weights have as many axes
-    /// as the array; the one in the middle (index `length / 2`) is that of the element itself.
+    /// as the array; the one in the middle (index `length / 2`) is that of the element itself; of complex ones the conjugates count.
     ///
     /// `boundary` says what stands beyond the ends; [`Boundary::None`] counts as zeros. Elements of weight 0 are not looked at. One
     /// task a block, which reads its neighbours' blocks as they are; each element is added up in the order of the weights, whatever
@@ -102,7 +104,14 @@ impl<T: Element> Array<T> {
     pub fn correlate_nd(&self, weights: &ArrayD<T>, boundary: impl Into<Borders<T>>) -> Result<Array<T>> {
         let at = Location::caller();
         let before: Vec<usize> = weights.shape().iter().map(|length| length / 2).collect();
-        Ok(Array::from_expr(weighed("correlate_nd", self.expr()?, weights, &before, &boundary.into(), at)?))
+        Ok(Array::from_expr(weighed(
+            "correlate_nd",
+            self.expr()?,
+            &weights.mapv(conjugate),
+            &before,
+            &boundary.into(),
+            at,
+        )?))
     }
 
     /// `scipy.ndimage.convolve`: as [`correlate_nd`](Array::correlate_nd) with the weights turned around along each axis.
@@ -126,6 +135,12 @@ impl<T: Element> Array<T> {
         let expr = weighed("convolve_nd", self.expr()?, &turned.to_owned(), &before, &boundary.into(), at)?;
         Ok(Array::from_expr(expr))
     }
+}
+
+/// The complex conjugate; a real number itself.
+fn conjugate<T: Element>(value: T) -> T {
+    let scalar: Scalar = value.into();
+    scalar.conj().get()
 }
 
 /// Sums of the elements from `before` places before each one on, times the weights.

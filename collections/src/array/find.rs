@@ -3,7 +3,7 @@
 use std::panic::Location;
 
 use super::build::{elementwise, invalid};
-use super::dtype::{Element, Promote};
+use super::dtype::{Element, Ordered, Promote};
 use super::elementwise::Operand;
 use super::expr::{ExprRef, Op};
 use super::handle::Array;
@@ -60,8 +60,8 @@ impl<T: Element> Array<T> {
 
 fn digitize<T: Promote<U>, U: Element>(x: &Array<T>, bins: &[U], right: bool, at: At) -> Result<ExprRef> {
     let common: Vec<T::Output> = bins.iter().map(|&bin| Into::<Scalar>::into(bin).get()).collect();
-    let ascends = common.is_sorted();
-    if !ascends && !common.iter().rev().is_sorted() {
+    let ascends = common.is_sorted_by(|a, b| a.less_equal(*b));
+    if !ascends && !common.is_sorted_by(|a, b| a.greater_equal(*b)) {
         let reason = "the edges of the bins must ascend or descend, and none may be NaN";
         return Err(Error::invalid_at("digitize", reason, at));
     }

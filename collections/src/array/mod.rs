@@ -94,6 +94,6 @@ pub use shape::{concatenate, stack};
 pub use sorted::Side;
 pub use split::Pieces;
 pub use talatat_kernels as kernels;
-pub use talatat_kernels::dtype::{self, DType, Element, Kind, Promote};
+pub use talatat_kernels::dtype::{self, C64, C128, Complex, DType, Element, Kind, Ordered, Promote, f16};
 pub use talatat_kernels::quantile::Method;
 pub use triangle::{diag, diagflat, tri, vander};

@@ -350,8 +350,9 @@ impl Side {
         let mut steps = vec![0_i64; ndim];
         steps[self.axis] = step;
         let slope = |builder: &mut Builder| {
-            let stop = builder.cast(input, DType::F64)?;
-            let end = builder.constant(end.into().cast(DType::F64))?;
+            let wide = T::DTYPE.wide();
+            let stop = builder.cast(input, wide)?;
+            let end = builder.constant(end.into().cast(wide))?;
             let count = builder.constant(width.max(1) as f64)?;
             let distance = builder.binary(BinaryOp::Sub, stop, end)?;
             let step = builder.binary(BinaryOp::Div, distance, count)?;

@@ -203,10 +203,10 @@ reductions! {
     sum, ReduceOp::Sum, T::Sum, "The sum. Floats are added exactly and rounded once; integers are added modulo 2^64; `bool` is counted.", "[[1.0_f64, 4.0], [3.0, 2.0]]" => "y == 10.0";
     prod, ReduceOp::Prod, T::Sum, "The product, multiplied in the order of the index; integers modulo 2^64.", "[[1.0_f64, 4.0], [3.0, 2.0]]" => "y == 24.0";
     mean, ReduceOp::Mean, T::Float, "The mean: the exact sum divided by the count. NaN for no elements.", "[[1.0_f64, 4.0], [3.0, 2.0]]" => "y == 2.5";
-    var, ReduceOp::Var { ddof: 0 }, T::Float, "The variance, divided by the count ([`Array::var_ddof`] takes degrees of freedom off).", "[[1.0_f64, 4.0], [3.0, 2.0]]" => "y == 1.25";
-    std, ReduceOp::Std { ddof: 0 }, T::Float, "The standard deviation, divided by the count ([`Array::std_ddof`] takes degrees of freedom off).", "[[1.0_f64, 4.0], [3.0, 2.0]]" => "y == 1.25_f64.sqrt()";
-    min, ReduceOp::Min, T, "The smallest element; NaN wins. An empty axis is an error.", "[[1.0_f64, 4.0], [3.0, 2.0]]" => "y == 1.0";
-    max, ReduceOp::Max, T, "The largest element; NaN wins. An empty axis is an error.", "[[1.0_f64, 4.0], [3.0, 2.0]]" => "y == 4.0";
+    var, ReduceOp::Var { ddof: 0 }, <T::Float as Element>::Real, "The variance, divided by the count; of complex numbers it is real ([`Array::var_ddof`] takes degrees of freedom off).", "[[1.0_f64, 4.0], [3.0, 2.0]]" => "y == 1.25";
+    std, ReduceOp::Std { ddof: 0 }, <T::Float as Element>::Real, "The standard deviation, divided by the count ([`Array::std_ddof`] takes degrees of freedom off).", "[[1.0_f64, 4.0], [3.0, 2.0]]" => "y == 1.25_f64.sqrt()";
+    min, ReduceOp::Min, T, "The smallest element; NaN wins; complex numbers are ordered by their real, then by their imaginary parts. An empty axis is an error.", "[[1.0_f64, 4.0], [3.0, 2.0]]" => "y == 1.0";
+    max, ReduceOp::Max, T, "The largest element; NaN wins; complex numbers are ordered by their real, then by their imaginary parts. An empty axis is an error.", "[[1.0_f64, 4.0], [3.0, 2.0]]" => "y == 4.0";
     any, ReduceOp::Any, bool, "Whether any element is not zero; false for no elements.", "[[false, true]]" => "y";
     all, ReduceOp::All, bool, "Whether all elements are not zero; true for no elements.", "[[false, true]]" => "!y";
     argmin, ReduceOp::ArgMin, i64, "The index of the smallest element along the axis (in the flat array for all axes); the first of equal ones; NaN wins.", "[[1.0_f64, 4.0], [3.0, 2.0]]" => "y == 0";
@@ -215,8 +215,8 @@ reductions! {
     nansum, ReduceOp::NanSum, T::Sum, "[`Array::sum`] without NaN.", "[[1.0_f64, f64::NAN], [3.0, 2.0]]" => "y == 6.0";
     nanprod, ReduceOp::NanProd, T::Sum, "[`Array::prod`] without NaN.", "[[1.0_f64, f64::NAN], [3.0, 2.0]]" => "y == 6.0";
     nanmean, ReduceOp::NanMean, T::Float, "[`Array::mean`] without NaN; NaN where there is nothing else.", "[[1.0_f64, f64::NAN], [3.0, 2.0]]" => "y == 2.0";
-    nanvar, ReduceOp::NanVar { ddof: 0 }, T::Float, "[`Array::var`] without NaN.", "[[1.0_f64, f64::NAN], [3.0, 2.0]]" => "(y - 2.0 / 3.0_f64).abs() < 1e-12";
-    nanstd, ReduceOp::NanStd { ddof: 0 }, T::Float, "[`Array::std`] without NaN.", "[[1.0_f64, f64::NAN], [3.0, 2.0]]" => "(y - (2.0 / 3.0_f64).sqrt()).abs() < 1e-12";
+    nanvar, ReduceOp::NanVar { ddof: 0 }, <T::Float as Element>::Real, "[`Array::var`] without NaN.", "[[1.0_f64, f64::NAN], [3.0, 2.0]]" => "(y - 2.0 / 3.0_f64).abs() < 1e-12";
+    nanstd, ReduceOp::NanStd { ddof: 0 }, <T::Float as Element>::Real, "[`Array::std`] without NaN.", "[[1.0_f64, f64::NAN], [3.0, 2.0]]" => "(y - (2.0 / 3.0_f64).sqrt()).abs() < 1e-12";
     nanmin, ReduceOp::NanMin, T, "[`Array::min`] without NaN; NaN where there is nothing else.", "[[1.0_f64, f64::NAN], [3.0, 2.0]]" => "y == 1.0";
     nanmax, ReduceOp::NanMax, T, "[`Array::max`] without NaN; NaN where there is nothing else.", "[[1.0_f64, f64::NAN], [3.0, 2.0]]" => "y == 3.0";
     nanargmin, ReduceOp::NanArgMin, i64, "[`Array::argmin`] without NaN; an error when computed where there is nothing else.", "[[1.0_f64, f64::NAN], [3.0, 2.0]]" => "y == 0";
@@ -240,7 +240,7 @@ macro_rules! ddof_reductions {
             /// # Errors
             /// If an axis is out of range or named twice, or the array carries an error.
             #[track_caller]
-            pub fn $name(&self, axes: impl Into<Axes>, ddof: u32) -> Result<Array<T::Float>> {
+            pub fn $name(&self, axes: impl Into<Axes>, ddof: u32) -> Result<Array<<T::Float as Element>::Real>> {
                 Ok(Array::from_expr(reduce(self.expr()?, ReduceOp::$op { ddof }, &axes.into(), Location::caller())?))
             }
         )*}

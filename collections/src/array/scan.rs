@@ -22,7 +22,7 @@ fn scan(operation: &str, expr: &ExprRef, op: ScanOp, skip: bool, axes: &Axes, at
     let (expr, axis) = one_axis(operation, expr, axes, at)?;
     length_of(operation, &expr, axis, at)?;
     let sum = expr.dtype.sum();
-    let input = match skip && expr.dtype.is_float() {
+    let input = match skip && expr.dtype.is_inexact() {
         true => elementwise(operation, &[expr], at, |builder, registers| {
             let missing = builder.unary(UnaryOp::IsNan, registers[0])?;
             let neutral = Scalar::from(f64::from(u8::from(op == ScanOp::Prod))).cast(sum);

@@ -7,7 +7,7 @@
 use std::panic::Location;
 
 use super::build::elementwise;
-use super::dtype::{DType, Element, Promote};
+use super::dtype::{C128, DType, Element, Promote, f16};
 use super::elementwise::{Operand, binary, binary_methods, register, unary, unary_methods};
 use super::expr::ExprRef;
 use super::handle::Array;
@@ -29,7 +29,7 @@ unary_methods! {
     fix, Trunc, T, "Rounds towards zero, as [`trunc`](Array::trunc); integers stay.", "-1.5_f64" => "y == -1.0";
     spacing, Spacing, T::Float, "The distance to the next number away from 0, with the sign of the element (positive at -0.0).", "1.0_f64" => "y == f64::EPSILON";
     i0, I0, T::Float, "The modified Bessel function of the first kind and order 0.", "0.0_f64" => "y == 1.0";
-    absolute, Abs, T, "Absolute value, as [`abs`](Array::abs).", "-3_i32" => "y == 3";
+    absolute, Abs, T::Real, "Absolute value, as [`abs`](Array::abs).", "-3_i32" => "y == 3";
     isposinf, IsPosInf, bool, "Whether an element is infinity.", "f64::INFINITY" => "y";
     isneginf, IsNegInf, bool, "Whether an element is minus infinity.", "f64::INFINITY" => "!y";
     signbit, SignBit, bool, "Whether the sign bit is set: below 0, and at -0.0.", "-0.0_f64" => "y";
@@ -80,7 +80,7 @@ impl<T: Element> Array<T> {
         self.clone()
     }
 
-    /// The absolute value as a float.
+    /// The absolute value as a float; of real numbers, as in NumPy ([`abs`](Array::abs) is for complex ones, too).
     ///
     /// ```
     /// use talatat::prelude::*;
@@ -89,7 +89,12 @@ impl<T: Element> Array<T> {
     /// ```
     #[track_caller]
     pub fn fabs(&self) -> Array<T::Float> {
-        Array::from_result(composed("fabs", self, Location::caller(), |builder, x| {
+        let at = Location::caller();
+        if T::DTYPE.is_complex() {
+            let reason = "not defined on complex numbers: abs is";
+            return Array::from_result(Err(Error::invalid_at("fabs", reason, at)));
+        }
+        Array::from_result(composed("fabs", self, at, |builder, x| {
             let x = builder.cast(x, T::DTYPE.float())?;
             builder.unary(UnaryOp::Abs, x)
         }))
@@ -112,7 +117,7 @@ impl<T: Element> Array<T> {
             return Array::from_result(Err(Error::invalid_at("round", reason, at)));
         }
         Array::from_result(composed("round", self, at, |builder, x| {
-            if decimals == 0 || (decimals > 0 && !T::DTYPE.is_float()) {
+            if decimals == 0 || (decimals > 0 && !T::DTYPE.is_inexact()) {
                 return builder.unary(UnaryOp::Rint, x);
             }
             let power = Scalar::from(10_f64.powi(decimals.saturating_abs())).cast(T::DTYPE.float());
@@ -170,7 +175,7 @@ impl<T: Element> Array<T> {
     #[track_caller]
     pub fn ldexp<U: Element>(&self, exponent: impl Into<Operand<U>>) -> Array<T::Float> {
         let at = Location::caller();
-        if U::DTYPE.is_float() {
+        if U::DTYPE.is_inexact() {
             let reason = format!("exponents of {} are not integers: cast them", U::DTYPE);
             return Array::from_result(Err(Error::invalid_at("ldexp", reason, at)));
         }
@@ -188,7 +193,7 @@ impl<T: Element> Array<T> {
         Array::from_result(build())
     }
 
-    /// The power in `float64`, whatever the types are.
+    /// The power in `float64` (with complex numbers `complex128`), whatever the types are.
     ///
     /// ```
     /// use talatat::prelude::*;
@@ -196,7 +201,13 @@ impl<T: Element> Array<T> {
     /// # Ok::<(), talatat::Error>(())
     /// ```
     #[track_caller]
-    pub fn float_power<U: Element>(&self, exponent: impl Into<Operand<U>>) -> Array<f64> {
+    pub fn float_power<U: Element>(
+        &self,
+        exponent: impl Into<Operand<U>>,
+    ) -> Array<<<T as Promote<U>>::Output as Element>::Wide>
+    where
+        T: Promote<U>,
+    {
         let at = Location::caller();
         let exponent = exponent.into();
         let build = || {
@@ -204,7 +215,8 @@ impl<T: Element> Array<T> {
             let scalar = exponent.part(&mut arrays)?;
             elementwise("float_power", &arrays, at, |builder, registers| {
                 let exponent = register(builder, scalar, &mut registers[1..].iter().copied(), "float_power")?;
-                let (x, exponent) = (builder.cast(registers[0], DType::F64)?, builder.cast(exponent, DType::F64)?);
+                let wide = T::DTYPE.promote(U::DTYPE).wide();
+                let (x, exponent) = (builder.cast(registers[0], wide)?, builder.cast(exponent, wide)?);
                 builder.binary(BinaryOp::Power, x, exponent)
             })
         };
@@ -256,85 +268,97 @@ impl<T: Element> Array<T> {
         }))
     }
 
-    /// The real parts: all that these numbers have.
+    /// The real parts; real numbers are their own.
     ///
     /// ```
     /// use talatat::prelude::*;
-    /// assert_eq!(talatat::array::full([2], -2.0_f64).real().compute()?[[0]], -2.0);
-    /// # Ok::<(), talatat::Error>(())
-    /// ```
-    pub fn real(&self) -> Array<T> {
-        self.clone()
-    }
-
-    /// The imaginary parts: 0.
-    ///
-    /// ```
-    /// use talatat::prelude::*;
-    /// assert_eq!(talatat::array::full([2], -2.0_f64).imag().compute()?[[0]], 0.0);
+    /// use talatat::array::{Complex, full};
+    /// assert_eq!(full([2], Complex::new(3.0, -4.0)).real().compute()?[[0]], 3.0);
+    /// assert_eq!(full([2], 5_i32).real().compute()?[[0]], 5);
     /// # Ok::<(), talatat::Error>(())
     /// ```
     #[track_caller]
-    pub fn imag(&self) -> Array<T> {
-        Array::from_result(composed("imag", self, Location::caller(), |builder, _| {
-            builder.constant(Scalar::from(false).cast(T::DTYPE))
-        }))
+    pub fn real(&self) -> Array<T::Real> {
+        Array::from_result(unary(UnaryOp::RealPart, self, Location::caller()))
+    }
+
+    /// The imaginary parts; 0 of real numbers.
+    ///
+    /// ```
+    /// use talatat::prelude::*;
+    /// use talatat::array::{Complex, full};
+    /// assert_eq!(full([2], Complex::new(3.0, -4.0)).imag().compute()?[[0]], -4.0);
+    /// assert_eq!(full([2], 5_i32).imag().compute()?[[0]], 0);
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn imag(&self) -> Array<T::Real> {
+        Array::from_result(unary(UnaryOp::ImagPart, self, Location::caller()))
     }
 
     /// The complex conjugates, which real numbers are of themselves.
     ///
     /// ```
     /// use talatat::prelude::*;
-    /// assert_eq!(talatat::array::full([2], -2.0_f64).conj().compute()?[[0]], -2.0);
+    /// use talatat::array::{Complex, full};
+    /// let x = full([2], Complex::new(3.0, -4.0));
+    /// assert_eq!(x.conj().compute()?[[0]], Complex::new(3.0, 4.0));
+    /// assert_eq!((&x * x.conj()).real().compute()?[[0]], 25.0);
     /// # Ok::<(), talatat::Error>(())
     /// ```
+    #[track_caller]
     pub fn conj(&self) -> Array<T> {
-        self.clone()
+        Array::from_result(unary(UnaryOp::Conj, self, Location::caller()))
     }
 
-    /// Whether the imaginary part is 0, which it is.
+    /// Whether the imaginary part is 0.
     ///
     /// ```
     /// use talatat::prelude::*;
-    /// assert!(talatat::array::full([2], -2.0_f64).isreal().compute()?[[0]]);
+    /// use talatat::array::{Complex, full};
+    /// assert!(!full([2], Complex::new(3.0, -4.0)).isreal().compute()?[[0]]);
+    /// assert!(full([2], 5_i32).isreal().compute()?[[0]]);
     /// # Ok::<(), talatat::Error>(())
     /// ```
     #[track_caller]
     pub fn isreal(&self) -> Array<bool> {
-        let build = |builder: &mut Builder, _| builder.constant(true);
-        Array::from_result(composed("isreal", self, Location::caller(), build))
+        Array::from_result(compare_imag("isreal", self, BinaryOp::Eq, Location::caller()))
     }
 
-    /// Whether the imaginary part is not 0: false.
+    /// Whether the imaginary part is not 0.
     ///
     /// ```
     /// use talatat::prelude::*;
-    /// assert!(!talatat::array::full([2], -2.0_f64).iscomplex().compute()?[[0]]);
+    /// use talatat::array::{Complex, full};
+    /// assert!(full([2], Complex::new(3.0, -4.0)).iscomplex().compute()?[[0]]);
+    /// assert!(!full([2], 5_i32).iscomplex().compute()?[[0]]);
     /// # Ok::<(), talatat::Error>(())
     /// ```
     #[track_caller]
     pub fn iscomplex(&self) -> Array<bool> {
-        let build = |builder: &mut Builder, _| builder.constant(false);
-        Array::from_result(composed("iscomplex", self, Location::caller(), build))
+        Array::from_result(compare_imag("iscomplex", self, BinaryOp::Ne, Location::caller()))
     }
 
-    /// The angle of a real number in the complex plane, in radians: 0 for positive ones, pi for negative ones and -0.0.
+    /// The angle in the complex plane, in radians: of real numbers 0 for positive ones, pi for negative ones and -0.0.
     ///
     /// ```
     /// use talatat::prelude::*;
-    /// assert_eq!(talatat::array::full([2], -2.0_f64).angle().compute()?[[0]], std::f64::consts::PI);
+    /// use talatat::array::{Complex, full};
+    /// assert_eq!(full([2], Complex::new(0.0, 2.0)).angle().compute()?[[0]], std::f64::consts::FRAC_PI_2);
+    /// assert_eq!(full([2], -2.0_f64).angle().compute()?[[0]], std::f64::consts::PI);
     /// # Ok::<(), talatat::Error>(())
     /// ```
     #[track_caller]
-    pub fn angle(&self) -> Array<T::Float> {
+    pub fn angle(&self) -> Array<<T::Float as Element>::Real> {
         Array::from_result(composed("angle", self, Location::caller(), |builder, x| {
             let x = builder.cast(x, T::DTYPE.float())?;
-            let zero = builder.constant(Scalar::from(0.0).cast(T::DTYPE.float()))?;
-            builder.binary(BinaryOp::Arctan2, zero, x)
+            let (re, im) = (builder.unary(UnaryOp::RealPart, x)?, builder.unary(UnaryOp::ImagPart, x)?);
+            builder.binary(BinaryOp::Arctan2, im, re)
         }))
     }
 
-    /// The elements with `nan` for NaN, and the largest and smallest finite number for the infinities.
+    /// The elements with `nan` for NaN, and the largest and smallest finite number for the infinities; of complex numbers each
+    /// part on its own.
     ///
     /// ```
     /// use talatat::prelude::*;
@@ -343,15 +367,20 @@ impl<T: Element> Array<T> {
     /// # Ok::<(), talatat::Error>(())
     /// ```
     #[track_caller]
-    pub fn nan_to_num(&self, nan: T) -> Array<T> {
-        let (high, low) = match T::DTYPE {
-            DType::F32 => (f64::from(f32::MAX), f64::from(f32::MIN)),
-            _ => (f64::MAX, f64::MIN),
+    pub fn nan_to_num(&self, nan: T::Real) -> Array<T> {
+        let high = match T::DTYPE.real() {
+            DType::F16 => f64::from(f16::MAX),
+            DType::F32 => f64::from(f32::MAX),
+            _ => f64::MAX,
         };
-        self.nan_to_num_with(nan, Scalar::from(high).get(), Scalar::from(low).get())
+        Array::from_result(replace_odd(
+            self,
+            [nan, Scalar::from(high).get(), Scalar::from(-high).get()],
+            Location::caller(),
+        ))
     }
 
-    /// The elements with other numbers for NaN and the infinities.
+    /// The elements with other numbers for NaN and the infinities; of complex numbers each part on its own.
     ///
     /// ```
     /// use talatat::prelude::*;
@@ -360,16 +389,41 @@ impl<T: Element> Array<T> {
     /// # Ok::<(), talatat::Error>(())
     /// ```
     #[track_caller]
-    pub fn nan_to_num_with(&self, nan: T, infinity: T, minus_infinity: T) -> Array<T> {
-        if !T::DTYPE.is_float() {
-            return self.clone();
-        }
-        Array::from_result(composed("nan_to_num", self, Location::caller(), |builder, x| {
-            let odd = [(UnaryOp::IsNan, nan), (UnaryOp::IsPosInf, infinity), (UnaryOp::IsNegInf, minus_infinity)];
-            odd.into_iter().try_fold(x, |rest, (test, value)| {
+    pub fn nan_to_num_with(&self, nan: T::Real, infinity: T::Real, minus_infinity: T::Real) -> Array<T> {
+        Array::from_result(replace_odd(self, [nan, infinity, minus_infinity], Location::caller()))
+    }
+}
+
+/// Other numbers for NaN, infinity and minus infinity.
+fn replace_odd<T: Element>(x: &Array<T>, values: [T::Real; 3], at: At) -> Result<ExprRef> {
+    if !T::DTYPE.is_inexact() {
+        return x.expr().cloned();
+    }
+    composed("nan_to_num", x, at, |builder, x| {
+        let replaced = |builder: &mut Builder, x: Reg| {
+            let tests = [UnaryOp::IsNan, UnaryOp::IsPosInf, UnaryOp::IsNegInf];
+            tests.into_iter().zip(values).try_fold(x, |rest, (test, value)| {
                 let (is_odd, value) = (builder.unary(test, x)?, builder.constant(value)?);
                 builder.select(is_odd, value, rest)
             })
-        }))
-    }
+        };
+        let (re, im) = (builder.unary(UnaryOp::RealPart, x)?, builder.unary(UnaryOp::ImagPart, x)?);
+        let re = replaced(builder, re)?;
+        if !T::DTYPE.is_complex() {
+            return Ok(re);
+        }
+        let im = replaced(builder, im)?;
+        let unit = builder.constant(Scalar::from(C128::new(0.0, 1.0)).cast(T::DTYPE))?;
+        let turned = builder.binary(BinaryOp::Mul, im, unit)?;
+        builder.binary(BinaryOp::Add, re, turned)
+    })
+}
+
+/// The imaginary part compared with 0.
+fn compare_imag<T: Element>(operation: &str, x: &Array<T>, op: BinaryOp, at: At) -> Result<ExprRef> {
+    composed(operation, x, at, |builder, x| {
+        let im = builder.unary(UnaryOp::ImagPart, x)?;
+        let zero = builder.constant(false)?;
+        builder.binary(op, im, zero)
+    })
 }

@@ -109,14 +109,17 @@ impl Builder {
         use UnaryOp::*;
         let dtype = self.dtype(x)?;
         match op {
-            Floor | Ceil | Trunc | Rint if !dtype.is_float() => Ok(x),
+            Floor | Ceil | Trunc | Rint if !dtype.is_inexact() => Ok(x),
             Abs | Square if dtype == DType::Bool => Ok(x),
-            IsNan | IsInf | IsPosInf | IsNegInf if !dtype.is_float() => self.constant(false),
-            IsFinite if !dtype.is_float() => self.constant(true),
+            Abs if dtype.is_complex() => self.push(Instr::Unary { op: Magnitude, x }),
+            RealPart | Conj if !dtype.is_complex() => Ok(x),
+            ImagPart if !dtype.is_complex() => self.constant(Scalar::from(false).cast(dtype)),
+            IsNan | IsInf | IsPosInf | IsNegInf if !dtype.is_inexact() => self.constant(false),
+            IsFinite if !dtype.is_inexact() => self.constant(true),
             BitNot if dtype == DType::Bool => self.push(Instr::Unary { op: Not, x }),
             _ => {
                 let x = match op.domain() {
-                    ops::Domain::Float => self.cast(x, dtype.float())?,
+                    ops::Domain::Float | ops::Domain::Inexact => self.cast(x, dtype.float())?,
                     ops::Domain::Bool => self.cast(x, DType::Bool)?,
                     _ => x,
                 };
@@ -136,7 +139,7 @@ impl Builder {
         use BinaryOp::*;
         let common = self.dtype(a)?.promote(self.dtype(b)?);
         let (op, dtype) = match (op, op.domain()) {
-            (_, ops::Domain::Float) => (op, common.float()),
+            (_, ops::Domain::Float | ops::Domain::Inexact) => (op, common.float()),
             (_, ops::Domain::Bool) => (op, DType::Bool),
             (Sub, _) if common == DType::Bool => (op, common),
             _ if common != DType::Bool => (op, common),
@@ -309,6 +312,10 @@ impl Builder {
         let Some(exponent) = self.as_constant(b) else {
             return Ok(None);
         };
+        if exponent.dtype().is_complex() {
+            // The kernel has ways of its own, with other signs of zeros.
+            return Ok(None);
+        }
         let float = exponent.dtype().is_float();
         let exponent = exponent.get::<f64>();
         let reg = if exponent == 0.0 {

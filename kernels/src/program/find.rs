@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::error::{KernelError, Result};
 use super::super::lane::{Lane, Slice, SliceMut};
+use super::super::number::Ordered;
 use crate::dtype::{DType, Element, for_each_dtype, with_dtype};
 
 /// What is asked of a table.
@@ -89,10 +90,10 @@ impl Table {
     /// # Errors
     /// [`KernelError::Parameter`] if one is NaN, which has no place.
     pub fn new<T: Element>(mut values: Vec<T>) -> Result<Table> {
-        if values.iter().any(|value| value.partial_cmp(value).is_none()) {
+        if values.iter().any(|&value| value.compare(value).is_none()) {
             return Err(KernelError::Parameter { operation: "table", reason: "NaN has no place in an order".into() });
         }
-        values.sort_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
+        values.sort_by(|a, b| a.compare(*b).unwrap_or(std::cmp::Ordering::Equal));
         Ok(Table::from_slice(<T as Lane>::tag(&values)))
     }
 
@@ -142,16 +143,14 @@ pub(super) fn run_find(table: &Table, how: Find, x: Slice<'_>, out: &mut SliceMu
 
 /// `value < x`, and true where `x` is NaN, which is after all: comparisons with it are false.
 #[inline(always)]
-#[allow(clippy::neg_cmp_op_on_partial_ord)]
-fn below<T: PartialOrd>(value: T, x: T) -> bool {
-    !(value >= x)
+fn below<T: Ordered>(value: T, x: T) -> bool {
+    !value.greater_equal(x)
 }
 
 /// `value <= x`, and true where `x` is NaN.
 #[inline(always)]
-#[allow(clippy::neg_cmp_op_on_partial_ord)]
-fn below_or_equal<T: PartialOrd>(value: T, x: T) -> bool {
-    !(value > x)
+fn below_or_equal<T: Ordered>(value: T, x: T) -> bool {
+    !value.greater(x)
 }
 
 /// How many elements of the table are before each of `x`.
@@ -172,7 +171,7 @@ fn count<T: Copy, F: Fn(T, T) -> bool>(table: &[T], x: &[T], out: &mut [i64], be
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2+fma", "x86_64+avx2+fma"))]
-fn member<T: Copy + PartialOrd>(table: &[T], x: &[T], out: &mut [bool]) {
+fn member<T: Ordered>(table: &[T], x: &[T], out: &mut [bool]) {
     if table.len() <= FEW {
         out.fill(false);
         for &value in table {
@@ -182,7 +181,7 @@ fn member<T: Copy + PartialOrd>(table: &[T], x: &[T], out: &mut [bool]) {
         }
     } else {
         for (out, &x) in out.iter_mut().zip(x) {
-            *out = table.get(table.partition_point(|&value| value < x)).is_some_and(|&value| value == x);
+            *out = table.get(table.partition_point(|&value| value.less(x))).is_some_and(|&value| value == x);
         }
     }
 }

@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::super::error::{KernelError, Result};
 use super::super::lane::{Lane, Slice, SliceMut};
-use super::super::math::Elementary;
-use super::super::number::{Float, Integer, Number};
+use super::super::loops;
+use super::super::math::{Analytic, Elementary};
+use super::super::number::{Float, Inexact, Integer, Number, Ordered, Real};
 use super::super::scalar::Scalar;
-use super::super::{loops, math};
-use crate::dtype::{DType, Kind};
+use crate::dtype::{C64, C128, DType, Element, Kind, f16};
 
 /// The element types an operation is defined on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,8 +21,14 @@ pub enum Domain {
     Any,
     /// All but `bool`.
     Number,
-    /// `float32` and `float64`.
+    /// Integers and floats.
+    Real,
+    /// Floats.
     Float,
+    /// Floats and complex numbers.
+    Inexact,
+    /// Complex numbers.
+    Complex,
     /// All integers.
     Integer,
     /// `bool` alone.
@@ -35,7 +41,10 @@ impl Domain {
         match self {
             Domain::Any => true,
             Domain::Number => dtype != DType::Bool,
+            Domain::Real => dtype != DType::Bool && !dtype.is_complex(),
             Domain::Float => dtype.is_float(),
+            Domain::Inexact => dtype.is_inexact(),
+            Domain::Complex => dtype.is_complex(),
             Domain::Integer => matches!(dtype.kind(), Kind::Signed | Kind::Unsigned),
             Domain::Bool => dtype == DType::Bool,
         }
@@ -45,7 +54,9 @@ impl Domain {
         match self {
             Domain::Any => "it takes any type",
             Domain::Number => "cast it to a number",
-            Domain::Float => "cast it to float64",
+            Domain::Real => "cast it to a real number",
+            Domain::Float | Domain::Inexact => "cast it to float64",
+            Domain::Complex => "cast it to complex128",
             Domain::Integer => "cast it to an integer",
             Domain::Bool => "compare it with something first",
         }
@@ -83,13 +94,22 @@ macro_rules! with_domain {
         crate::dtype::with_dtype!($dtype, $T => $body)
     };
     (Number, $dtype:expr, $T:ident => $body:expr) => {
-        with_domain!(@ $dtype, $T => $body, I8 i8, I16 i16, I32 i32, I64 i64, U8 u8, U16 u16, U32 u32, U64 u64, F32 f32, F64 f64)
+        with_domain!(@ $dtype, $T => $body, I8 i8, I16 i16, I32 i32, I64 i64, U8 u8, U16 u16, U32 u32, U64 u64, F16 f16, F32 f32, F64 f64, C64 C64, C128 C128)
+    };
+    (Real, $dtype:expr, $T:ident => $body:expr) => {
+        with_domain!(@ $dtype, $T => $body, I8 i8, I16 i16, I32 i32, I64 i64, U8 u8, U16 u16, U32 u32, U64 u64, F16 f16, F32 f32, F64 f64)
     };
     (Integer, $dtype:expr, $T:ident => $body:expr) => {
         with_domain!(@ $dtype, $T => $body, I8 i8, I16 i16, I32 i32, I64 i64, U8 u8, U16 u16, U32 u32, U64 u64)
     };
     (Float, $dtype:expr, $T:ident => $body:expr) => {
-        with_domain!(@ $dtype, $T => $body, F32 f32, F64 f64)
+        with_domain!(@ $dtype, $T => $body, F16 f16, F32 f32, F64 f64)
+    };
+    (Inexact, $dtype:expr, $T:ident => $body:expr) => {
+        with_domain!(@ $dtype, $T => $body, F16 f16, F32 f32, F64 f64, C64 C64, C128 C128)
+    };
+    (Complex, $dtype:expr, $T:ident => $body:expr) => {
+        with_domain!(@ $dtype, $T => $body, C64 C64, C128 C128)
     };
     (Bool, $dtype:expr, $T:ident => $body:expr) => {
         with_domain!(@ $dtype, $T => $body, Bool bool)
@@ -117,6 +137,9 @@ macro_rules! result_type {
     (Exponent, $T:ty) => {
         i32
     };
+    (Part, $T:ty) => {
+        <$T as Element>::Real
+    };
 }
 
 macro_rules! result_dtype {
@@ -128,6 +151,9 @@ macro_rules! result_dtype {
     };
     (Exponent, $dtype:expr) => {
         DType::I32
+    };
+    (Part, $dtype:expr) => {
+        $dtype.real()
     };
 }
 
@@ -209,49 +235,53 @@ table! {
     /// An operation of one operand.
     UnaryOp, run_unary, 1 of Slice<'_>, T;
     Neg, "negative", Number, Same, each(<T as Number>::neg), "`-x`; integers wrap.";
-    Abs, "absolute", Number, Same, each(<T as Number>::abs), "Absolute value; integers wrap.";
+    Abs, "absolute", Real, Same, each(<T as Real>::abs), "Absolute value; integers wrap.";
     Sign, "sign", Number, Same, each(<T as Number>::sign), "-1, 0 or 1; NaN stays.";
     Square, "square", Number, Same, each(<T as Number>::square), "`x * x`.";
     Not, "logical_not", Bool, Same, each(|x: T| !x), "Logical not.";
     BitNot, "invert", Integer, Same, each(<T as Integer>::bit_not), "Bitwise complement.";
-    Sqrt, "sqrt", Float, Same, each(|x: T| x.sqrt()), "Square root.";
-    Reciprocal, "reciprocal", Float, Same, each(<T as Float>::reciprocal), "`1 / x`.";
-    Floor, "floor", Float, Same, each(|x: T| x.floor()), "Towards negative infinity.";
-    Ceil, "ceil", Float, Same, each(|x: T| x.ceil()), "Towards infinity.";
-    Trunc, "trunc", Float, Same, each(|x: T| x.trunc()), "Towards zero.";
-    Rint, "rint", Float, Same, each(<T as Float>::rint), "To the nearest integer, halves to even.";
-    Exp, "exp", Float, Same, whole(math::exp), "Exponential.";
-    Log, "log", Float, Same, whole(math::log), "Natural logarithm.";
-    Sin, "sin", Float, Same, whole(math::sin), "Sine of radians.";
-    Cos, "cos", Float, Same, whole(math::cos), "Cosine of radians.";
-    Tanh, "tanh", Float, Same, whole(math::tanh), "Hyperbolic tangent.";
-    Exp2, "exp2", Float, Same, each(<T as Elementary>::exp2_element), "Power of 2.";
-    Expm1, "expm1", Float, Same, each(<T as Elementary>::expm1_element), "`exp(x) - 1`, exact near 0.";
-    Log2, "log2", Float, Same, each(<T as Elementary>::log2_element), "Logarithm to base 2.";
-    Log10, "log10", Float, Same, each(<T as Elementary>::log10_element), "Logarithm to base 10.";
-    Log1p, "log1p", Float, Same, each(<T as Elementary>::log1p_element), "`log(1 + x)`, exact near 0.";
-    Tan, "tan", Float, Same, whole(math::tan), "Tangent of radians.";
-    Arcsin, "arcsin", Float, Same, each(<T as Elementary>::arcsin_element), "Inverse sine.";
-    Arccos, "arccos", Float, Same, each(<T as Elementary>::arccos_element), "Inverse cosine.";
-    Arctan, "arctan", Float, Same, each(<T as Elementary>::arctan_element), "Inverse tangent.";
-    Sinh, "sinh", Float, Same, whole(math::sinh), "Hyperbolic sine.";
-    Cosh, "cosh", Float, Same, whole(math::cosh), "Hyperbolic cosine.";
-    Arcsinh, "arcsinh", Float, Same, each(<T as Elementary>::arcsinh_element), "Inverse hyperbolic sine.";
-    Arccosh, "arccosh", Float, Same, each(<T as Elementary>::arccosh_element), "Inverse hyperbolic cosine.";
-    Arctanh, "arctanh", Float, Same, each(<T as Elementary>::arctanh_element), "Inverse hyperbolic tangent.";
+    Sqrt, "sqrt", Inexact, Same, whole(<T as Analytic>::sqrt), "Square root.";
+    Reciprocal, "reciprocal", Inexact, Same, each(<T as Inexact>::reciprocal), "`1 / x`.";
+    Floor, "floor", Float, Same, each(<T as num_traits::Float>::floor), "Towards negative infinity.";
+    Ceil, "ceil", Float, Same, each(<T as num_traits::Float>::ceil), "Towards infinity.";
+    Trunc, "trunc", Float, Same, each(<T as num_traits::Float>::trunc), "Towards zero.";
+    Rint, "rint", Inexact, Same, each(<T as Inexact>::rint), "To the nearest integer, halves to even.";
+    Exp, "exp", Inexact, Same, whole(<T as Analytic>::exp), "Exponential.";
+    Log, "log", Inexact, Same, whole(<T as Analytic>::log), "Natural logarithm.";
+    Sin, "sin", Inexact, Same, whole(<T as Analytic>::sin), "Sine of radians.";
+    Cos, "cos", Inexact, Same, whole(<T as Analytic>::cos), "Cosine of radians.";
+    Tanh, "tanh", Inexact, Same, whole(<T as Analytic>::tanh), "Hyperbolic tangent.";
+    Exp2, "exp2", Inexact, Same, whole(<T as Analytic>::exp2), "Power of 2.";
+    Expm1, "expm1", Inexact, Same, whole(<T as Analytic>::expm1), "`exp(x) - 1`, exact near 0.";
+    Log2, "log2", Inexact, Same, whole(<T as Analytic>::log2), "Logarithm to base 2.";
+    Log10, "log10", Inexact, Same, whole(<T as Analytic>::log10), "Logarithm to base 10.";
+    Log1p, "log1p", Inexact, Same, whole(<T as Analytic>::log1p), "`log(1 + x)`, exact near 0.";
+    Tan, "tan", Inexact, Same, whole(<T as Analytic>::tan), "Tangent of radians.";
+    Arcsin, "arcsin", Inexact, Same, whole(<T as Analytic>::arcsin), "Inverse sine.";
+    Arccos, "arccos", Inexact, Same, whole(<T as Analytic>::arccos), "Inverse cosine.";
+    Arctan, "arctan", Inexact, Same, whole(<T as Analytic>::arctan), "Inverse tangent.";
+    Sinh, "sinh", Inexact, Same, whole(<T as Analytic>::sinh), "Hyperbolic sine.";
+    Cosh, "cosh", Inexact, Same, whole(<T as Analytic>::cosh), "Hyperbolic cosine.";
+    Arcsinh, "arcsinh", Inexact, Same, whole(<T as Analytic>::arcsinh), "Inverse hyperbolic sine.";
+    Arccosh, "arccosh", Inexact, Same, whole(<T as Analytic>::arccosh), "Inverse hyperbolic cosine.";
+    Arctanh, "arctanh", Inexact, Same, whole(<T as Analytic>::arctanh), "Inverse hyperbolic tangent.";
     Cbrt, "cbrt", Float, Same, each(<T as Elementary>::cbrt_element), "Cube root.";
-    IsNan, "isnan", Float, Truth, each(|x: T| x.is_nan()), "Whether it is not a number.";
-    IsFinite, "isfinite", Float, Truth, each(|x: T| x.is_finite()), "Whether it is neither infinite nor NaN.";
-    IsInf, "isinf", Float, Truth, each(|x: T| x.is_infinite()), "Whether it is infinite.";
+    IsNan, "isnan", Inexact, Truth, each(<T as Inexact>::is_nan), "Whether it is not a number.";
+    IsFinite, "isfinite", Inexact, Truth, each(<T as Inexact>::is_finite), "Whether it is neither infinite nor NaN.";
+    IsInf, "isinf", Inexact, Truth, each(<T as Inexact>::is_infinite), "Whether it is infinite.";
     IsPosInf, "isposinf", Float, Truth, each(|x: T| x == T::INFINITY), "Whether it is infinity.";
     IsNegInf, "isneginf", Float, Truth, each(|x: T| x == T::NEG_INFINITY), "Whether it is minus infinity.";
-    SignBit, "signbit", Float, Truth, each(|x: T| x.is_sign_negative()), "Whether the sign bit is set, that of -0.0 and NaN too.";
+    SignBit, "signbit", Float, Truth, each(<T as num_traits::Float>::is_sign_negative), "Whether the sign bit is set, that of -0.0 and NaN too.";
     Degrees, "degrees", Float, Same, each(<T as Float>::degrees), "Degrees from radians.";
     Radians, "radians", Float, Same, each(<T as Float>::radians), "Radians from degrees.";
     Spacing, "spacing", Float, Same, each(<T as Float>::spacing), "The distance to the next number away from 0, with the sign of `x`.";
     ModfFraction, "modf", Float, Same, each(<T as Float>::fraction), "What is behind the point, with the sign of `x`.";
     FrexpMantissa, "frexp", Float, Same, each(<T as Float>::mantissa), "The mantissa, from 1/2 to 1.";
     FrexpExponent, "frexp exponent", Float, Exponent, each(<T as Float>::exponent), "The exponent of 2 that goes with the mantissa; 0 for 0, infinity and NaN.";
+    Magnitude, "absolute", Complex, Part, each(|x: T| x.re.hypot_element(x.im)), "Absolute value of a complex number.";
+    RealPart, "real", Complex, Part, each(|x: T| x.re), "Real part.";
+    ImagPart, "imag", Complex, Part, each(|x: T| x.im), "Imaginary part.";
+    Conj, "conjugate", Complex, Same, each(|x: T| T::new(x.re, -x.im)), "Complex conjugate.";
     I0, "i0", Float, Same, each(<T as Elementary>::i0_element), "The modified Bessel function of order 0.";
 }
 
@@ -261,9 +291,9 @@ table! {
     Add, "add", Number, Same, each(<T as Number>::add), "Sum; integers wrap.";
     Sub, "subtract", Number, Same, each(<T as Number>::sub), "Difference; integers wrap.";
     Mul, "multiply", Number, Same, each(<T as Number>::mul), "Product; integers wrap.";
-    Div, "divide", Float, Same, each(<T as Float>::divide), "True division.";
-    FloorDiv, "floor_divide", Number, Same, each(<T as Number>::floor_div), "Quotient towards negative infinity; `x // 0` of integers is 0.";
-    Mod, "remainder", Number, Same, each(<T as Number>::modulo), "Remainder with the divisor's sign; `x % 0` of integers is 0.";
+    Div, "divide", Inexact, Same, each(<T as Inexact>::divide), "True division.";
+    FloorDiv, "floor_divide", Real, Same, each(<T as Real>::floor_div), "Quotient towards negative infinity; `x // 0` of integers is 0.";
+    Mod, "remainder", Real, Same, each(<T as Real>::modulo), "Remainder with the divisor's sign; `x % 0` of integers is 0.";
     Power, "power", Number, Same, each(<T as Number>::power), "`a` to the `b`; integers wrap.";
     Minimum, "minimum", Number, Same, each(<T as Number>::minimum), "The smaller; NaN wins.";
     Maximum, "maximum", Number, Same, each(<T as Number>::maximum), "The larger; NaN wins.";
@@ -271,8 +301,8 @@ table! {
     Fmax, "fmax", Number, Same, each(<T as Number>::fmax), "The larger; NaN loses.";
     Arctan2, "arctan2", Float, Same, each(<T as Elementary>::arctan2_element), "Angle of the point (b, a).";
     Hypot, "hypot", Float, Same, each(<T as Elementary>::hypot_element), "`sqrt(a² + b²)` without overflow.";
-    Copysign, "copysign", Float, Same, each(|a: T, b: T| a.copysign(b)), "`a` with the sign of `b`.";
-    Fmod, "fmod", Number, Same, each(<T as Number>::fmod), "Remainder with the sign of `a`; of an integer by 0, 0.";
+    Copysign, "copysign", Float, Same, each(<T as num_traits::Float>::copysign), "`a` with the sign of `b`.";
+    Fmod, "fmod", Real, Same, each(<T as Real>::fmod), "Remainder with the sign of `a`; of an integer by 0, 0.";
     LogAddExp, "logaddexp", Float, Same, each(<T as Elementary>::logaddexp_element), "`log(exp(a) + exp(b))` without overflow.";
     LogAddExp2, "logaddexp2", Float, Same, each(<T as Elementary>::logaddexp2_element), "`log2(2^a + 2^b)` without overflow.";
     NextAfter, "nextafter", Float, Same, each(<T as Float>::next_after), "The next number after `a` towards `b`.";
@@ -282,10 +312,10 @@ table! {
     Lcm, "lcm", Integer, Same, each(<T as Integer>::lcm), "The least common multiple; 0 if one is 0; wraps.";
     Eq, "equal", Any, Truth, each(|a: T, b: T| a == b), "Whether they are equal.";
     Ne, "not_equal", Any, Truth, each(|a: T, b: T| a != b), "Whether they differ.";
-    Lt, "less", Any, Truth, each(|a: T, b: T| PartialOrd::lt(&a, &b)), "`a < b`.";
-    Le, "less_equal", Any, Truth, each(|a: T, b: T| PartialOrd::le(&a, &b)), "`a <= b`.";
-    Gt, "greater", Any, Truth, each(|a: T, b: T| PartialOrd::gt(&a, &b)), "`a > b`.";
-    Ge, "greater_equal", Any, Truth, each(|a: T, b: T| PartialOrd::ge(&a, &b)), "`a >= b`.";
+    Lt, "less", Any, Truth, each(<T as Ordered>::less), "`a < b`.";
+    Le, "less_equal", Any, Truth, each(<T as Ordered>::less_equal), "`a <= b`.";
+    Gt, "greater", Any, Truth, each(<T as Ordered>::greater), "`a > b`.";
+    Ge, "greater_equal", Any, Truth, each(<T as Ordered>::greater_equal), "`a >= b`.";
     And, "logical_and", Bool, Same, each(|a: T, b: T| a & b), "Logical and.";
     Or, "logical_or", Bool, Same, each(|a: T, b: T| a | b), "Logical or.";
     Xor, "logical_xor", Bool, Same, each(|a: T, b: T| a ^ b), "Logical exclusive or.";
@@ -414,6 +444,14 @@ mod tests {
         (UnaryOp::I0, 1.0, 1.2660658777520084),
     ];
 
+    /// Of complex numbers alone.
+    const COMPLEX: &[(UnaryOp, C128, Scalar)] = &[
+        (UnaryOp::Magnitude, C128 { re: 3.0, im: -4.0 }, Scalar::F64(5.0)),
+        (UnaryOp::RealPart, C128 { re: 3.0, im: -4.0 }, Scalar::F64(3.0)),
+        (UnaryOp::ImagPart, C128 { re: 3.0, im: -4.0 }, Scalar::F64(-4.0)),
+        (UnaryOp::Conj, C128 { re: 3.0, im: -4.0 }, Scalar::C128(C128 { re: 3.0, im: 4.0 })),
+    ];
+
     /// What NumPy 2 answers for the arguments, on `float64`.
     const BINARY: &[(BinaryOp, f64, f64, f64)] = &[
         (BinaryOp::Add, 1.5, 2.0, 3.5),
@@ -489,6 +527,9 @@ mod tests {
             let found = binary(op, x.into(), y.into());
             assert_eq!(found.get::<i64>(), expected, "{}({x}, {y})", op.name());
         }
+        for &(op, z, expected) in COMPLEX {
+            assert_eq!(unary(op, z.into()), expected, "{}({z})", op.name());
+        }
         assert_eq!(unary(UnaryOp::Not, true.into()), false.into());
         assert_eq!(unary(UnaryOp::BitNot, 5_u8.into()), 250_u8.into());
         assert_eq!(unary(UnaryOp::BitNot, true.into()), false.into());
@@ -497,7 +538,9 @@ mod tests {
     #[test]
     fn every_row_has_an_answer() {
         for op in UnaryOp::ALL {
-            let tested = UNARY.iter().any(|row| row.0 == *op) || matches!(op, UnaryOp::Not | UnaryOp::BitNot);
+            let tested = UNARY.iter().any(|row| row.0 == *op)
+                || COMPLEX.iter().any(|row| row.0 == *op)
+                || matches!(op, UnaryOp::Not | UnaryOp::BitNot);
             assert!(tested, "{op:?} is not in the table of the test");
         }
         for op in BinaryOp::ALL {

@@ -231,7 +231,7 @@ fn build(recipe: &Recipe) -> (Program, Vec<Block>) {
             2..=4 => b.binary(BinaryOp::ALL[choice % BinaryOp::ALL.len()], x, y),
             5 => b.select(x, y, z),
             6 => b.cast(x, DType::ALL[choice % DType::ALL.len()]),
-            _ => b.constant(Scalar::from((choice % 7) as f64 - 2.0).cast(DType::ALL[choice % 11])),
+            _ => b.constant(Scalar::from((choice % 7) as f64 - 2.0).cast(DType::ALL[choice % DType::ALL.len()])),
         };
         // Operations without a meaning on the type are refused; the program goes on without them.
         if let Ok(made) = made {

@@ -14,7 +14,8 @@ use super::quick::Pair;
 use super::simd::{self, Float, Grain};
 use super::slab::{BLOCK, Slab, Target};
 use super::{ReduceError, Result};
-use crate::dtype::{DType, with_dtype};
+use crate::dtype::{Complex, DType, f16, with_dtype};
+use crate::number::CastFrom;
 
 /// More lanes than any memory holds; keeps sizes from overflowing.
 const MOST_LANES: usize = 1 << 44;
@@ -72,13 +73,15 @@ impl Accumulator {
         if lanes > MOST_LANES {
             return Err(ReduceError::TooManyLanes { op, lanes });
         }
+        let sums = lanes * op.parts(input);
         let start = |max| with_dtype!(input, T => extreme_lanes::<T>(max, op.skips_nan(), lanes));
         let state = match op.family() {
-            Family::Sum if input.is_float() => State::Sum(Box::new(Bins::new(lanes))),
-            Family::Mean => State::Sum(Box::new(Bins::new(lanes))),
-            Family::Spread { .. } => State::Moments(Box::new(Moments::new(lanes))),
-            Family::Product if input == DType::F32 => State::Plain(LaneValues::F32(vec![1.0; lanes])),
-            Family::Product if input == DType::F64 => State::Plain(LaneValues::F64(vec![1.0; lanes])),
+            Family::Sum if input.is_inexact() => State::Sum(Box::new(Bins::new(sums))),
+            Family::Mean => State::Sum(Box::new(Bins::new(sums))),
+            Family::Spread { .. } => State::Moments(Box::new(Moments::new(sums))),
+            Family::Product if input.is_inexact() => {
+                State::Plain(with_dtype!(input, T => <T as Reducible>::tag(vec![<T as Reducible>::ONE; lanes])))
+            }
             Family::Product => State::Plain(LaneValues::U64(vec![1; lanes])),
             Family::Sum | Family::Count => State::Plain(LaneValues::U64(vec![0; lanes])),
             Family::Any | Family::All => State::Plain(LaneValues::Bool(vec![op == ReduceOp::All; lanes])),
@@ -86,7 +89,7 @@ impl Accumulator {
             Family::Position { max } => State::Position { values: start(max), indices: vec![NOWHERE; lanes] },
         };
         let counted = matches!(op.family(), Family::Mean | Family::Spread { .. } | Family::Extreme { .. });
-        Ok(Accumulator { op, input, lanes, counts: Counts::new(if counted { lanes } else { 0 }), state })
+        Ok(Accumulator { op, input, lanes, counts: Counts::new(if counted { sums } else { 0 }), state })
     }
 
     /// The reduction.
@@ -135,7 +138,7 @@ impl Accumulator {
         if lanes.end > self.lanes {
             return Err(ReduceError::Lane { op: self.op, lane: lanes.start, count: lanes.len(), lanes: self.lanes });
         }
-        let (family, skip) = (self.op.family(), self.op.skips_nan());
+        let (family, skip, parts) = (self.op.family(), self.op.skips_nan(), self.op.parts(self.input));
         let counts = &mut self.counts;
         match &mut self.state {
             State::Plain(lanes) => {
@@ -148,8 +151,8 @@ impl Accumulator {
                     with_kind!(max, skip, take_positions::<T>(bests, indices, target, slab, [index, step]));
                 }
             }
-            state => T::as_floats(slab, &mut |[row, column], piece| {
-                let target = target.after(row, column);
+            state => T::as_floats(slab, matches!(target, Target::Runs(_)), skip, &mut |[row, column], piece| {
+                let target = target.times(parts).after(row, column);
                 match piece {
                     FloatSlab::F64(slab) => take_floats(state, counts, skip, target, slab, Grain::F64),
                     FloatSlab::F32(slab) => take_floats(state, counts, skip, target, slab, Grain::F32),
@@ -207,7 +210,8 @@ impl Accumulator {
     /// [`ReduceError::AllNan`] if an index without NaN has nothing but NaN to choose from.
     pub fn finish(self) -> Result<LaneValues> {
         let op = self.op;
-        let single = op.output_dtype(self.input) == DType::F32;
+        let output = op.output_dtype(self.input);
+        let (part, sums) = (output.real(), self.lanes * op.parts(self.input));
         match (self.state, op.family()) {
             (State::Sum(bins), family) => {
                 let quick = |lane| match family {
@@ -226,18 +230,21 @@ impl Accumulator {
                     (Total::Exact(sum), _) => Rounded::Due(sum.leading()),
                 };
                 let rounded = |lane| match quick(lane) {
-                    Some(value) if !single || Pair::single(value).is_some() => Rounded::Done(value),
+                    Some(value) if part == DType::F64 => Rounded::Done(value),
+                    Some(value) if part == DType::F32 && Pair::single(value).is_some() => Rounded::Done(value),
                     _ => exact(lane),
                 };
-                Ok(floats(single, self.lanes, rounded))
+                Ok(paired(output, floats(part, sums, rounded)))
             }
-            (State::Moments(moments), Family::Spread { ddof, root }) => Ok(floats(single, self.lanes, |lane| {
-                let variance = moments.variance(lane, self.counts.get(lane), ddof);
+            (State::Moments(moments), Family::Spread { ddof, root }) => Ok(floats(part, self.lanes, |lane| {
+                let variance = |sum| moments.variance(sum, self.counts.get(sum), ddof);
+                let variance =
+                    if sums > self.lanes { variance(2 * lane) + variance(2 * lane + 1) } else { variance(lane) };
                 Rounded::Done(if root { variance.sqrt() } else { variance })
             })),
             (State::Position { indices, .. }, _) => match indices.iter().position(|&at| at == NOWHERE) {
                 None => Ok(LaneValues::I64(indices.into_iter().map(|at| at as i64).collect())),
-                Some(lane) if op.skips_nan() && self.input.is_float() => Err(ReduceError::AllNan { op, lane }),
+                Some(lane) if op.skips_nan() && self.input.is_inexact() => Err(ReduceError::AllNan { op, lane }),
                 Some(lane) => Err(ReduceError::Empty { op, lane }),
             },
             (State::Plain(values), family) => {
@@ -250,6 +257,9 @@ impl Accumulator {
                     }
                     LaneValues::F64(values) => canonical(values, family),
                     LaneValues::F32(values) => canonical(values, family),
+                    LaneValues::F16(values) => canonical(values, family),
+                    LaneValues::C64(values) => canonical(values, family),
+                    LaneValues::C128(values) => canonical(values, family),
                     values => values,
                 })
             }
@@ -301,13 +311,14 @@ impl Accumulator {
             return false;
         };
         let counted = matches!(op.family(), Family::Mean | Family::Spread { .. } | Family::Extreme { .. });
+        let sums = lanes.saturating_mul(op.parts(input));
         let fits = |values: &LaneValues, model: &LaneValues| values.len() == lanes && values.dtype() == model.dtype();
         lanes <= MOST_LANES
-            && self.counts.len() == if counted { lanes } else { 0 }
+            && self.counts.len() == if counted { sums } else { 0 }
             && match (&self.state, &fresh.state) {
                 (State::Plain(values), State::Plain(model)) => fits(values, model),
-                (State::Sum(bins), State::Sum(_)) => bins.is_sound(lanes),
-                (State::Moments(moments), State::Moments(_)) => moments.is_sound(lanes),
+                (State::Sum(bins), State::Sum(_)) => bins.is_sound(sums),
+                (State::Moments(moments), State::Moments(_)) => moments.is_sound(sums),
                 (State::Position { values, indices }, State::Position { values: model, .. }) => {
                     fits(values, model) && indices.len() == lanes
                 }
@@ -322,20 +333,43 @@ enum Rounded {
     Done(f64),
 }
 
-fn floats(single: bool, lanes: usize, value: impl Fn(usize) -> Rounded) -> LaneValues {
+/// Results as floats of a type.
+fn floats(dtype: DType, lanes: usize, value: impl Fn(usize) -> Rounded) -> LaneValues {
     let lanes = 0..lanes;
-    if single {
-        let round = |value| match value {
-            Rounded::Due(value) => value.to_f32(),
-            Rounded::Done(value) => value as f32,
-        };
-        LaneValues::F32(lanes.map(|lane| round(value(lane))).collect())
-    } else {
-        let round = |value| match value {
-            Rounded::Due(value) => value.to_f64(),
-            Rounded::Done(value) => value,
-        };
-        LaneValues::F64(lanes.map(|lane| round(value(lane))).collect())
+    match dtype {
+        DType::F16 => {
+            let round = |value| match value {
+                Rounded::Due(value) => value.to_f16(),
+                Rounded::Done(value) => f16::cast_from(value),
+            };
+            LaneValues::F16(lanes.map(|lane| round(value(lane))).collect())
+        }
+        DType::F32 => {
+            let round = |value| match value {
+                Rounded::Due(value) => value.to_f32(),
+                Rounded::Done(value) => value as f32,
+            };
+            LaneValues::F32(lanes.map(|lane| round(value(lane))).collect())
+        }
+        _ => {
+            let round = |value| match value {
+                Rounded::Due(value) => value.to_f64(),
+                Rounded::Done(value) => value,
+            };
+            LaneValues::F64(lanes.map(|lane| round(value(lane))).collect())
+        }
+    }
+}
+
+/// Two floats after each other as one number, if the type is complex.
+fn paired(dtype: DType, values: LaneValues) -> LaneValues {
+    fn pairs<P: Copy>(values: &[P]) -> Vec<Complex<P>> {
+        values.as_chunks().0.iter().map(|&[re, im]| Complex { re, im }).collect()
+    }
+    match values {
+        LaneValues::F32(values) if dtype == DType::C64 => LaneValues::C64(pairs(&values)),
+        LaneValues::F64(values) if dtype == DType::C128 => LaneValues::C128(pairs(&values)),
+        values => values,
     }
 }
 

@@ -12,7 +12,7 @@ const NARROW: usize = 8;
 /// Whether `x` takes the place of `best`. NaN wins, or with `SKIP` loses.
 #[inline(always)]
 pub(super) fn wins<T: Reducible, const MAX: bool, const SKIP: bool>(x: T, best: T) -> bool {
-    let beyond = if MAX { x > best } else { x < best };
+    let beyond = if MAX { x.greater(best) } else { x.less(best) };
     beyond | if SKIP { best.is_nan() } else { x.is_nan() }
 }
 

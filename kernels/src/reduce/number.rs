@@ -5,6 +5,9 @@
 
 use smallvec::SmallVec;
 
+use crate::dtype::f16;
+use crate::number::CastFrom;
+
 type Limbs = SmallVec<[u64; 8]>;
 
 /// `±limbs · 2^exponent`, limbs from the lowest.
@@ -246,6 +249,11 @@ impl Leading {
     /// Rounded once to the nearest `f32`, ties to even; infinite when too large.
     pub(super) fn to_f32(self) -> f32 {
         self.rounded(24, -149) as f32
+    }
+
+    /// Rounded once to the nearest `f16`, ties to even; infinite when too large.
+    pub(super) fn to_f16(self) -> f16 {
+        f16::cast_from(self.rounded(11, -24))
     }
 
     fn rounded(self, digits: i32, floor: i32) -> f64 {

@@ -16,7 +16,7 @@ use crate::dtype::DType;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ReduceOp {
-    /// Sum. Floats: the exact sum, rounded once. Integers: modulo 2^64. Booleans are counted.
+    /// Sum. Floats: the exact sum, rounded once; complex numbers: each part. Integers: modulo 2^64. Booleans are counted.
     Sum,
     /// [`ReduceOp::Sum`] without NaN.
     NanSum,
@@ -28,7 +28,7 @@ pub enum ReduceOp {
     Mean,
     /// [`ReduceOp::Mean`] without NaN.
     NanMean,
-    /// Variance with `ddof` degrees of freedom taken off, rounded once.
+    /// Variance with `ddof` degrees of freedom taken off, rounded once. Of complex numbers the sum of those of both parts.
     Var {
         /// Subtracted from the count in the divisor.
         ddof: u32,
@@ -48,7 +48,7 @@ pub enum ReduceOp {
         /// Subtracted from the count in the divisor.
         ddof: u32,
     },
-    /// Minimum; NaN if there is one.
+    /// Minimum; NaN if there is one. Complex numbers are ordered by their real, then by their imaginary parts.
     Min,
     /// Maximum; NaN if there is one.
     Max,
@@ -129,11 +129,12 @@ impl ReduceOp {
     }
 
     /// The element type of the result: sums and products of integers widen to 64 bits, means and
-    /// spreads are floats (`float32` for `float32`), indices and counts are `int64`.
+    /// spreads are floats (`float32` for `float32`; spreads of complex numbers are real), indices and counts are `int64`.
     pub fn output_dtype(self, input: DType) -> DType {
         match self.family() {
             Family::Sum | Family::Product => input.sum(),
-            Family::Mean | Family::Spread { .. } => input.float(),
+            Family::Mean => input.float(),
+            Family::Spread { .. } => input.float().real(),
             Family::Extreme { .. } => input,
             Family::Any | Family::All => DType::Bool,
             Family::Position { .. } | Family::Count => DType::I64,
@@ -141,9 +142,9 @@ impl ReduceOp {
     }
 
     /// Whether the answer depends on the order of the elements, so that blocks must be taken one after
-    /// the other into one [`Accumulator`](super::Accumulator): true for products of floats only.
+    /// the other into one [`Accumulator`](super::Accumulator): true for products of floats and complex numbers only.
     pub fn is_ordered(self, input: DType) -> bool {
-        self.family() == Family::Product && input.is_float()
+        self.family() == Family::Product && input.is_inexact()
     }
 
     /// Whether reducing no elements is an error, as for minima, maxima and their indices.
@@ -151,13 +152,23 @@ impl ReduceOp {
         matches!(self.family(), Family::Extreme { .. } | Family::Position { .. })
     }
 
+    /// How many exact sums a lane has: of complex numbers one for each part.
+    pub(super) fn parts(self, input: DType) -> usize {
+        match self.family() {
+            Family::Sum | Family::Mean | Family::Spread { .. } if input.is_complex() => 2,
+            _ => 1,
+        }
+    }
+
     /// Bytes that an accumulator over `lanes` lanes holds: an upper estimate for floats whose
     /// magnitudes span less than 40 decimal digits, exact or above for all else.
     pub fn state_bytes(self, input: DType, lanes: usize) -> usize {
+        let parts = self.parts(input);
         let per_lane = match self.family() {
-            Family::Sum if input.is_float() => 4 * 8,
-            Family::Mean => 4 * 8 + 8,
-            Family::Spread { .. } => 4 * 8 + 7 * 8 + 8,
+            Family::Sum if input.is_inexact() => parts * 4 * 8,
+            Family::Mean => parts * (4 * 8 + 8),
+            Family::Spread { .. } => parts * (4 * 8 + 7 * 8 + 8),
+            Family::Product if input.is_complex() => input.size(),
             Family::Sum | Family::Product | Family::Count => 8,
             Family::Extreme { .. } => input.size() + 8,
             Family::Position { .. } => input.size() + 8,

@@ -13,7 +13,7 @@ const GROUP: usize = 16;
 /// Whether `(x, i)` takes the place of `(best, at)`: the better value, or the same one earlier.
 #[inline(always)]
 fn moves<T: Reducible, const MAX: bool, const SKIP: bool>(x: T, i: u64, best: T, at: u64) -> bool {
-    let beyond = if MAX { x > best } else { x < best };
+    let beyond = if MAX { x.greater(best) } else { x.less(best) };
     let earlier = i < at;
     let same = (x == best) & earlier;
     if SKIP {
@@ -104,7 +104,7 @@ fn columns<T: Reducible, const MAX: bool, const SKIP: bool>(
             let Some(row) = row.get(start..).and_then(|row| row.first_chunk::<GROUP>()) else { break };
             for j in 0..GROUP {
                 let (x, best) = (row[j], values[j]);
-                let beyond = if MAX { x > best } else { x < best };
+                let beyond = if MAX { x.greater(best) } else { x.less(best) };
                 let takes = beyond | if SKIP { best.is_nan() & !x.is_nan() } else { x.is_nan() & !best.is_nan() };
                 values[j] = if takes { x } else { best };
                 places[j] = if takes { place } else { places[j] };

@@ -155,6 +155,14 @@ impl Target {
         }
     }
 
+    /// The target if each lane is `parts` lanes.
+    pub(super) fn times(self, parts: usize) -> Target {
+        match self {
+            Target::Runs(first) => Target::Runs(first * parts),
+            Target::Columns(first) => Target::Columns(first * parts),
+        }
+    }
+
     /// The target of a part that begins at the given row and column.
     pub(super) fn after(self, row: usize, column: usize) -> Target {
         match self {

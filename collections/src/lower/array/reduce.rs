@@ -11,7 +11,7 @@ use talatat_graph::{Edge, Kernel, KernelError, KernelResult, Layer, LayerId, Tas
 
 use super::blockwise::{LazyProgram, input_block};
 use super::{Lowering, State, TINY, array, blocks, encode, source_error};
-use crate::array::dtype::DType;
+use crate::array::dtype::{DType, for_each_dtype};
 use crate::array::expr::{Expr, ExprRef, Op};
 use crate::array::grid::{Dims, Grid};
 use crate::array::kernels::program::{Builder, Input};
@@ -140,11 +140,11 @@ impl Kernel for Finish {
 
 fn block_of(values: LaneValues, shape: &[usize]) -> KernelResult<Block> {
     macro_rules! blocks {
-        ($($variant:ident),*) => {
+        ($($variant:ident, $rust:ty, $name:literal;)*) => {
             match values { $(LaneValues::$variant(values) => Block::from_vec(shape, values)),* }
         };
     }
-    blocks!(Bool, I8, I16, I32, I64, U8, U16, U32, U64, F32, F64).map_err(source_error)
+    for_each_dtype!(blocks).map_err(source_error)
 }
 
 pub(super) fn lower(

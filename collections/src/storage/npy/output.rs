@@ -3,7 +3,6 @@
 use std::io::Write;
 
 use ndarray::ArrayViewD;
-use ndarray_npy::WritableElement;
 use serde::{Deserialize, Serialize};
 
 use super::header::NpyHeader;
@@ -68,7 +67,7 @@ impl NpyOutput {
 
     /// Writes a block: of a file the region that begins at `origin`, of an object part `number` (or all of it). Gives what
     /// [`finish`](NpyOutput::finish) wants to know of it.
-    pub(crate) fn write<T: Element + WritableElement>(
+    pub(crate) fn write<T: Element>(
         &self,
         number: usize,
         origin: &[usize],
@@ -108,7 +107,7 @@ fn failed(location: &Location, error: impl Into<Source>) -> StorageError {
 }
 
 /// Writes a block where it belongs in a file, run by run.
-fn write_region<T: Element + WritableElement>(
+fn write_region<T: Element>(
     file: &UnfinishedFile,
     header: &NpyHeader,
     origin: &[usize],
@@ -120,8 +119,8 @@ fn write_region<T: Element + WritableElement>(
     let view = if header.fortran { block.view().reversed_axes() } else { block.view() };
     let (mut output, mut bytes) = (file.open()?, Vec::new());
     let encode = |elements: &[T], bytes: &mut Vec<u8>| {
-        bytes.clear();
-        T::write_slice(elements, bytes).map_err(|error| failed(file.location(), error))
+        bytes.resize(size_of_val(elements), 0);
+        T::write_le(elements, bytes);
     };
     // Elements of the block in the order of the file: in memory as they are, or gathered run by run.
     let slice = view.as_slice();
@@ -129,11 +128,11 @@ fn write_region<T: Element + WritableElement>(
     for part in runs.parts(BUFFER, 0) {
         let count = (part.span.end - part.span.start) as usize / size_of::<T>();
         match slice.and_then(|slice| slice.get(done..done + count)) {
-            Some(run) => encode(run, &mut bytes)?,
+            Some(run) => encode(run, &mut bytes),
             None => {
                 gathered.clear();
                 gathered.extend(elements.by_ref().take(count));
-                encode(&gathered, &mut bytes)?;
+                encode(&gathered, &mut bytes);
             }
         }
         done += count;

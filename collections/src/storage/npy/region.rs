@@ -13,7 +13,7 @@ use ndarray::{ArrayD, Axis, IxDyn};
 
 use super::header::{NpyHeader, open};
 use super::runs::{Joined, Part, Piece, Runs, bad_region, steps_of};
-use crate::array::dtype::{Element, with_dtype};
+use crate::array::dtype::{Complex, Element, f16, with_dtype};
 use crate::array::range::StepRange;
 use crate::storage::error::{Result, StorageError};
 use crate::storage::read::ObjectRef;
@@ -150,7 +150,18 @@ macro_rules! raw_numbers {
         })*
     };
 }
-raw_numbers!(i8 i16 i32 i64 u8 u16 u32 u64 f32 f64);
+raw_numbers!(i8 i16 i32 i64 u8 u16 u32 u64 f16 f32 f64);
+
+macro_rules! raw_pairs {
+    ($($T:ty)*) => {
+        $(impl Raw for Complex<$T> {
+            fn decode(bytes: &[u8], big_endian: bool, out: &mut [Self]) {
+                <$T as Raw>::decode(bytes, big_endian, bytemuck::cast_slice_mut(out));
+            }
+        })*
+    };
+}
+raw_pairs!(f32 f64);
 
 impl Raw for bool {
     fn decode(bytes: &[u8], _: bool, out: &mut [Self]) {
@@ -330,12 +341,15 @@ mod tests {
     fn every_dtype_and_both_byte_orders() {
         fn check<U: Raw>(values: &[U], little: &[u8]) {
             let size = size_of::<U>();
-            let big: Vec<u8> = little.chunks(size).flat_map(|c| c.iter().rev().copied()).collect();
+            // Of complex numbers each part on its own.
+            let part = if U::DTYPE.is_complex() { size / 2 } else { size };
+            let big: Vec<u8> = little.chunks(part).flat_map(|c| c.iter().rev().copied()).collect();
             for (order, bytes) in [('<', little), ('>', &big)] {
                 let kind = match U::DTYPE.name().trim_end_matches(char::is_numeric) {
                     "bool" => 'b',
                     "int" => 'i',
                     "uint" => 'u',
+                    "complex" => 'c',
                     _ => 'f',
                 };
                 let mut text =
@@ -366,6 +380,9 @@ mod tests {
         check::<u64>(&[1 << 63], &[0, 0, 0, 0, 0, 0, 0, 128]);
         check::<f32>(&[-0.0, f32::INFINITY], &[0, 0, 0, 128, 0, 0, 128, 127]);
         check::<f64>(&[1.0], &[0, 0, 0, 0, 0, 0, 240, 63]);
+        check::<Complex<f32>>(&[Complex::new(1.0, -2.0)], &[0, 0, 128, 63, 0, 0, 0, 192]);
+        check::<Complex<f64>>(&[Complex::new(1.0, 0.0)], &[0, 0, 0, 0, 0, 0, 240, 63, 0, 0, 0, 0, 0, 0, 0, 0]);
+        check::<f16>(&[f16::ONE, f16::NEG_INFINITY], &[0, 60, 0, 252]);
     }
 
     #[test]

@@ -4,7 +4,6 @@ use std::any::Any;
 use std::io::{self, Write};
 
 use ndarray::ArrayViewD;
-use ndarray_npy::{WritableElement, WriteDataError};
 
 use super::header::NpyHeader;
 use crate::array::dtype::{Element, with_dtype};
@@ -57,21 +56,18 @@ pub fn write_elements<T: Element>(writer: &mut impl Write, block: &ArrayViewD<'_
 }
 
 /// `U` is `T`, by its dtype; only here that is known, and the comparison of types is decided when compiled.
-fn write_as<T: Element, U: Element + WritableElement>(
-    writer: &mut impl Write,
-    block: &ArrayViewD<'_, T>,
-) -> io::Result<()> {
+fn write_as<T: Element, U: Element>(writer: &mut impl Write, block: &ArrayViewD<'_, T>) -> io::Result<()> {
     let mut elements = block.iter().filter_map(|value| (value as &dyn Any).downcast_ref::<U>().copied());
     let mut chunk: Vec<U> = Vec::with_capacity(CHUNK.min(block.len()));
+    let mut bytes = Vec::new();
     loop {
         chunk.clear();
         chunk.extend(elements.by_ref().take(CHUNK));
         if chunk.is_empty() {
             return Ok(());
         }
-        U::write_slice(&chunk, &mut *writer).map_err(|error| match error {
-            WriteDataError::Io(error) => error,
-            other => io::Error::other(other),
-        })?;
+        bytes.resize(size_of_val(&chunk[..]), 0);
+        U::write_le(&chunk, &mut bytes);
+        writer.write_all(&bytes)?;
     }
 }

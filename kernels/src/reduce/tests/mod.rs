@@ -214,3 +214,46 @@ fn misuse_is_refused() {
     assert!(matches!(Accumulator::new(ReduceOp::Min, DType::I8, usize::MAX), Err(ReduceError::TooManyLanes { .. })));
     assert_eq!(state.finish(), Ok(LaneValues::F64(vec![0.0; 4])));
 }
+
+/// Both parts are summed exactly, whichever way the memory runs and however the rows are cut.
+#[test]
+fn complex_numbers() {
+    use crate::dtype::{C64, C128};
+    let z = C128::new;
+    let values = [z(1e100, 1e100), z(1.0, 2.0), z(-1e100, 0.5), z(0.25, -1e100)];
+    let of_columns = |op| {
+        let mut state = Accumulator::new(op, DType::C128, 2)?;
+        for (row, pair) in values.chunks(2).enumerate() {
+            state.columns(0, Slab::row(pair), row as u64, 1)?;
+        }
+        let mut other = Accumulator::new(op, DType::C128, 2)?;
+        other.columns(0, Slab::row(&[z(0.5, 0.5), z(f64::NAN, 1.0)]), 2, 1)?;
+        state.merge(&other)?;
+        state.finish()
+    };
+    assert_eq!(whole(ReduceOp::Sum, &values), Ok(LaneValues::C128(vec![z(1.25, 2.5)])));
+    assert_eq!(whole(ReduceOp::Mean, &values), Ok(LaneValues::C128(vec![z(0.3125, 0.625)])));
+    let sums = [z(0.5, 1e100), z(1.25, -1e100)];
+    let Ok(LaneValues::C128(found)) = of_columns(ReduceOp::NanSum) else { panic!("sums of another type") };
+    assert_eq!((found[0].re, found[1]), (sums[0].re, sums[1]));
+    let Ok(LaneValues::C128(found)) = of_columns(ReduceOp::Sum) else { panic!("sums of another type") };
+    assert!(found[1].re.is_nan() && !found[1].im.is_nan());
+    let square = [z(1.0, 1.0), z(-1.0, 1.0), z(-1.0, -1.0), z(1.0, -1.0)];
+    assert_eq!(whole(ReduceOp::Var { ddof: 0 }, &square), Ok(LaneValues::F64(vec![2.0])));
+    assert_eq!(whole(ReduceOp::Max, &square), Ok(LaneValues::C128(vec![z(1.0, 1.0)])));
+    assert_eq!(whole(ReduceOp::ArgMin, &square), Ok(LaneValues::I64(vec![2])));
+    let small: Vec<C64> = (0..5000).map(|i| C64::new(i as f32, -0.5)).collect();
+    assert_eq!(whole(ReduceOp::Sum, &small), Ok(LaneValues::C64(vec![C64::new(12_497_500.0, -2500.0)])));
+}
+
+#[test]
+fn halves_are_rounded_once() {
+    use crate::dtype::f16;
+    let one = f16::ONE;
+    // 2048 + 1 is a tie that goes down; what is left of it decides.
+    let values: Vec<f16> = std::iter::repeat_n(one, 2049).chain([f16::from_bits(1)]).collect();
+    assert_eq!(whole(ReduceOp::Sum, &values), Ok(LaneValues::F16(vec![f16::from_f32(2050.0)])));
+    assert_eq!(whole(ReduceOp::Sum, &values[..2049]), Ok(LaneValues::F16(vec![f16::from_f32(2048.0)])));
+    assert_eq!(whole(ReduceOp::NanMax, &[f16::NAN, one]), Ok(LaneValues::F16(vec![one])));
+    assert_eq!(whole(ReduceOp::Mean, &[f16::MAX, f16::MAX]), Ok(LaneValues::F16(vec![f16::MAX])));
+}
