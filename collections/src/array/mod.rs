@@ -45,6 +45,8 @@ mod ufuncs;
 #[cfg(test)]
 mod unknown;
 mod window;
+#[cfg(feature = "zarr")]
+mod zarr;
 
 pub use arrange::Shifts;
 pub use chunks::{AxisChunks, Chunks, IntoAxisChunks};
@@ -72,3 +74,5 @@ pub use split::Pieces;
 pub use talatat_kernels as kernels;
 pub use talatat_kernels::dtype::{self, DType, Element, Kind, Promote};
 pub use triangle::{diag, diagflat, tri, vander};
+#[cfg(feature = "zarr")]
+pub use zarr::{ZarrInfo, open_zarr};

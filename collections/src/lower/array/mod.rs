@@ -12,6 +12,8 @@ mod scan;
 mod select;
 mod source;
 mod write;
+#[cfg(feature = "zarr")]
+mod zarr;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -24,6 +26,8 @@ pub(crate) use operation::Operation;
 pub(crate) use roots::Roots;
 pub(crate) use scan::Scan;
 pub(crate) use select::{Assign, Compress, Nonzero, Pick};
+#[cfg(feature = "zarr")]
+pub(crate) use zarr::Zarr;
 
 use super::Lowering;
 use crate::array::dtype::DType;
@@ -38,6 +42,8 @@ const TINY: u64 = 16 << 10;
 
 /// Adds the kernels and blocks of arrays.
 pub(crate) fn register(registry: Registry) -> Registry {
+    #[cfg(feature = "zarr")]
+    let registry = zarr::register(registry);
     registry
         .block("array", |bytes| Ok(Arc::new(Block::decode(bytes).map_err(KernelError::from_source)?)))
         .block("array.state", |bytes| {

@@ -176,7 +176,7 @@ fn structured(bytes: &[u8]) -> bool {
 }
 
 /// dtype and byte order of a descriptor such as `<f8`, if arrays have such elements.
-fn parse_descriptor(text: &str) -> Option<(DType, bool)> {
+pub(crate) fn parse_descriptor(text: &str) -> Option<(DType, bool)> {
     let mut chars = text.chars();
     let order = chars.next()?;
     let name = match chars.as_str() {
