@@ -18,3 +18,5 @@ mod shapes;
 mod statistics;
 mod together;
 mod wind;
+#[cfg(feature = "zarr")]
+mod zarr;

@@ -59,6 +59,8 @@ mod ufuncs;
 #[cfg(test)]
 mod unknown;
 mod window;
+#[cfg(feature = "zarr")]
+mod zarr;
 
 pub use arrange::Shifts;
 pub use chunks::{AxisChunks, Chunks, IntoAxisChunks};
@@ -97,3 +99,5 @@ pub use talatat_kernels as kernels;
 pub use talatat_kernels::dtype::{self, C64, C128, Complex, DType, Element, Kind, Ordered, Promote, f16};
 pub use talatat_kernels::quantile::Method;
 pub use triangle::{diag, diagflat, tri, vander};
+#[cfg(feature = "zarr")]
+pub use zarr::{ZarrInfo, open_zarr};

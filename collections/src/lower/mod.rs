@@ -11,6 +11,9 @@ use std::rc::Rc;
 use hashbrown::HashMap;
 use talatat_graph::{Edge, GraphBuilder, Key, TaskGraph};
 
+#[cfg(feature = "array")]
+#[cfg(feature = "zarr")]
+pub(crate) use array::Zarr;
 #[cfg(all(feature = "array", feature = "frame"))]
 pub(crate) use array::lower as lower_array;
 #[cfg(feature = "array")]

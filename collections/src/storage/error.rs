@@ -118,7 +118,15 @@ pub enum StorageError {
         /// What is wrong with it, and the mend.
         reason: String,
     },
-    /// A `.npy` file of an element type that arrays do not have.
+    /// A Zarr array that is not one, or whose metadata or chunks cannot be used.
+    #[error("`{url}` is not a usable Zarr array: {reason}")]
+    BadZarr {
+        /// The array.
+        url: String,
+        /// What is wrong with it, and the mend.
+        reason: String,
+    },
+    /// A file or store of an element type that arrays do not have.
     #[error(
         "`{url}` holds elements of dtype {dtype}; supported are bool, int8 to int64, uint8 to uint64, float32 and \
          float64: convert it with NumPy's `astype` first"

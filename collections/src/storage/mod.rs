@@ -44,6 +44,8 @@ mod store;
 #[cfg(feature = "array")]
 mod unfinished;
 mod write;
+#[cfg(feature = "zarr")]
+pub(crate) mod zarr;
 
 pub use error::{Result, StorageError};
 pub use glob::{expand, expand_with};

@@ -20,6 +20,8 @@ mod source;
 mod tree;
 mod weigh;
 mod write;
+#[cfg(feature = "zarr")]
+mod zarr;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -40,6 +42,8 @@ pub(crate) use scan::Scan;
 pub(crate) use select::{Assign, Compress, Nonzero, Pick};
 pub(crate) use tree::{Kind as StateKind, SketchedQuantiles, States};
 pub(crate) use weigh::Weigh;
+#[cfg(feature = "zarr")]
+pub(crate) use zarr::Zarr;
 
 use super::Lowering;
 use crate::array::dtype::DType;
@@ -54,6 +58,8 @@ const TINY: u64 = 16 << 10;
 
 /// Adds the kernels and blocks of arrays.
 pub(crate) fn register(registry: Registry) -> Registry {
+    #[cfg(feature = "zarr")]
+    let registry = zarr::register(registry);
     registry
         .block("array", |bytes| Ok(Arc::new(Block::decode(bytes).map_err(KernelError::from_source)?)))
         .block("array.state", |bytes| {

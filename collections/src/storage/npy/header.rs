@@ -190,7 +190,7 @@ fn descriptor(dtype: DType) -> String {
 }
 
 /// dtype and byte order of a descriptor such as `<f8`, if arrays have such elements.
-fn parse_descriptor(text: &str) -> Option<(DType, bool)> {
+pub(crate) fn parse_descriptor(text: &str) -> Option<(DType, bool)> {
     let mut chars = text.chars();
     let order = chars.next()?;
     let kind = chars.as_str();

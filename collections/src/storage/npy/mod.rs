@@ -25,6 +25,8 @@ mod region;
 mod runs;
 mod write;
 
+#[cfg(feature = "zarr")]
+pub(crate) use header::parse_descriptor;
 pub use header::{NpyHeader, open};
 pub(crate) use output::{BUFFER as WRITE_BUFFER, NpyOutput};
 pub(crate) use region::read_steps;

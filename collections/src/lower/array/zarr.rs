@@ -1,0 +1,123 @@
+//! Blocks out of Zarr arrays.
+
+use std::sync::{Arc, OnceLock};
+
+use serde::{Deserialize, Serialize};
+use talatat_graph::{Edge, Kernel, KernelResult, KeyBuilder, Registry, TaskContext, Value};
+
+use super::{Lowering, Operation, encode, layer, source_error};
+use crate::array::dtype::with_dtype;
+use crate::array::expr::{Expr, ExprRef, Op};
+use crate::array::grid::Grid;
+use crate::array::kernels::Block;
+use crate::array::range::{StepRange, ranges_text};
+use crate::error::Result;
+use crate::storage::zarr::{ZarrArray, ZarrRef};
+use crate::storage::{Location, StorageError};
+
+pub(super) const READ: &str = "array.zarr";
+
+pub(super) fn register(registry: Registry) -> Registry {
+    registry.kernel::<Read>(READ)
+}
+
+/// An array that is understood again where a task arrives.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Opened {
+    reference: ZarrRef,
+    #[serde(skip)]
+    array: OnceLock<Arc<ZarrArray>>,
+}
+
+impl Opened {
+    pub(super) fn new(array: Arc<ZarrArray>) -> Self {
+        Opened { reference: array.reference(), array: OnceLock::from(array) }
+    }
+
+    pub(super) fn get(&self) -> std::result::Result<&ZarrArray, StorageError> {
+        if let Some(array) = self.array.get() {
+            return Ok(array);
+        }
+        let array = Arc::new(ZarrArray::new(self.reference.clone())?);
+        Ok(self.array.get_or_init(|| array))
+    }
+
+    pub(super) fn location(&self) -> &Location {
+        &self.reference.location
+    }
+}
+
+/// `array.zarr`: reads a region of an array for each block.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Read {
+    opened: Opened,
+    grid: Grid,
+    ranges: Vec<StepRange>,
+}
+
+impl Kernel for Read {
+    fn name(&self) -> &str {
+        READ
+    }
+
+    fn describe(&self) -> String {
+        format!("zarr {}", self.opened.location())
+    }
+
+    fn run(&self, task: TaskContext, _: &mut [Value]) -> KernelResult<Value> {
+        let array = self.opened.get().map_err(source_error)?;
+        let place = self.grid.place(task.block as usize);
+        let (origin, shape) = (self.grid.block_origin(&place), self.grid.block_shape(&place));
+        let own = origin.iter().zip(&shape).map(|(&start, &length)| StepRange { start, step: 1, length });
+        let region: Vec<StepRange> = self.ranges.iter().zip(own).map(|(range, own)| range.then(&own)).collect();
+        let block = with_dtype!(array.dtype, T => Block::from_array(array.read::<T>(&region).map_err(source_error)?));
+        Ok(Value::block(block))
+    }
+
+    fn encode(&self, _: u64) -> talatat_graph::Result<Vec<u8>> {
+        encode(self)
+    }
+}
+
+/// A Zarr array, or a part of it.
+#[derive(Clone)]
+pub(crate) struct Zarr {
+    pub(crate) array: Arc<ZarrArray>,
+    /// The indices in the store, for each axis.
+    pub(crate) ranges: Vec<StepRange>,
+}
+
+impl Operation for Zarr {
+    fn name(&self) -> &'static str {
+        "zarr"
+    }
+
+    fn parameters(&self, key: KeyBuilder) -> KeyBuilder {
+        key.value(&self.array.reference()).value(&self.ranges)
+    }
+
+    fn describe(&self) -> String {
+        let whole = self.ranges.iter().zip(&self.array.shape).all(|(range, &length)| range.is_all(length));
+        let part = if whole { String::new() } else { format!(" {}", ranges_text(&self.ranges)) };
+        format!("zarr {}{part}", self.array.reference().location)
+    }
+
+    fn sliced(&self, _: &Expr, slice: &Expr, ranges: &[StepRange]) -> Option<ExprRef> {
+        let ranges = self.ranges.iter().zip(ranges).map(|(first, then)| first.then(then)).collect();
+        let part = Zarr { array: self.array.clone(), ranges };
+        Some(slice.with(slice.grid.clone(), Op::Custom(Arc::new(part)), []))
+    }
+
+    fn lower(&self, lowering: &mut Lowering, expr: &Expr) -> Result<Vec<Edge>> {
+        let largest: Vec<usize> = expr.grid.axes().iter().map(|axis| axis.longest().unwrap_or(0)).collect();
+        let scratch = self.array.read_scratch(&self.ranges, &largest);
+        let kernel =
+            Read { opened: Opened::new(self.array.clone()), grid: expr.grid.clone(), ranges: self.ranges.clone() };
+        let layer = lowering.graph.layer(layer(expr, kernel).scratch(scratch));
+        let tasks = (0..expr.grid.blocks()).map(|block| {
+            let bytes = expr.block_bytes(&expr.grid.place(block));
+            Ok(lowering.graph.task(layer, block as u32, bytes, &[])?.into())
+        });
+        tasks.collect()
+    }
+}

@@ -1,0 +1,119 @@
+//! What the zarr package of Python wrote is read: all of it, in blocks of every size, and in slices.
+
+use ndarray::{ArrayD, SliceInfoElem, s};
+use proptest::prelude::*;
+use talatat::array::{Array, ZarrInfo, open_zarr};
+use talatat::prelude::*;
+
+use super::{case, cases, dtype_of, open_any, session, small_blocks, unpack};
+use crate::common::builder;
+use crate::fixtures::answer::{expected, matches};
+use crate::oracle::{self, SESSIONS};
+
+#[test]
+fn stores_of_the_python_package() {
+    let folder = tempfile::tempdir().unwrap();
+    for (number, case) in cases().iter().filter(|case| case.get("error").is_none()).enumerate() {
+        let name = case["name"].as_str().unwrap();
+        let expected = expected(case);
+        let dtype = dtype_of(&expected);
+        for root in [folder.path().to_str().unwrap(), "memory://zarr-fixtures"] {
+            let url = format!("{root}/{name}.zarr");
+            unpack(case, &url);
+            let info = ZarrInfo::open(&url).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!((info.dtype, &info.shape), (dtype, &expected.shape), "{name}");
+            assert_eq!(serde_json::json!(info.version), case["version"], "{name}");
+            if name != "v3_sharded_start" {
+                assert_eq!(
+                    serde_json::json!((info.chunks, info.shards)),
+                    serde_json::json!((&case["chunks"], &case["shards"])),
+                    "{name}"
+                );
+            }
+            for target in [1, 100, 1 << 20] {
+                let opened = small_blocks(target).scope(|| open_any(&url, dtype)).unwrap();
+                for session in [0, 1 + number % (SESSIONS.len() - 1)] {
+                    let found =
+                        opened.answer(&SESSIONS[session].session).unwrap_or_else(|error| panic!("{name}: {error}"));
+                    matches(&found, &expected, case).unwrap_or_else(|reason| panic!("{name}: {reason}"));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn blocks_are_chunks_up_to_the_target() {
+    let url = "memory://zarr-blocks/sharded";
+    unpack(&case("v3_sharded"), url);
+    let blocks = |target| small_blocks(target).scope(|| open_zarr::<i32>(url)).unwrap().numblocks();
+    // Shape (13, 10): shards of (6, 10), in them chunks of (2, 5).
+    assert_eq!(blocks(1), [7, 2]);
+    assert_eq!(blocks(6 * 10 * 4), [3, 1]);
+    assert_eq!(blocks(12 * 10 * 4), [2, 1]);
+    assert_eq!(blocks(1 << 20), [1, 1]);
+}
+
+#[test]
+fn the_wrong_type_is_refused() {
+    let url = "memory://zarr-blocks/typed";
+    unpack(&case("v2_int16"), url);
+    let error = open_zarr::<f32>(url).unwrap_err().to_string();
+    assert!(error.contains("int16") && error.contains("float32") && error.contains("astype"), "{error}");
+}
+
+#[test]
+fn slices_are_read_where_they_lie() {
+    let url = "memory://zarr-slices/plan";
+    unpack(&case("v3_sharded"), url);
+    let x = small_blocks(6 * 10 * 4).scope(|| open_zarr::<i32>(url)).unwrap();
+    let part = x.slice(s![2..9;3, 1..4]).unwrap();
+    let plan = session().plan(&part).unwrap();
+    let lines: Vec<String> =
+        plan.operations().iter().map(|found| format!("{} x {}", found.tasks, found.operation)).collect();
+    assert_eq!(lines, ["2 x zarr memory://zarr-slices/plan"]);
+    // Of the whole shard there is one decoded chunk of (2, 5), with room for codecs.
+    assert!(plan.peak().bytes < 6 * 10 * 4 * 2, "{plan}");
+    assert_eq!(
+        part.compute_on(&session()).unwrap(),
+        x.compute_on(&session()).unwrap().slice(s![2..9;3, 1..4]).into_dyn()
+    );
+    assert!(x.describe_expression(true).contains("zarr memory://"));
+}
+
+/// Slices with any step and direction, for three axes.
+fn slices() -> impl Strategy<Value = Vec<SliceInfoElem>> {
+    let axis = (-14_isize..14, prop::option::of(-14_isize..15), -4_isize..5)
+        .prop_map(|(start, end, step)| SliceInfoElem::Slice { start, end, step: if step == 0 { 5 } else { step } });
+    prop::collection::vec(axis, 0..3)
+}
+
+/// What a slice gives of an array in memory.
+fn eager(data: &ArrayD<i32>, slice: &[SliceInfoElem]) -> ArrayD<i32> {
+    let x: Array<i32> = talatat::array::from_ndarray(data.clone(), -1).unwrap();
+    x.slice(slice).unwrap().compute_on(&session()).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+    #[test]
+    fn any_slice_of_any_layout(
+        layout in prop::sample::select(vec!["v3_sharded", "v3_zstd", "v3_checked", "v2_int32", "v2_fortran", "v3_big", "v3_sharded_holes"]),
+        target in prop::sample::select(vec![1_u64, 60, 1 << 20]),
+        first in slices(),
+        second in slices(),
+    ) {
+        let url = format!("memory://zarr-any/{layout}");
+        if ZarrInfo::open(&url).is_err() {
+            unpack(&case(layout), &url);
+        }
+        let x = small_blocks(target).scope(|| open_zarr::<i32>(&url)).unwrap();
+        let data = x.compute_on(&session()).unwrap();
+        let part = x.slice(&first[..]).unwrap().slice(&second[..]).unwrap();
+        let expected = eager(&eager(&data, &first), &second);
+        for named in SESSIONS.iter().take(2) {
+            prop_assert_eq!(&oracle::run(&part, &named.session).unwrap(), &expected);
+        }
+        prop_assert_eq!(&oracle::run(&part, &builder().executor(talatat::ExecutorChoice::Serialize).build().unwrap()).unwrap(), &expected);
+    }
+}
