@@ -4,6 +4,7 @@ mod bad_input;
 #[path = "../common/mod.rs"]
 mod common;
 mod custom;
+mod dtypes;
 mod fixtures;
 mod graphs;
 mod groups;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! handle (Array<T>) -> build -> expr -> rewrite/ -> (crate::lower) -> kernels/
-//! create create_index create_space elementwise ufuncs close select find reduce scan difference statistics histogram sorted
+//! create create_index create_space elementwise ufuncs close select find phase reduce scan difference statistics histogram sorted
 //! sets quantile covariance reduction slice shape arrange repeat pad join split edit triangle window linalg overlap filter
 //! groupby map_blocks index_notation gufunc io: a file per family of operations
 //! random/: distributions, choices, permutations
@@ -39,6 +39,7 @@ mod linalg;
 pub(crate) mod map_blocks;
 mod overlap;
 mod pad;
+mod phase;
 mod quantile;
 mod random;
 pub(crate) mod range;
