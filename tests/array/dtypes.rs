@@ -2,9 +2,9 @@
 
 use ndarray::array;
 use talatat::array::{
-    Array, C64, C128, Complex, DType, Element, arange, from_ndarray, full, indices, ones, open_npy, where_, zeros,
+    self, Array, C64, C128, Complex, DType, Element, arange, eye, f16, from_ndarray, full, indices, ones, open_npy,
+    where_, zeros,
 };
-use talatat::array::{eye, f16};
 use talatat::prelude::*;
 
 use crate::oracle::everywhere;
@@ -105,5 +105,9 @@ fn no_real_parts_by_accident() {
     refused(x.gcd(&x).check(), "gcd");
     refused(x.heaviside(1.0).check(), "heaviside");
     refused(x.ldexp(1_i32).check(), "ldexp");
+    refused(x.quantile(0.5, .., array::Method::Linear).map(|_| ()), "quantile");
+    refused(x.median(..).map(|_| ()), "median");
+    refused(ones::<C128>([2, 3]).cov(1).map(|_| ()), "cov");
+    refused(x.bincount(0).map(|_| ()), "bincount");
     assert!(x.fabs().check().is_err() && x.modf().0.check().is_err() && x.divmod(&x).1.check().is_err());
 }

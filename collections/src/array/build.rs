@@ -140,6 +140,15 @@ pub(crate) fn cast(expr: &ExprRef, dtype: DType, at: At) -> Result<ExprRef> {
     elementwise("astype", std::slice::from_ref(expr), at, |builder, regs| builder.cast(regs[0], dtype))
 }
 
+/// Refuses complex numbers where an operation would take only their real parts.
+pub(crate) fn only_real(operation: &str, expr: &Expr, at: At) -> Result<()> {
+    if expr.dtype.is_complex() {
+        let reason = format!("not defined on {}: give the real and the imaginary part apart", expr.dtype);
+        return Err(Error::invalid_at(operation, reason, at));
+    }
+    Ok(())
+}
+
 /// The array read along other axes: entry `i` says which axis becomes axis `i`, or that a new axis of length 1 stands there.
 /// Axes that are left out must have length 1.
 pub(crate) fn view(operation: &str, expr: &ExprRef, axes: &[Option<usize>], at: At) -> Result<ExprRef> {

@@ -18,6 +18,7 @@ type At = &'static Location<'static>;
 
 /// The covariances of rows, as a matrix.
 fn covariance(operation: &str, expr: &ExprRef, ddof: u32, at: At) -> Result<ExprRef> {
+    super::build::only_real(operation, expr, at)?;
     let expr = cast(expr, DType::F64, at)?;
     let rows = match expr.ndim() {
         1 => view(operation, &expr, &[None, Some(0)], at)?,

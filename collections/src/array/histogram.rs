@@ -6,10 +6,10 @@ use std::sync::Arc;
 use ndarray::{Array1, ArrayD};
 use smallvec::smallvec;
 
-use super::build::{cast, elementwise, invalid, known_shape, rechunked, view};
+use super::build::{cast, elementwise, invalid, known_shape, only_real, rechunked, view};
 use super::create::{from_ndarray, full};
 use super::difference::differences;
-use super::dtype::{DType, Element, Kind};
+use super::dtype::{DType, Element};
 use super::expr::{Expr, ExprRef, Op};
 use super::grid::{Axis, Grid, shape_text};
 use super::handle::Array;
@@ -176,6 +176,7 @@ fn counted(
     weights: Option<&ExprRef>,
     at: At,
 ) -> Result<(ExprRef, Vec<Edges>)> {
+    points.iter().chain(weights).try_for_each(|expr| only_real(operation, expr, at))?;
     let Some(first) = points.first() else {
         return Err(Error::invalid_at(operation, "no coordinates: give at least one array", at));
     };
@@ -432,7 +433,7 @@ pub fn histogramdd<T: Element>(
 
 fn numbers_counted(numbers: &ExprRef, weights: Option<&ExprRef>, least: usize, at: At) -> Result<ExprRef> {
     let wrong = |reason: String| Error::invalid_at("bincount", reason, at);
-    if numbers.dtype.kind() == Kind::Float {
+    if numbers.dtype.is_inexact() {
         return Err(wrong(format!("the elements are {}, not integers: use astype first", numbers.dtype)));
     }
     if numbers.ndim() != 1 {

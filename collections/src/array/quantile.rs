@@ -129,6 +129,7 @@ pub(super) fn exact(
     axes: &Axes,
     at: At,
 ) -> Result<ExprRef> {
+    super::build::only_real(operation, expr, at)?;
     let numbers = axes.numbers(operation, expr.ndim(), at)?;
     let (joint, axis) = joined(operation, expr, &numbers, at)?;
     let length = length_of(operation, &joint, axis, at)?;
@@ -257,6 +258,7 @@ impl<T: Element> Array<T> {
     ) -> Result<Array<f64>> {
         const NAME: &str = "quantile_sketch";
         let (at, expr, axes) = (Location::caller(), self.expr()?, axes.into());
+        super::build::only_real(NAME, expr, at)?;
         let points = points.into().of(NAME, 1.0, at)?;
         let numbers = axes.numbers(NAME, expr.ndim(), at)?;
         if !(1e-6..=0.5).contains(&error) {
