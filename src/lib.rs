@@ -32,6 +32,8 @@ pub mod diagnostics;
 #[cfg(feature = "array")]
 mod npy;
 mod session;
+#[cfg(feature = "zarr")]
+mod zarr;
 
 pub use compute::{Compute, compute_all, compute_all_on};
 #[cfg(feature = "array")]
@@ -46,11 +48,15 @@ pub use talatat_collections::storage;
 pub use talatat_collections::{Collection, Error, Result, config, delayed};
 pub use talatat_graph as graph;
 pub use talatat_graph::Cancel;
+#[cfg(feature = "zarr")]
+pub use zarr::ToZarr;
 
 /// What most programs import: `use talatat::prelude::*;`
 pub mod prelude {
     #[cfg(feature = "array")]
     pub use crate::ToNpy;
+    #[cfg(feature = "zarr")]
+    pub use crate::ToZarr;
     pub use crate::{Cancel, Collection, Compute, Session, compute_all};
     #[cfg(feature = "array")]
     pub use talatat_collections::array::{Array, axis};

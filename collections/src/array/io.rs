@@ -3,20 +3,16 @@
 use std::panic::Location as CallSite;
 use std::sync::Arc;
 
-use talatat_graph::{Edge, Value};
-
 use super::build::{known_shape, rechunked};
 use super::chunks::Chunks;
 use super::dtype::Element;
-use super::expr::{Expr, ExprRef, Op};
+use super::expr::{Expr, Op};
 use super::grid::{Axis, Grid};
 use super::handle::Array;
 use super::range::StepRange;
-use super::rewrite::rewrite;
 use super::shape::run_grid;
-use crate::collection::Collection;
+use super::writing::{Begun, Writing, writing_collection};
 use crate::error::{Error, Result};
-use crate::lower::{ArrayRoots, Lowering};
 use crate::storage::npy::{self, NpyOutput};
 use crate::storage::{Guard, Location, ObjectRef, check_writable};
 
@@ -103,12 +99,9 @@ impl NpyTarget {
 /// # Ok::<(), talatat::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct NpyWrite {
-    expr: ExprRef,
-    /// Removes what was not finished.
-    begun: Option<Arc<Guard>>,
-    done: bool,
-}
+pub struct NpyWrite(Writing);
+
+writing_collection!(NpyWrite);
 
 /// Runs of at least this many bytes are as good as any.
 const LONG_RUN: usize = 4 << 10;
@@ -143,7 +136,7 @@ impl NpyWrite {
         };
         let op = Op::Write(Arc::new(output));
         let expr = Expr::new(T::DTYPE, Grid::default(), op, [input], at);
-        Ok(NpyWrite { expr, begun: begun.map(Arc::new), done: false })
+        Ok(NpyWrite(Writing::new(expr, begun.map(|guard| Arc::new(guard) as Arc<dyn Begun>))))
     }
 }
 
@@ -159,57 +152,8 @@ fn run_bytes<'a>(fastest_first: impl Iterator<Item = &'a Axis>, size: usize) -> 
     bytes
 }
 
-impl Collection for NpyWrite {
-    type Output = ();
-    type Persisted = Self;
-
-    fn blocks(&self) -> Result<usize> {
-        Ok(usize::from(!self.done))
-    }
-
-    fn announce(&self, lowering: &mut Lowering) -> Result<()> {
-        if !self.done {
-            lowering.arrays.announce(&self.expr);
-        }
-        Ok(())
-    }
-
-    fn lower(&self, lowering: &mut Lowering) -> Result<Vec<Edge>> {
-        if self.done {
-            return Ok(Vec::new());
-        }
-        Ok(ArrayRoots::lower(lowering, &self.expr)?.to_vec())
-    }
-
-    fn gather(&self, _: Vec<Value>) -> Result<()> {
-        self.begun.iter().for_each(|guard| guard.finished());
-        Ok(())
-    }
-
-    fn persisted(&self, blocks: Vec<Value>) -> Result<Self> {
-        self.gather(blocks)?;
-        Ok(NpyWrite { done: true, ..self.clone() })
-    }
-
-    fn describe_expression(&self, rewritten: bool) -> String {
-        if rewritten { rewrite(&self.expr, &[]).describe() } else { self.expr.describe() }
-    }
-
-    fn describe_lowered(&self, lowering: &Lowering) -> String {
-        let lowered = lowering.arrays.rewritten(&self.expr);
-        lowered.map_or_else(|| self.describe_expression(true), |expr| expr.describe())
-    }
-}
-
-impl std::fmt::Debug for NpyWrite {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let state = if self.done {
-            "written"
-        } else if self.begun.is_some() {
-            "begun"
-        } else {
-            "not begun"
-        };
-        write!(f, "NpyWrite({}, {state})", self.expr.op.describe())
+impl Begun for Guard {
+    fn finished(&self) {
+        Guard::finished(self);
     }
 }

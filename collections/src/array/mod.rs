@@ -60,6 +60,7 @@ mod ufuncs;
 #[cfg(test)]
 mod unknown;
 mod window;
+mod writing;
 #[cfg(feature = "zarr")]
 mod zarr;
 
@@ -101,4 +102,4 @@ pub use talatat_kernels::dtype::{self, C64, C128, Complex, DType, Element, Kind,
 pub use talatat_kernels::quantile::Method;
 pub use triangle::{diag, diagflat, tri, vander};
 #[cfg(feature = "zarr")]
-pub use zarr::{ZarrInfo, open_zarr};
+pub use zarr::{BloscCodec, ZarrCompressor, ZarrInfo, ZarrOptions, ZarrVersion, ZarrWrite, open_zarr};

@@ -6,8 +6,7 @@ use ndarray::SliceInfoElem;
 
 use super::build::{known_shape, slice, view};
 use super::dtype::Element;
-use super::expr::Expr;
-use super::grid::Axis;
+use super::grid::{Axis, Grid};
 use super::handle::Array;
 use super::range::StepRange;
 use crate::error::{Error, Result};
@@ -34,7 +33,7 @@ impl<T: Element> Array<T> {
     pub fn slice(&self, info: impl AsRef<[SliceInfoElem]>) -> Result<Array<T>> {
         let at = Location::caller();
         let expr = self.expr()?;
-        let (ranges, axes) = parse("slice", expr, info.as_ref(), at)?;
+        let (ranges, axes) = parse("slice", &expr.grid, info.as_ref(), at)?;
         let part = slice(expr, ranges, at);
         if axes.iter().copied().eq((0..part.ndim()).map(Some)) {
             return Ok(Array::from_expr(part));
@@ -78,11 +77,11 @@ impl<T: Element> Array<T> {
 /// What a slice takes of each axis, and which axis of the array each axis of the result is, if it is one.
 pub(super) fn parse(
     operation: &str,
-    expr: &Expr,
+    grid: &Grid,
     info: &[SliceInfoElem],
     at: &'static Location<'static>,
 ) -> Result<(Vec<StepRange>, Vec<Option<usize>>)> {
-    let mut ranges = Vec::with_capacity(expr.ndim());
+    let mut ranges = Vec::with_capacity(grid.ndim());
     // Which axis of the cut array each axis of the result is.
     let mut axes: Vec<Option<usize>> = Vec::new();
     let wrong = |reason: String| Error::invalid_at(operation, reason, at);
@@ -92,11 +91,10 @@ pub(super) fn parse(
             continue;
         }
         let number = ranges.len();
-        let axis = expr
-            .grid
+        let axis = grid
             .axes()
             .get(number)
-            .ok_or_else(|| wrong(format!("more indices than the {} axes of the array", expr.ndim())))?;
+            .ok_or_else(|| wrong(format!("more indices than the {} axes of the array", grid.ndim())))?;
         match *elem {
             SliceInfoElem::Index(index) => {
                 let length = known(axis, number).map_err(&wrong)?;
@@ -121,8 +119,8 @@ pub(super) fn parse(
             SliceInfoElem::NewAxis => {}
         }
     }
-    for number in ranges.len()..expr.ndim() {
-        ranges.push(StepRange::all(expr.grid.axes()[number].length().unwrap_or(0)));
+    for number in ranges.len()..grid.ndim() {
+        ranges.push(StepRange::all(grid.axes()[number].length().unwrap_or(0)));
         axes.push(Some(number));
     }
     Ok((ranges, axes))

@@ -11,15 +11,15 @@ use std::rc::Rc;
 use hashbrown::HashMap;
 use talatat_graph::{Edge, GraphBuilder, Key, TaskGraph};
 
-#[cfg(feature = "array")]
-#[cfg(feature = "zarr")]
-pub(crate) use array::Zarr;
 #[cfg(all(feature = "array", feature = "frame"))]
 pub(crate) use array::lower as lower_array;
 #[cfg(feature = "array")]
 pub(crate) use array::register as register_arrays;
 #[cfg(feature = "array")]
 pub(crate) use array::{Operation, Roots as ArrayRoots};
+#[cfg(feature = "array")]
+#[cfg(feature = "zarr")]
+pub(crate) use array::{Zarr, ZarrWriting};
 pub(crate) use delayed::DelayedTasks;
 
 /// Blocks that a collection of another kind makes: a frame's column as an array, an array as a frame's column.

@@ -1,7 +1,9 @@
 //! Zarr arrays: what the zarr package of Python wrote is read; what is written is read back; what cannot work is refused.
 
 mod broken;
+mod faults;
 mod read;
+mod write;
 
 use serde_json::Value as Json;
 use std::io::Write;

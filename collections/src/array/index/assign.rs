@@ -44,7 +44,7 @@ impl<T: Element> Array<T> {
     pub fn assign(&self, info: impl AsRef<[SliceInfoElem]>, values: impl Into<Operand<T>>) -> Result<Array<T>> {
         let at = Location::caller();
         let expr = self.expr()?;
-        let (ranges, axes) = parse("assign", expr, info.as_ref(), at)?;
+        let (ranges, axes) = parse("assign", &expr.grid, info.as_ref(), at)?;
         let cut: Vec<Axis> =
             expr.grid.axes().iter().zip(&ranges).map(|(axis, range)| slice_axis(axis, range)).collect();
         let wanted: Vec<Axis> =

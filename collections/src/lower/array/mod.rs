@@ -43,7 +43,7 @@ pub(crate) use select::{Assign, Compress, Nonzero, Pick};
 pub(crate) use tree::{Kind as StateKind, SketchedQuantiles, States};
 pub(crate) use weigh::Weigh;
 #[cfg(feature = "zarr")]
-pub(crate) use zarr::Zarr;
+pub(crate) use zarr::{Zarr, ZarrWriting};
 
 use super::Lowering;
 use crate::array::dtype::DType;

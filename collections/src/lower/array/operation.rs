@@ -6,6 +6,7 @@ use super::Lowering;
 use crate::array::expr::{Expr, ExprRef};
 use crate::array::range::StepRange;
 use crate::error::Result;
+use crate::storage::Location;
 
 /// What an operation on arrays must say of itself; its inputs, grid and dtype are those of the expression it stands in.
 pub(crate) trait Operation: Send + Sync {
@@ -23,6 +24,12 @@ pub(crate) trait Operation: Send + Sync {
     /// What gives the part `slice` (some `ranges` of `expr`, which is this operation) with less work, if there is such a
     /// thing; its grid is that of `slice`.
     fn sliced(&self, _expr: &Expr, _slice: &Expr, _ranges: &[StepRange]) -> Option<ExprRef> {
+        None
+    }
+
+    /// Where its elements are read from, if that may be written to while it is computed.
+    #[cfg_attr(not(feature = "zarr"), allow(dead_code))]
+    fn reads(&self) -> Option<&Location> {
         None
     }
 

@@ -1,24 +1,27 @@
-//! Blocks out of Zarr arrays.
+//! Blocks out of Zarr arrays, and into them.
 
 use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
-use talatat_graph::{Edge, Kernel, KernelResult, KeyBuilder, Registry, TaskContext, Value};
+use talatat_graph::{Edge, Kernel, KernelError, KernelResult, Key, KeyBuilder, Layer, Registry, TaskContext, Value};
 
-use super::{Lowering, Operation, encode, layer, source_error};
+use super::{Lowering, Operation, array, blocks, encode, layer, only_input, source_error};
 use crate::array::dtype::with_dtype;
 use crate::array::expr::{Expr, ExprRef, Op};
 use crate::array::grid::Grid;
 use crate::array::kernels::Block;
 use crate::array::range::{StepRange, ranges_text};
 use crate::error::Result;
-use crate::storage::zarr::{ZarrArray, ZarrRef};
+use crate::storage::zarr::{ZarrArray, ZarrOutput, ZarrRef};
 use crate::storage::{Location, StorageError};
 
 pub(super) const READ: &str = "array.zarr";
+pub(super) const CLEAR: &str = "array.zarr.clear";
+pub(super) const WRITE: &str = "array.zarr.write";
+pub(super) const FINISH: &str = "array.zarr.finish";
 
 pub(super) fn register(registry: Registry) -> Registry {
-    registry.kernel::<Read>(READ)
+    registry.kernel::<Read>(READ).kernel::<Clear>(CLEAR).kernel::<Write>(WRITE).kernel::<Finish>(FINISH)
 }
 
 /// An array that is understood again where a task arrives.
@@ -99,7 +102,11 @@ impl Operation for Zarr {
     fn describe(&self) -> String {
         let whole = self.ranges.iter().zip(&self.array.shape).all(|(range, &length)| range.is_all(length));
         let part = if whole { String::new() } else { format!(" {}", ranges_text(&self.ranges)) };
-        format!("zarr {}{part}", self.array.reference().location)
+        format!("zarr {}{part}", self.array.location())
+    }
+
+    fn reads(&self) -> Option<&Location> {
+        Some(self.array.location())
     }
 
     fn sliced(&self, _: &Expr, slice: &Expr, ranges: &[StepRange]) -> Option<ExprRef> {
@@ -119,5 +126,138 @@ impl Operation for Zarr {
             Ok(lowering.graph.task(layer, block as u32, bytes, &[])?.into())
         });
         tasks.collect()
+    }
+}
+
+/// `array.zarr.clear`: removes what was where the array will be.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Clear(ZarrOutput);
+
+impl Kernel for Clear {
+    fn name(&self) -> &str {
+        CLEAR
+    }
+
+    fn describe(&self) -> String {
+        format!("clear {}", self.0.location())
+    }
+
+    fn run(&self, _: TaskContext, _: &mut [Value]) -> KernelResult<Value> {
+        self.0.clear().map_err(source_error)?;
+        Ok(Value::Unit)
+    }
+
+    fn encode(&self, _: u64) -> talatat_graph::Result<Vec<u8>> {
+        encode(self)
+    }
+}
+
+/// `array.zarr.write`: writes the chunks of a block.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Write {
+    opened: Opened,
+    output: ZarrOutput,
+    grid: Grid,
+}
+
+impl Kernel for Write {
+    fn name(&self) -> &str {
+        WRITE
+    }
+
+    fn describe(&self) -> String {
+        format!("write to {}", self.output.location())
+    }
+
+    fn run(&self, task: TaskContext, inputs: &mut [Value]) -> KernelResult<Value> {
+        let block = array(inputs.first().ok_or_else(|| KernelError::new("there is no block to write"))?)?;
+        let place = self.grid.place(task.block as usize);
+        let (origin, shape) = (self.grid.block_origin(&place), self.grid.block_shape(&place));
+        if block.shape() != shape.as_slice() {
+            let found = block.shape();
+            return Err(KernelError::new(format!("a block of shape {found:?} where {shape:?} was promised")));
+        }
+        let origin: Vec<usize> =
+            origin.iter().enumerate().map(|(axis, &start)| self.output.origin(axis) + start).collect();
+        let target = self.opened.get().map_err(source_error)?;
+        with_dtype!(block.dtype(), T => {
+            let view = block.view::<T>().map_err(source_error)?;
+            target.write::<T>(&origin, &view).map_err(source_error)?;
+        });
+        Ok(Value::Unit)
+    }
+
+    fn encode(&self, _: u64) -> talatat_graph::Result<Vec<u8>> {
+        encode(self)
+    }
+}
+
+/// `array.zarr.finish`: all is written.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Finish(ZarrOutput);
+
+impl Kernel for Finish {
+    fn name(&self) -> &str {
+        FINISH
+    }
+
+    fn describe(&self) -> String {
+        format!("finish {}", self.0.location())
+    }
+
+    fn run(&self, _: TaskContext, _: &mut [Value]) -> KernelResult<Value> {
+        self.0.finish().map_err(source_error)?;
+        Ok(Value::Unit)
+    }
+
+    fn encode(&self, _: u64) -> talatat_graph::Result<Vec<u8>> {
+        encode(self)
+    }
+}
+
+/// The input is written to a Zarr array; it is cut into whole chunks.
+#[derive(Clone)]
+pub(crate) struct ZarrWriting {
+    pub(crate) output: ZarrOutput,
+    /// What chunks are written into.
+    pub(crate) array: Arc<ZarrArray>,
+}
+
+impl Operation for ZarrWriting {
+    fn name(&self) -> &'static str {
+        "to_zarr"
+    }
+
+    fn parameters(&self, key: KeyBuilder) -> KeyBuilder {
+        key.value(&self.output)
+    }
+
+    fn describe(&self) -> String {
+        format!("write to {}", self.output.location())
+    }
+
+    fn lower(&self, lowering: &mut Lowering, expr: &Expr) -> Result<Vec<Edge>> {
+        let input = only_input(expr)?;
+        let sources = blocks(lowering, input)?;
+        let step = |name: &str, kernel: Arc<dyn Kernel>| {
+            Layer::new(expr.key.combine(Key::of(name, &[]).bits()), kernel).at(expr.location)
+        };
+        let cleared = match self.output.must_clear() {
+            false => None,
+            true => {
+                let clear = lowering.graph.layer(step(CLEAR, Arc::new(Clear(self.output.clone()))));
+                Some(Edge::from(lowering.graph.task(clear, 0, 0, &[])?))
+            }
+        };
+        let opened = Opened::new(self.array.clone());
+        let kernel = Write { opened, output: self.output.clone(), grid: input.grid.clone() };
+        let write = lowering.graph.layer(step(WRITE, Arc::new(kernel)).scratch(self.array.write_scratch()));
+        let mut written: Vec<Edge> = Vec::with_capacity(sources.len());
+        for (block, source) in sources.iter().enumerate() {
+            let edges: Vec<Edge> = [Some(*source), cleared].into_iter().flatten().collect();
+            written.push(lowering.graph.task(write, block as u32, 0, &edges)?.into());
+        }
+        let finish = lowering.graph.layer(layer(expr, Finish(self.output.clone())));
+        Ok(vec![lowering.graph.task(finish, 0, 0, &written)?.into()])
     }
 }

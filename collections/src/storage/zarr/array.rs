@@ -117,6 +117,11 @@ impl ZarrArray {
         ZarrRef { location: self.store.root().clone(), metadata: self.metadata.clone() }
     }
 
+    /// Where it is.
+    pub(crate) fn location(&self) -> &Location {
+        self.store.root()
+    }
+
     /// Bytes of a chunk, or of a shard.
     pub(crate) fn chunk_bytes(&self) -> u64 {
         self.bytes_of(&self.chunk)

@@ -4,8 +4,13 @@
 //! an array is written so that nothing that is half there can be taken for a whole.
 
 mod array;
+mod layout;
 mod listing;
+mod output;
 mod read;
 mod store;
 
 pub(crate) use array::{ZarrArray, ZarrRef};
+pub(crate) use layout::Layout;
+pub use layout::{BloscCodec, ZarrCompressor, ZarrVersion};
+pub(crate) use output::{ZarrGuard, ZarrOutput};

@@ -1,18 +1,24 @@
 //! Zarr arrays in and out.
 
+mod options;
+mod write;
+
 use std::panic::Location as CallSite;
 use std::sync::Arc;
 
-use super::dtype::{DType, Element};
-use super::expr::{Expr, Op};
-use super::grid::{Axis, Grid, MOST_BLOCKS};
-use super::handle::Array;
-use super::range::StepRange;
+use crate::array::dtype::{DType, Element};
+use crate::array::expr::{Expr, Op};
+use crate::array::grid::{Axis, Grid, MOST_BLOCKS};
+use crate::array::handle::Array;
+use crate::array::range::StepRange;
 use crate::config::chunk_target;
 use crate::error::{Error, Result};
 use crate::lower::Zarr;
 use crate::storage::Location;
 use crate::storage::zarr::ZarrArray;
+pub use crate::storage::zarr::{BloscCodec, ZarrCompressor, ZarrVersion};
+pub use options::ZarrOptions;
+pub use write::ZarrWrite;
 
 /// A Zarr array, version 2 or 3, as a lazy array: only its metadata are read now, and only the chunks that are needed later.
 ///
@@ -26,8 +32,10 @@ use crate::storage::zarr::ZarrArray;
 ///
 /// ```
 /// use talatat::prelude::*;
-/// use talatat::array::open_zarr;
-/// assert!(open_zarr::<f64>("memory://docs/nothing.zarr").is_err());
+/// use talatat::array::{ZarrOptions, ZarrWrite, linspace, open_zarr};
+/// ZarrWrite::new(&linspace(0.0, 1.0, 5)?, "memory://docs/open.zarr", &ZarrOptions::new())?.compute()?;
+/// let x = open_zarr::<f64>("memory://docs/open.zarr")?;
+/// assert_eq!(x.slice(ndarray::s![1..3])?.compute()?.into_raw_vec_and_offset().0, [0.25, 0.5]);
 /// # Ok::<(), talatat::Error>(())
 /// ```
 ///
@@ -92,8 +100,10 @@ fn multiples(shape: &[usize], chunk: &[usize], target: usize) -> Vec<usize> {
 ///
 /// ```
 /// use talatat::prelude::*;
-/// use talatat::array::ZarrInfo;
-/// assert!(ZarrInfo::open("memory://docs/nothing.zarr").is_err());
+/// use talatat::array::{DType, ZarrInfo, ZarrOptions, ZarrWrite, ones};
+/// ZarrWrite::new(&ones::<f32>([10, 20]), "memory://docs/info.zarr", &ZarrOptions::new())?.compute()?;
+/// let info = ZarrInfo::open("memory://docs/info.zarr")?;
+/// assert_eq!((info.dtype, info.shape.as_slice(), info.version), (DType::F32, [10, 20].as_slice(), 3));
 /// # Ok::<(), talatat::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
