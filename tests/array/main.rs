@@ -10,6 +10,7 @@ mod graphs;
 mod groups;
 mod indices;
 mod linear;
+mod masked;
 mod npy;
 mod oracle;
 mod overlap;

@@ -37,6 +37,7 @@ mod io;
 mod join;
 mod linalg;
 pub(crate) mod map_blocks;
+mod masked;
 mod overlap;
 mod pad;
 mod phase;
@@ -80,11 +81,15 @@ pub use groupby::GroupBy;
 pub use gufunc::{apply_gufunc, apply_gufunc_all};
 pub use handle::{Array, Item};
 pub use histogram::{Bins, bins, histogramdd};
-pub use index::Index;
+pub use index::{Index, diag_indices, ravel_multi_index, tril_indices, triu_indices, unravel_index};
 pub use index_notation::{Blockwise, blockwise};
 pub use io::{NpyTarget, NpyWrite, open_npy};
 pub use join::{Nested, block, broadcast_arrays, dstack, hstack, vstack};
 pub use map_blocks::{BlockInfo, map_blocks};
+pub use masked::{
+    Masked, masked_equal, masked_greater, masked_inside, masked_invalid, masked_less, masked_not_equal, masked_outside,
+    masked_where,
+};
 pub use overlap::{Borders, Boundary, Depth, map_overlap};
 pub use pad::{PadMode, Reflection, Sides};
 pub use quantile::Points;

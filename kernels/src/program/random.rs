@@ -80,9 +80,10 @@ impl Distribution {
     pub fn check(self) -> Result<()> {
         let fail = |operation, reason: String| Err(KernelError::Parameter { operation, reason });
         match self {
-            Distribution::Uniform { low, high } if !(high - low).is_finite() => {
-                fail("uniform", format!("the bounds {low} and {high} must be finite, and so must their distance"))
-            }
+            Distribution::Uniform { low, high } if low > high || !(high - low).is_finite() => fail(
+                "uniform",
+                format!("the bounds {low} and {high} must be finite, the lower one first, and so must their distance"),
+            ),
             Distribution::Normal { mean, deviation }
                 if !(mean.is_finite() && (0.0..f64::INFINITY).contains(&deviation)) =>
             {

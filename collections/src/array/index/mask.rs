@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use talatat_graph::KeyBuilder;
 
+use super::numbers::unravel_index;
 use crate::array::arrange::one_axis;
-use crate::array::build::{elementwise, known_shape, rechunked};
+use crate::array::build::{known_shape, rechunked};
 use crate::array::dtype::{DType, Element};
 use crate::array::expr::{Expr, ExprRef, Op};
 use crate::array::gather::with_axis;
 use crate::array::grid::{Axis, Grid, shape_text};
 use crate::array::handle::Array;
-use crate::array::kernels::program::BinaryOp;
 use crate::array::reduce::Axes;
 use crate::array::shape::{reshape, stack};
 use crate::error::{Error, Result};
@@ -135,24 +135,7 @@ impl<T: Element> Array<T> {
         if shape.is_empty() {
             return Err(Error::invalid_at("nonzero", "an array without axes: give it one, with expand_dims", at));
         }
-        let flat = flatnonzero("nonzero", expr, at)?;
-        let mut inner: i64 = 1;
-        let mut axes = Vec::with_capacity(shape.len());
-        for (axis, &length) in shape.iter().enumerate().rev() {
-            let index = elementwise("nonzero", std::slice::from_ref(&flat), at, |builder, registers| {
-                let inner = builder.constant(inner.max(1))?;
-                let rows = builder.binary(BinaryOp::FloorDiv, registers[0], inner)?;
-                if axis == 0 {
-                    return Ok(rows);
-                }
-                let length = builder.constant(length.max(1) as i64)?;
-                builder.binary(BinaryOp::Mod, rows, length)
-            })?;
-            axes.push(Array::from_expr(index));
-            inner = inner.saturating_mul(length as i64);
-        }
-        axes.reverse();
-        Ok(axes)
+        unravel_index(&Array::from_expr(flatnonzero("nonzero", expr, at)?), shape)
     }
 
     /// The indices of the elements that are not zero, a row each.

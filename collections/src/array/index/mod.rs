@@ -2,6 +2,7 @@
 //!
 //! - `take`: indices along an axis; `points`: one element, or one row of the other axes, for each tuple of indices;
 //! - `mask`: what a mask keeps, and where it is true;
+//! - `numbers`: positions in the flat array and back, triangles and diagonals;
 //! - `assign`: other values in the place of a slice, of indices, of what a mask names.
 //!
 //! Indices that are known when the expression is built are checked then and only reach for the blocks they name; those of a lazy array
@@ -9,8 +10,11 @@
 
 mod assign;
 mod mask;
+mod numbers;
 mod points;
 mod take;
+
+pub use numbers::{diag_indices, ravel_multi_index, tril_indices, triu_indices, unravel_index};
 
 use super::Array;
 use super::edit::Places;
