@@ -22,6 +22,7 @@ const WORKLOADS: &[(&str, Workload)] = &[
     ("a2", array::transpose_std),
     ("a2small", array::small),
     ("a3", array::reductions),
+    ("a8", array::orders),
     ("s1map", sched::map),
     ("s1chain", sched::chain),
     ("s1grid", sched::grid),

@@ -33,6 +33,7 @@ mod scalar;
 pub mod scan;
 pub mod select;
 pub mod sketch;
+pub mod sort;
 pub mod sorted;
 pub mod top;
 

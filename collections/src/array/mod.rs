@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! handle (Array<T>) -> build -> expr -> rewrite/ -> (crate::lower) -> kernels/
-//! create create_index create_space elementwise ufuncs close select find reduce scan difference statistics histogram sorted sets quantile covariance reduction
+//! create create_index create_space elementwise ufuncs close select find reduce scan difference statistics histogram sorted sort sets quantile covariance reduction
 //! slice shape arrange repeat pad join split edit triangle window linalg map_blocks io: a file per family of operations
 //! index/: elements by their indices, masks, assignment
 //! gather: how elements get to other places of an axis
@@ -43,6 +43,7 @@ mod select;
 mod sets;
 mod shape;
 mod slice;
+mod sort;
 mod sorted;
 mod split;
 mod statistics;

@@ -12,6 +12,7 @@ mod reduce;
 mod roots;
 mod scan;
 mod select;
+mod sort;
 mod source;
 mod tree;
 mod write;
@@ -29,6 +30,7 @@ pub(crate) use own::{Own, OwnReduction};
 pub(crate) use roots::Roots;
 pub(crate) use scan::Scan;
 pub(crate) use select::{Assign, Compress, Nonzero, Pick};
+pub(crate) use sort::Sort;
 pub(crate) use tree::{Kind as StateKind, SketchedQuantiles, States};
 
 use super::Lowering;
@@ -65,6 +67,7 @@ pub(crate) fn register(registry: Registry) -> Registry {
         .kernel::<local::Local>(local::NAME)
         .kernel::<bins::Count>(bins::COUNT)
         .kernel::<tree::Chunk>(tree::CHUNK)
+        .kernel::<sort::Sorting>(sort::NAME)
         .kernel::<tree::Merge>(tree::MERGE)
         .kernel::<tree::Finish>(tree::FINISH)
         .kernel::<matmul::MatMul>(matmul::NAME)
