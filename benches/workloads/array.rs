@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use talatat::Session;
-use talatat::array::{Array, arange, from_ndarray};
+use talatat::array::{Array, Method, arange, bins, from_ndarray};
 use talatat::graph::Plan;
 use talatat::prelude::*;
 
@@ -161,5 +161,38 @@ pub fn reductions(options: &Options, report: &mut Report) -> talatat::Result<()>
     report.inner_s = Some(seconds);
     report.metric("slowest_gb_s", slowest);
     bandwidth(report, options, 15.0 * 8.0 * elements, seconds);
+    Ok(())
+}
+
+pub fn orders(options: &Options, report: &mut Report) -> talatat::Result<()> {
+    let (rows, columns) = (options.scaled(20_000.0, 1000), 5000);
+    let half = options.scaled(1e7, 5_000_000) / 5000;
+    options.session()?;
+    let start = Instant::now();
+    let x = source(rows, columns, [1000, 1000])?;
+    let x = report.part("source_persist", || x.persist())?;
+    let running = report.part("cumsum0", || x.cumsum(0)?.persist())?;
+    let row =
+        |at: usize| -> talatat::Result<f64> { Ok(weighted(&running.slice(ndarray::s![at as isize, ..])?.compute()?)) };
+    report.digest("cum", row(rows - 1)?);
+    report.digest("cummid", row(rows / 2)?);
+    drop(running);
+    // Once more, on memory that has been used: what remains is the work.
+    drop(report.part("cumsum0_warm", || x.cumsum(0)?.persist())?);
+    let quantiles =
+        || x.slice(ndarray::s![..2 * half as isize, ..])?.quantile([0.1, 0.5, 0.99], 0, Method::Linear)?.compute();
+    let quantiles: ndarray::ArrayD<f64> = report.part("quantile0", quantiles)?;
+    report.digest("quant", weighted(&quantiles));
+    let counts = report.part("histogram", || x.histogram(bins(100).range(0.0, 1.0))?.0.compute())?;
+    report.digest("hist", weighted(&counts.mapv(|count| count as f64)));
+    let masked = || x.filter(&x.greater(0.5))?.sum(..)?.item()?.compute();
+    let masked = report.part("mask_sum", masked)?;
+    report.digest("mask", masked);
+    let largest = report.part("topk", || x.ravel()?.topk(10, -1)?.compute())?;
+    report.digest("topk", largest.sum());
+    let seconds = start.elapsed().as_secs_f64();
+    report.inner_s = Some(seconds);
+    tasks(&Session::current()?.plan(&x.cumsum(0)?)?, report);
+    bandwidth(report, options, 0.0, seconds);
     Ok(())
 }

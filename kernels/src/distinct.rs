@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use serde::{Deserialize, Serialize};
+
 use super::block::Block;
 use super::dtype::{Element, with_dtype};
 use super::error::{KernelError, Result};
@@ -116,6 +118,74 @@ fn blocks<T: Element>(all: &[Entry<T>]) -> Result<[Block; 3]> {
         Block::from_vec(&shape, all.iter().map(|entry| entry.count).collect())?,
         Block::from_vec(&shape, all.iter().map(|entry| entry.first).collect())?,
     ])
+}
+
+/// What is made of the different elements of two arrays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum SetOp {
+    /// What both have. NaN is not equal to NaN.
+    Intersect,
+    /// What one of them has. NaN is one element.
+    Union,
+    /// What the first has and the second has not. NaN is not equal to NaN.
+    Difference,
+    /// What only one of them has. NaN is not equal to NaN.
+    Xor,
+}
+
+impl SetOp {
+    /// NumPy's name of the function.
+    pub fn name(self) -> &'static str {
+        match self {
+            SetOp::Intersect => "intersect1d",
+            SetOp::Union => "union1d",
+            SetOp::Difference => "setdiff1d",
+            SetOp::Xor => "setxor1d",
+        }
+    }
+
+    /// The set made of two blocks of different elements, ascending.
+    ///
+    /// ```
+    /// use talatat_kernels::Block;
+    /// use talatat_kernels::distinct::SetOp;
+    /// let (a, b) = (Block::from_vec(&[2], vec![1, 4])?, Block::from_vec(&[2], vec![4, 5])?);
+    /// assert_eq!(SetOp::Xor.of(&a, &b)?, Block::from_vec(&[2], vec![1, 5])?);
+    /// # Ok::<(), talatat_kernels::KernelError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the element types differ.
+    pub fn of(self, a: &Block, b: &Block) -> Result<Block> {
+        with_dtype!(a.dtype(), T => {
+            let (a, b) = (a.view::<T>()?, b.view::<T>()?);
+            let (mut a, mut b) = (a.iter().copied().peekable(), b.iter().copied().peekable());
+            let mut made: Vec<T> = Vec::new();
+            loop {
+                let next = match (a.peek(), b.peek()) {
+                    (Some(x), Some(y)) if x == y => Ordering::Equal,
+                    (Some(x), Some(y)) if order(x, y) == Ordering::Greater => Ordering::Greater,
+                    // Two NaN are one in a union only.
+                    (Some(x), Some(y)) if self == SetOp::Union && order(x, y) == Ordering::Equal => Ordering::Equal,
+                    (Some(_), _) => Ordering::Less,
+                    (None, Some(_)) => Ordering::Greater,
+                    (None, None) => break,
+                };
+                let (x, y) = match next {
+                    Ordering::Less => (a.next(), None),
+                    Ordering::Equal => (a.next(), b.next()),
+                    Ordering::Greater => (None, b.next()),
+                };
+                made.extend(match (self, x, y) {
+                    (SetOp::Intersect | SetOp::Union, Some(x), Some(_)) => Some(x),
+                    (SetOp::Union | SetOp::Difference | SetOp::Xor, Some(x), None) => Some(x),
+                    (SetOp::Union | SetOp::Xor, None, Some(y)) => Some(y),
+                    _ => None,
+                });
+            }
+            Block::from_vec(&[made.len()], made)
+        })
+    }
 }
 
 /// The flat index in the whole array of each element of a block, in row-major order.

@@ -34,6 +34,7 @@ mod scalar;
 pub mod scan;
 pub mod select;
 pub mod sketch;
+pub mod sort;
 pub mod sorted;
 pub mod stencil;
 pub mod top;

@@ -5,9 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use super::bins::uniform_edges;
 use super::block::Block;
+use super::distinct::SetOp;
 use super::dtype::DType;
 use super::error::{KernelError, Result};
 use super::quantile::Quantile;
+use super::sort::{sorted, sorted_values, take_along};
 use super::sorted::search;
 
 /// A function of whole blocks.
@@ -36,6 +38,20 @@ pub enum LocalOp {
         /// The result gets an axis of length 1 in front.
         stacked: bool,
     },
+    /// A block sorted along an axis.
+    Sort {
+        /// The axis.
+        axis: usize,
+        /// The places of the elements, not the elements.
+        places: bool,
+    },
+    /// The elements of the first block along an axis at the indices of the second.
+    TakeAlong {
+        /// The axis.
+        axis: usize,
+    },
+    /// A set made of two blocks of different elements.
+    Set(SetOp),
     /// The edges of equal bins between the only elements of two blocks.
     UniformEdges {
         /// How many bins.
@@ -54,6 +70,10 @@ impl LocalOp {
                 (None, true) => "nanmedian",
             },
             LocalOp::Search { .. } => "searchsorted",
+            LocalOp::Sort { places: false, .. } => "sort",
+            LocalOp::Sort { places: true, .. } => "argsort",
+            LocalOp::TakeAlong { .. } => "take_along_axis",
+            LocalOp::Set(op) => op.name(),
             LocalOp::UniformEdges { .. } => "histogram_bin_edges",
         }
     }
@@ -70,6 +90,13 @@ impl LocalOp {
                 let places = search(sorted, values, *right)?.into_array::<i64>()?;
                 Ok(Block::from_array(places.insert_axis(Axis(0))))
             }
+            (LocalOp::Sort { axis, places: false }, [block]) => sorted_values(block, *axis),
+            (LocalOp::Sort { axis, places: true }, [block]) => {
+                let [_, places] = sorted(block, *axis, 0)?;
+                Ok(places)
+            }
+            (LocalOp::TakeAlong { axis }, [block, indices]) => take_along(block, indices, *axis),
+            (LocalOp::Set(op), [a, b]) => op.of(a, b),
             (LocalOp::UniformEdges { bins }, [low, high]) => {
                 let only = |block: &Block| -> Result<f64> {
                     Ok(block.cast(DType::F64).view::<f64>()?.first().copied().unwrap_or(f64::NAN))
@@ -78,7 +105,7 @@ impl LocalOp {
                 Block::from_vec(&[edges.len()], edges)
             }
             (_, blocks) => {
-                let expected = if matches!(self, LocalOp::Quantile { .. }) { 1 } else { 2 };
+                let expected = if matches!(self, LocalOp::Quantile { .. } | LocalOp::Sort { .. }) { 1 } else { 2 };
                 Err(KernelError::Arguments { operation: self.name(), expected, found: blocks.len() })
             }
         }

@@ -3,8 +3,8 @@
 //! ```text
 //! handle (Array<T>) -> build -> expr -> rewrite/ -> (crate::lower) -> kernels/
 //! create create_index create_space elementwise ufuncs close select find phase reduce scan difference statistics histogram sorted
-//! sets quantile covariance reduction slice shape arrange repeat pad join split edit triangle window linalg overlap filter
-//! groupby map_blocks index_notation gufunc io: a file per family of operations
+//! sort sets quantile covariance reduction slice shape arrange repeat pad join split edit triangle window linalg overlap
+//! filter groupby masked map_blocks index_notation gufunc io: a file per family of operations
 //! random/: distributions, choices, permutations
 //! index/: elements by their indices, masks, assignment
 //! gather: how elements get to other places of an axis
@@ -53,6 +53,7 @@ mod select;
 mod sets;
 pub(crate) mod shape;
 mod slice;
+mod sort;
 mod sorted;
 mod split;
 mod statistics;

@@ -3,16 +3,19 @@
 use std::panic::Location;
 use std::sync::Arc;
 
+use smallvec::smallvec;
 use talatat_graph::KeyBuilder;
 
-use super::build::known_shape;
-use super::dtype::{DType, Element};
+use super::build::{cast, known_shape};
+use super::dtype::{DType, Element, Promote};
 use super::expr::{Expr, ExprRef, Op};
 use super::grid::{Axis, Grid};
 use super::handle::Array;
+use super::kernels::distinct::SetOp;
+use super::kernels::local::LocalOp;
 use super::sorted::{Side, search};
 use crate::error::Result;
-use crate::lower::array::{StateKind, States};
+use crate::lower::array::{OnBlocks, StateKind, States};
 
 type At = &'static Location<'static>;
 
@@ -109,5 +112,75 @@ impl<T: Element> Array<T> {
             indices: Array::from_expr(part(expr, true, 2, at)),
             inverse: Array::from_expr(inverse),
         })
+    }
+}
+
+/// A set made of the different elements of two arrays.
+fn combined(op: SetOp, a: &ExprRef, b: &ExprRef, dtype: DType, at: At) -> Result<ExprRef> {
+    let inputs = [part(&cast(a, dtype, at)?, false, 0, at), part(&cast(b, dtype, at)?, false, 0, at)];
+    let origin = KeyBuilder::new(op.name()).key(inputs[0].key).key(inputs[1].key).finish();
+    let grid = Grid::new([Axis::Unknown { origin, chunks: 1 }]);
+    let operation = OnBlocks { op: LocalOp::Set(op), reads: vec![smallvec![Some(0)], smallvec![Some(0)]] };
+    Ok(Expr::new(dtype, grid, Op::Custom(Arc::new(operation)), inputs, at))
+}
+
+macro_rules! sets {
+    ($($name:ident, $op:ident, $output:ty, $doc:literal, $result:literal;)*) => {
+        /// Sets made of the different elements of two arrays of any shape, in the type that holds both (what is left of one array keeps its type): ascending, in one chunk, of a length that
+        /// is known when computed. Each array gives its different elements as [`Array::unique`] does. NaN is not equal to NaN, but
+        /// for the union, as in NumPy.
+        impl<T: Element> Array<T> {$(
+            #[doc = $doc]
+            ///
+            /// ```
+            /// use talatat::prelude::*;
+            /// use talatat::array::from_ndarray;
+            /// let (a, b) = (from_ndarray(ndarray::array![3, 1, 3, 2], 2)?, from_ndarray(ndarray::array![2, 5, 3], 2)?);
+            #[doc = concat!("assert_eq!(a.", stringify!($name), "(&b)?.compute()?, ndarray::array!", $result, ".into_dyn());")]
+            /// # Ok::<(), talatat::Error>(())
+            /// ```
+            ///
+            /// # Errors
+            /// If an array carries an error.
+            #[track_caller]
+            pub fn $name<U: Element>(&self, other: &Array<U>) -> Result<Array<$output>>
+            where
+                T: Promote<U>,
+            {
+                let dtype = <T as Promote<U>>::Output::DTYPE;
+                let at = Location::caller();
+                let set = combined(SetOp::$op, self.expr()?, other.expr()?, dtype, at)?;
+                Ok(Array::from_expr(cast(&set, <$output>::DTYPE, at)?))
+            }
+        )*}
+    };
+}
+
+sets! {
+    intersect1d, Intersect, <T as Promote<U>>::Output, "What both arrays have.", "[2, 3]";
+    union1d, Union, <T as Promote<U>>::Output, "What one of the arrays has.", "[1, 2, 3, 5]";
+    setdiff1d, Difference, T, "What the array has and the other has not.", "[1]";
+    setxor1d, Xor, <T as Promote<U>>::Output, "What only one of the arrays has.", "[1, 5]";
+}
+
+impl<T: Element> Array<T> {
+    /// Whether each element of the flat array is in another: [`Array::isin`] of [`Array::ravel`].
+    ///
+    /// ```
+    /// use talatat::prelude::*;
+    /// use talatat::array::from_ndarray;
+    /// let (a, b) = (from_ndarray(ndarray::array![[3, 1], [4, 2]], 1)?, from_ndarray(ndarray::array![2, 3], 2)?);
+    /// assert_eq!(a.in1d(&b)?.compute()?, ndarray::array![true, false, false, true].into_dyn());
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If a length is known only when computed.
+    #[track_caller]
+    pub fn in1d<U: Element>(&self, other: &Array<U>) -> Result<Array<bool>>
+    where
+        T: Promote<U>,
+    {
+        Ok(self.ravel()?.isin(other))
     }
 }

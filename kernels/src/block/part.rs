@@ -31,6 +31,32 @@ impl Block {
         })
     }
 
+    /// The elements in row-major order under another shape; without a copy if they are in that order.
+    ///
+    /// # Errors
+    /// [`KernelError::ShapeMismatch`] if the shapes have different numbers of elements.
+    pub fn reshaped(self, shape: &[usize]) -> Result<Block> {
+        if super::elements(shape)? != self.len() {
+            return Err(KernelError::ShapeMismatch {
+                operation: "another shape of a block".into(),
+                expected: shape.to_vec(),
+                found: self.shape().to_vec(),
+            });
+        }
+        let block = self.packed().unwrap_or(self);
+        with_dtype!(block.dtype(), T => {
+            let array = block.into_array::<T>()?;
+            // Of the same length and in order, so that it cannot fail.
+            let found = array.shape().to_vec();
+            let reshaped = array.into_shape_with_order(IxDyn(shape)).map_err(|_| KernelError::ShapeMismatch {
+                operation: "another shape of a block".into(),
+                expected: shape.to_vec(),
+                found,
+            })?;
+            Ok(Block::from_array(reshaped))
+        })
+    }
+
     /// The block as a shared array; without a copy if it is one.
     ///
     /// # Errors

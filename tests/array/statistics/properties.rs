@@ -157,4 +157,21 @@ proptest! {
         }
         prop_assert_eq!(all_bits(&two.compute().unwrap()), all_bits(&one.compute().unwrap()));
     }
+
+    #[test]
+    fn sorts((array, x, y) in arrays(2, 120), along in 0_usize..2) {
+        // Flat, the runs are cut and merged; along an axis that fits in a chunk they need not be.
+        let flat: Vec<f64> = array.iter().copied().collect();
+        let mut order: Vec<i64> = (0..flat.len() as i64).collect();
+        let rank = |at: i64| (flat[at as usize].is_nan(), flat[at as usize]);
+        order.sort_by(|&a, &b| rank(a).partial_cmp(&rank(b)).unwrap_or(std::cmp::Ordering::Equal));
+        let expected = ArrayD::from_shape_vec(IxDyn(&[flat.len()]), order).unwrap();
+        check(&x.argsort(..).unwrap(), expected.clone());
+        check(&y.ravel().unwrap().argsort(0).unwrap(), expected.clone());
+        check(&x.sort(..).unwrap(), expected.mapv(|at| flat[at as usize]));
+        let tiny = || talatat::config::with_chunk_target(64, || x.argsort(along).unwrap());
+        same(&tiny(), &y.argsort(along).unwrap());
+        let taken = x.take_along_axis(&y.argsort(along).unwrap(), along as isize).unwrap();
+        same(&taken, &y.sort(along).unwrap());
+    }
 }

@@ -16,6 +16,7 @@ mod reduce;
 mod roots;
 mod scan;
 mod select;
+mod sort;
 mod source;
 mod tree;
 mod weigh;
@@ -40,6 +41,7 @@ pub(crate) use own::{Own, OwnReduction};
 pub(crate) use roots::Roots;
 pub(crate) use scan::Scan;
 pub(crate) use select::{Assign, Compress, Nonzero, Pick};
+pub(crate) use sort::Sort;
 pub(crate) use tree::{Kind as StateKind, SketchedQuantiles, States};
 pub(crate) use weigh::Weigh;
 #[cfg(feature = "zarr")]
@@ -84,6 +86,7 @@ pub(crate) fn register(registry: Registry) -> Registry {
         .kernel::<local::Local>(local::NAME)
         .kernel::<bins::Count>(bins::COUNT)
         .kernel::<tree::Chunk>(tree::CHUNK)
+        .kernel::<sort::Sorting>(sort::NAME)
         .kernel::<tree::Merge>(tree::MERGE)
         .kernel::<tree::Finish>(tree::FINISH)
         .kernel::<matmul::MatMul>(matmul::NAME)
