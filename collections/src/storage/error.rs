@@ -128,8 +128,8 @@ pub enum StorageError {
     },
     /// A file or store of an element type that arrays do not have.
     #[error(
-        "`{url}` holds elements of dtype {dtype}; supported are bool, int8 to int64, uint8 to uint64, float32 and \
-         float64: convert it with NumPy's `astype` first"
+        "`{url}` holds elements of dtype {dtype}; supported are bool, int8 to int64, uint8 to uint64, float16 to \
+         float64, complex64 and complex128: convert it with NumPy's `astype` first"
     )]
     UnsupportedDtype {
         /// The file.

@@ -14,8 +14,8 @@ fn what_is_no_array_is_explained() {
     for (name, words) in [
         ("group", ["is a group", "inner"]),
         ("group2", ["is a group", "without members"]),
-        ("half", ["float16", "astype"]),
-        ("complex", ["<c8", "astype"]),
+        ("text", ["fixed_length_utf32", "astype"]),
+        ("time", ["<M8[s]", "astype"]),
         ("delta", ["cannot be used", "delta"]),
     ] {
         let url = format!("memory://zarr-broken/{name}");

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use ndarray::{ArrayD, IxDyn, s};
 use proptest::prelude::*;
+use talatat::array::dtype::{C64, C128, f16};
 use talatat::array::{
     Array, AxisChunks, BloscCodec, Chunks, Element, ZarrCompressor, ZarrInfo, ZarrOptions, ZarrVersion, ZarrWrite,
     arange, from_ndarray, open_zarr,
@@ -104,6 +105,9 @@ fn every_type_and_rank() {
             round_trip::<u16>(&data, 7);
             round_trip::<u32>(&data, 7);
             round_trip::<u64>(&data, 7);
+            round_trip::<f16>(&data, 0);
+            round_trip::<C64>(&data, 1);
+            round_trip::<C128>(&data, 0);
             round_trip::<f32>(&data, 0);
             round_trip::<f64>(&data, 0);
         });

@@ -26,7 +26,7 @@ pub use write::ZarrWrite;
 /// ([`chunk_target`], 128 MiB unless set); of a shard that is larger than that, chunks. No chunk is read for two
 /// blocks. Slices become reads of the chunks they touch. What was never written is the fill value.
 ///
-/// Understood are the eleven element types of arrays, of either byte order, in C or Fortran order, raw or compressed with Blosc, Zstandard,
+/// Understood are all element types of arrays, of either byte order, in C or Fortran order, raw or compressed with Blosc, Zstandard,
 /// gzip or zlib, with CRC-32C checksums, transposed, in shards. `url` is a path, `memory://`, `s3://` or `gs://`; an array in a group is
 /// `group/array`.
 ///

@@ -1,7 +1,7 @@
 //! How an array is written to a Zarr store.
 
 use crate::array::chunks::Chunks;
-use crate::array::dtype::{DType, Element, Kind, with_dtype};
+use crate::array::dtype::{C128, DType, Kind};
 use crate::array::grid::Axis;
 use crate::array::kernels::Scalar;
 use crate::error::Result;
@@ -118,21 +118,21 @@ fn is_regular(axis: &Axis) -> bool {
     })
 }
 
-/// The fill value as an element.
+/// The fill value as an element: exactly, but for the digits that floats do not have.
 fn fill_of(value: Option<Scalar>, dtype: DType) -> std::result::Result<Scalar, String> {
-    with_dtype!(dtype, T => {
-        let Some(value) = value else { return Ok(T::default().into()) };
-        let cast: Scalar = value.get::<T>().into();
-        let whole = |value: Scalar| value.dtype().kind() != Kind::Float;
-        let same = match whole(value) {
-            true => cast.get::<u64>() == value.get::<u64>() && cast.get::<f64>() == value.get::<f64>(),
-            false => cast.get::<f64>() == value.get::<f64>(),
-        };
-        match same || T::DTYPE.kind() == Kind::Float {
-            true => Ok(cast),
-            false => Err(format!("the fill value {value} is no {dtype}: give one that fits")),
-        }
-    })
+    let Some(value) = value else { return Ok(Scalar::from(false).cast(dtype)) };
+    let cast = value.cast(dtype);
+    let whole = |kind| matches!(kind, Kind::Bool | Kind::Unsigned | Kind::Signed);
+    let lost = value.get::<C128>().im != 0.0 && dtype.kind() != Kind::Complex;
+    let same = match (whole(value.dtype().kind()), whole(dtype.kind())) {
+        (_, false) => true,
+        (true, true) => cast.get::<u64>() == value.get::<u64>() && cast.get::<f64>() == value.get::<f64>(),
+        (false, true) => cast.get::<f64>() == value.get::<f64>(),
+    };
+    match same && !lost {
+        true => Ok(cast),
+        false => Err(format!("the fill value {value} is no {dtype}: give one that fits")),
+    }
 }
 
 #[cfg(test)]
@@ -152,6 +152,8 @@ mod tests {
             (f64::NAN.into(), DType::I32),
             (2.into(), DType::Bool),
             (u64::MAX.into(), DType::I64),
+            (C128::new(1.0, 1.0).into(), DType::F64),
+            (C128::new(1.0, 1.0).into(), DType::I8),
         ] {
             assert!(fill(value, dtype).is_err(), "{value} as {dtype}");
         }

@@ -177,7 +177,7 @@ fn structured(bytes: &[u8]) -> bool {
 }
 
 /// The descriptor of a dtype, little-endian.
-fn descriptor(dtype: DType) -> String {
+pub(crate) fn descriptor(dtype: DType) -> String {
     let letter = match dtype.kind() {
         Kind::Bool => 'b',
         Kind::Signed => 'i',

@@ -25,9 +25,9 @@ mod region;
 mod runs;
 mod write;
 
-#[cfg(feature = "zarr")]
-pub(crate) use header::parse_descriptor;
 pub use header::{NpyHeader, open};
+#[cfg(feature = "zarr")]
+pub(crate) use header::{descriptor, parse_descriptor};
 pub(crate) use output::{BUFFER as WRITE_BUFFER, NpyOutput};
 pub(crate) use region::read_steps;
 pub use region::{read_array, read_region};

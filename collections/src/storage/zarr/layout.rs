@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::array::dtype::{DType, Kind};
+use crate::array::dtype::{C128, DType, Kind};
 use crate::array::kernels::Scalar;
+use crate::storage::npy::descriptor;
 
 /// How chunks are compressed.
 ///
@@ -103,13 +104,6 @@ impl Layout {
     }
 
     fn version_2(&self) -> Value {
-        let order = if self.dtype.size() == 1 { '|' } else { '<' };
-        let kind = match self.dtype.kind() {
-            Kind::Bool => 'b',
-            Kind::Unsigned => 'u',
-            Kind::Signed => 'i',
-            Kind::Float => 'f',
-        };
         let compressor = match self.compressor {
             ZarrCompressor::None => Value::Null,
             ZarrCompressor::Zstd(level) => json!({ "id": "zstd", "level": level }),
@@ -122,7 +116,7 @@ impl Layout {
             "zarr_format": 2,
             "shape": self.shape,
             "chunks": self.chunks,
-            "dtype": format!("{order}{kind}{}", self.dtype.size()),
+            "dtype": descriptor(self.dtype),
             "compressor": compressor,
             "fill_value": fill(self.fill),
             "order": "C",
@@ -181,15 +175,20 @@ impl Layout {
 }
 
 fn fill(value: Scalar) -> Value {
-    match value {
-        Scalar::Bool(value) => json!(value),
-        Scalar::U64(value) => json!(value),
-        Scalar::F32(_) | Scalar::F64(_) => match value.get::<f64>() {
-            value if value.is_nan() => json!("NaN"),
-            f64::INFINITY => json!("Infinity"),
-            f64::NEG_INFINITY => json!("-Infinity"),
-            value => json!(value),
-        },
-        other => json!(other.get::<i64>()),
+    let float = |value: f64| match value {
+        value if value.is_nan() => json!("NaN"),
+        f64::INFINITY => json!("Infinity"),
+        f64::NEG_INFINITY => json!("-Infinity"),
+        value => json!(value),
+    };
+    match (value.dtype().kind(), value) {
+        (Kind::Complex, value) => {
+            let value = value.get::<C128>();
+            json!([float(value.re), float(value.im)])
+        }
+        (Kind::Float, value) => float(value.get()),
+        (_, Scalar::Bool(value)) => json!(value),
+        (_, Scalar::U64(value)) => json!(value),
+        (_, other) => json!(other.get::<i64>()),
     }
 }

@@ -11,7 +11,7 @@ use zarrs::array::codec::api::{ArrayPartialDecoderTraits, StoragePartialDecoder}
 use zarrs::array::{ArrayBytes, ArraySubset, ArrayToBytesCodecTraits};
 
 use super::array::{ZarrArray, codec_options};
-use crate::array::dtype::Element;
+use crate::array::dtype::{C64, C128, Element, f16};
 use crate::array::kernels::pool;
 use crate::array::range::StepRange;
 use crate::storage::error::Result;
@@ -35,7 +35,7 @@ macro_rules! decoded_numbers {
         })*
     };
 }
-decoded_numbers!(i8 i16 i32 i64 u8 u16 u32 u64 f32 f64);
+decoded_numbers!(i8 i16 i32 i64 u8 u16 u32 u64 f16 f32 f64 C64 C128);
 
 impl Decoded for bool {
     fn values(bytes: &[u8]) -> Cow<'_, [Self]> {
