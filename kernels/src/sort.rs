@@ -58,12 +58,12 @@ pub fn sorted_values(block: &Block, axis: usize) -> Result<Block> {
 
 /// Sorts by value; equal elements keep their order.
 fn stable<T: Element, E: Copy>(elements: &mut [E], value: impl Fn(&E) -> T) {
-    let missing = |x: T| x.partial_cmp(&x).is_none();
+    let missing = |x: T| x.compare(x).is_none();
     if elements.iter().any(|element| missing(value(element))) {
         elements.sort_by(|a, b| order(&value(a), &value(b)));
     } else {
         // Without NaN there is nothing but one comparison to make.
-        elements.sort_by(|a, b| value(a).partial_cmp(&value(b)).unwrap_or(Ordering::Equal));
+        elements.sort_by(|a, b| value(a).compare(value(b)).unwrap_or(Ordering::Equal));
     }
 }
 
