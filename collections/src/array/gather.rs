@@ -59,6 +59,34 @@ impl Run {
         Run::Take { range, each: 1, times: 1 }
     }
 
+    /// Adds the runs that some of the positions are.
+    fn part(&self, positions: Range<usize>, part: &mut Vec<Run>) {
+        let (range, each) = match *self {
+            _ if positions == (0..self.length()) => return part.push(*self),
+            Run::Fill { value, .. } => return part.push(Run::Fill { value, length: positions.len() }),
+            Run::Take { range, each, .. } => (range, each),
+        };
+        let entries = |from: usize, to: usize| StepRange { start: range.at(from), step: range.step, length: to - from };
+        let cycle = range.length * each;
+        let mut at = positions.start;
+        while at < positions.end {
+            // To the end of the cycle: the rest of an index' times, whole indices, some times of the last one.
+            let within = at % cycle;
+            let end = (at - within + cycle).min(positions.end) - (at - within);
+            let (head, tail) = (within.next_multiple_of(each).min(end), end / each * each);
+            if within < head {
+                part.push(Run::same(range.at(within / each), head - within));
+            }
+            if head < tail {
+                part.push(Run::Take { range: entries(head / each, tail / each), each, times: 1 });
+            }
+            if tail.max(head) < end {
+                part.push(Run::same(range.at(end / each), end - tail.max(head)));
+            }
+            at += end - within;
+        }
+    }
+
     /// How many positions there are.
     pub fn length(&self) -> usize {
         match self {
@@ -134,6 +162,21 @@ impl Runs {
     /// How many positions there are.
     pub fn length(&self) -> usize {
         self.ends.last().copied().unwrap_or(0)
+    }
+
+    /// The runs of some positions.
+    pub fn part(&self, positions: Range<usize>) -> Runs {
+        let mut part = Vec::new();
+        let first = self.ends.partition_point(|&end| end <= positions.start);
+        for (number, run) in self.runs.iter().enumerate().skip(first) {
+            let start = number.checked_sub(1).map_or(0, |before| self.ends[before]);
+            let (from, to) = (positions.start.max(start), positions.end.min(self.ends[number]));
+            if from >= to {
+                break;
+            }
+            run.part(from - start..to - start, &mut part);
+        }
+        Runs::from(part)
     }
 
     /// The stretches of some positions, in order; `bounds` are those of the source's chunks.
@@ -362,6 +405,15 @@ mod tests {
                 }
             });
             prop_assert_eq!(&found, &all[from..to]);
+            let mut parts: Vec<Option<usize>> = Vec::new();
+            let part = index.part(from..to);
+            part.walk(&bounds, 0..part.length(), |stretch| match stretch {
+                Stretch::Fill { count, .. } => parts.extend(std::iter::repeat_n(None, count)),
+                Stretch::Copy { count, chunk, first, step, each, skipped, .. } => {
+                    parts.extend((0..count).map(|k| Some(bounds[chunk].wrapping_add(first).wrapping_add_signed(step * ((skipped + k) / each) as isize))));
+                }
+            });
+            prop_assert_eq!(&parts, &all[from..to]);
         }
 
         #[test]

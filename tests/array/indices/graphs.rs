@@ -22,6 +22,22 @@ fn indices_in_order_reach_for_the_blocks_they_name() {
 }
 
 #[test]
+fn what_is_not_taken_is_not_computed() {
+    let x = line();
+    assert_eq!(tasks(&(&x * 2 + 1).take([3, 5], 0).unwrap(), 100), 2);
+    // Slices of gathers are shorter gathers.
+    let part = (&x * 2).take((0..100).map(|at| at * 3).collect::<Vec<isize>>(), 0).unwrap().region(&[0..7]).unwrap();
+    assert_eq!(tasks(&part, 100), 2);
+    assert_eq!(part.compute_on(&session()).unwrap(), ndarray::Array1::from_iter((0..7).map(|at| at * 6)).into_dyn());
+    // Ten blocks of two rows each, their sums, merged, finished.
+    let rows = plane().sum(1).unwrap().take([0, 59], 0).unwrap();
+    assert_eq!(tasks(&rows, 100), 10 + 10 + 3);
+    // A long gather stays where it is.
+    let rolled = (&x * 2).roll(5, 0).unwrap();
+    assert_eq!(tasks(&rolled, 100), 200);
+}
+
+#[test]
 fn an_assignment_leaves_the_other_blocks_alone() {
     let x = plane();
     assert_eq!(tasks(&x.assign(s![0..3, 0..3], 1.0).unwrap(), 100), 2);

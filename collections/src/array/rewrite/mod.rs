@@ -3,6 +3,7 @@
 mod fuse;
 mod rechunk;
 mod slice;
+mod take;
 
 use hashbrown::HashMap;
 use talatat_graph::Key;
@@ -24,7 +25,7 @@ pub struct Rule {
 ///
 /// ```
 /// let names: Vec<&str> = talatat::array::RULES.iter().map(|rule| rule.name).collect();
-/// assert_eq!(names, ["slice", "rechunk", "blockwise"]);
+/// assert_eq!(names, ["slice", "take", "rechunk", "blockwise"]);
 /// # Ok::<(), talatat::Error>(())
 /// ```
 pub const RULES: &[Rule] = &[
@@ -32,6 +33,11 @@ pub const RULES: &[Rule] = &[
         name: "slice",
         reason: "first: what is cut away early is neither read nor computed",
         run: |roots| until_stable(roots, slice::push_down),
+    },
+    Rule {
+        name: "take",
+        reason: "as slices do, and after them: a slice of a gather is a shorter gather",
+        run: |roots| until_stable(roots, take::push_down),
     },
     Rule {
         name: "rechunk",

@@ -6,6 +6,7 @@ use super::rechunk;
 use crate::array::build::{rechunked, slice};
 use crate::array::dtype::with_dtype;
 use crate::array::expr::{Expr, ExprRef, Op};
+use crate::array::gather::Runs;
 use crate::array::grid::{Axis, Grid};
 use crate::array::kernels::Block;
 use crate::array::range::StepRange;
@@ -54,6 +55,18 @@ pub(super) fn push_down(expr: &Expr) -> Option<ExprRef> {
         (Op::Rechunk, _) if let Some(source) = rechunk::source(input) => Some(expr.with_inputs([source])),
         (Op::Rechunk, [inner]) => with_grid(slice(inner, ranges.clone(), expr.location), expr),
         (Op::Concatenate { axis }, inputs) => concatenate(expr, inputs, *axis, ranges),
+        (Op::Gather { axis, runs }, [inner]) => {
+            let range = ranges[*axis];
+            let runs = match range.length {
+                0 => Runs::from(Vec::new()),
+                _ if range.step == 1 => runs.part(range.start..range.start + range.length),
+                _ => return None,
+            };
+            let mut own = ranges.clone();
+            own[*axis] = StepRange::all(inner.grid.axes()[*axis].length().unwrap_or(0));
+            let op = Op::Gather { axis: *axis, runs };
+            Some(expr.with(expr.grid.clone(), op, [slice(inner, own, expr.location)]))
+        }
         (Op::Memory(array), _) => {
             let part = Op::Memory(Arc::new(part_of(array, ranges)?));
             Some(expr.with(expr.grid.clone(), part, []))
