@@ -95,6 +95,44 @@ fn reductions() {
 }
 
 #[test]
+fn scans_statistics_and_orders() {
+    let (x, data) = ragged("a", ROWS, &[2, 3]);
+    let mut sums = data.clone();
+    sums.accumulate_axis_inplace(NdAxis(1), |&before, x| *x += before);
+    check(&x.cumsum(1).unwrap(), &sums);
+    refused(x.cumsum(0));
+    let part = |from: usize, to: usize| data.slice_axis(NdAxis(1), Slice::from(from..to)).to_owned();
+    check(&x.diff(1, 1).unwrap(), &(part(1, 5) - part(0, 4)));
+    refused(x.diff(1, 0));
+    let sorted = |row: ndarray::ArrayView1<'_, f64>| {
+        let mut row = row.to_vec();
+        row.sort_by(f64::total_cmp);
+        row
+    };
+    check(&x.median(1).unwrap(), &data.map_axis(NdAxis(1), |row| sorted(row)[2]));
+    refused(x.median(0));
+    check(&x.topk(-1, 1).unwrap(), &data.map_axis(NdAxis(1), |row| sorted(row)[0]).insert_axis(NdAxis(1)));
+    refused(x.topk(1, 0));
+    let ascending = x.sort(1).unwrap();
+    check(&ascending.slice(s![.., 4]).unwrap(), &data.map_axis(NdAxis(1), |row| sorted(row)[4]));
+    refused(x.sort(0));
+    let count = data.iter().filter(|x| (0.0..=2.0).contains(*x)).count() as i64;
+    let (counts, _) = x.histogram([0.0, 2.0]).unwrap();
+    check(&counts, &ndarray::arr1(&[count]).into_dyn());
+    check(&x.histogram(1).unwrap().0, &ndarray::arr1(&[data.len() as i64]).into_dyn());
+    let mut different = sorted(ndarray::aview1(data.as_slice().unwrap()));
+    different.dedup();
+    check(&x.unique().unwrap(), &ndarray::arr1(&different).into_dyn());
+    refused(x.unique_all());
+    check(&x.union1d(&x).unwrap(), &ndarray::arr1(&different).into_dyn());
+    let largest = data.iter().copied().fold(f64::MIN, f64::max);
+    check(&x.quantile_sketch(1.0, .., 0.01, false).unwrap(), &ndarray::arr0(largest).into_dyn());
+    let most = x.quantile_sketch(1.0, 0, 0.01, false).unwrap();
+    check(&most, &data.fold_axis(NdAxis(0), f64::MIN, |a, b| a.max(*b)));
+    refused(x.argsort(..));
+}
+
+#[test]
 fn other_axes_can_be_cut() {
     let (x, data) = ragged("a", ROWS, &[2, 3]);
     let part = |from: usize, to: usize| data.slice_axis(NdAxis(1), Slice::from(from..to)).to_owned();
