@@ -69,7 +69,7 @@ case $binary in
     *[[:space:]]*) fail "bench.py splits the command at spaces, and there is one in $binary" ;;
 esac
 
-[ $# -gt 0 ] || set -- a1 a2 a2small a3 a4 a5 a6 a8 a9 s1map s1chain s1grid s2tree
+[ $# -gt 0 ] || set -- a1 a2 a2small a3 a4 a5 a6 a7 a8 a9 s1map s1chain s1grid s2tree
 for workload; do peers_of "$workload" >/dev/null; done
 
 mkdir -p "$(dirname "$OUT")"

@@ -68,6 +68,46 @@ pub fn overlap(options: &Options, report: &mut Report) -> talatat::Result<()> {
     })
 }
 
+/// The product of two matrices of 4096 x 4096 in blocks of 1024 x 1024.
+pub fn matmul(options: &Options, report: &mut Report) -> talatat::Result<()> {
+    let n = options.scaled(4096.0, 1024);
+    options.session()?;
+    let start = Instant::now();
+    let x = source(2 * n, n, [1024, 1024])?;
+    let (a, b) = (x.slice(ndarray::s![..n, ..])?, x.slice(ndarray::s![n.., ..])?);
+    let (a, b) = (a.persist()?, b.persist()?);
+    let c = report.part("matmul", || a.matmul(&b)?.persist())?;
+    let (sum, trace) = (c.sum(..)?.item()?, c.diagonal(0, 0, 1)?.sum(..)?.item()?);
+    let (sum, trace) = compute_all((sum, trace))?;
+    report.inner_s = Some(start.elapsed().as_secs_f64());
+    report.metric("gflop_s", 2.0 * (n as f64).powi(3) / report.parts["matmul"] / 1e9);
+    report.digest("sum", sum);
+    report.digest("tr", trace);
+    Ok(())
+}
+
+/// Singular values and QR of 1,000,000 x 50 in blocks of 100,000 rows.
+pub fn tall(options: &Options, report: &mut Report) -> talatat::Result<()> {
+    let n = options.scaled(1e6, 100_000);
+    options.session()?;
+    let start = Instant::now();
+    let x = source(n, 50, [100_000, 50])?.persist()?;
+    let values = report.part("svd", || -> talatat::Result<_> {
+        let (_u, s, _vt) = x.svd()?.persist()?;
+        s.compute()
+    })?;
+    let r = report.part("qr", || -> talatat::Result<_> {
+        let (_q, r) = x.qr()?.persist()?;
+        r.compute()
+    })?;
+    report.inner_s = Some(start.elapsed().as_secs_f64());
+    for (name, at) in [("s0", 0), ("s1", 1), ("s10", 10), ("slast", 49)] {
+        report.digest(name, values[[at]]);
+    }
+    report.digest("diagr", (0..50).map(|at| r[[at, at]].abs()).sum());
+    Ok(())
+}
+
 /// A 10 x 10 window of 10,000 x 10,000 elements in 40,000 blocks behind a `map_overlap`: from the call to the answer.
 pub fn window(options: &Options, report: &mut Report) -> talatat::Result<()> {
     options.session()?;

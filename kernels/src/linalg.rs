@@ -1,46 +1,76 @@
 //! Products of matrices.
 
-use ndarray::{ArrayView2, ArrayViewMut2};
+use ndarray::{ArrayView2, ArrayViewD, ArrayViewMut2, ArrayViewMutD};
+use talatat_linalg::{Matrix, Real};
 
 use super::error::{KernelError, Result};
 use super::number::{CastFrom, Number};
 use crate::dtype::{C64, C128, Element, f16};
 
-/// The shape of `[.., n, k] @ [.., k, m]`.
-///
-/// # Errors
-/// [`KernelError::ShapeMismatch`] if the contracted or the leading axes differ.
-pub fn product_shape(left: &[usize], right: &[usize]) -> Result<Vec<usize>> {
-    let misfit =
-        || KernelError::ShapeMismatch { operation: "matmul".into(), expected: left.to_vec(), found: right.to_vec() };
-    let ([lead, n, k], [lead_right, k_right, m]) = (split(left).ok_or_else(misfit)?, split(right).ok_or_else(misfit)?);
-    if k != k_right || lead != lead_right {
-        return Err(misfit());
-    }
-    Ok([lead, n, m].concat())
-}
-
-fn split(shape: &[usize]) -> Option<[&[usize]; 3]> {
-    let (lead, last) = shape.split_at_checked(shape.len().checked_sub(2)?)?;
-    Some([lead, &last[..1], &last[1..]])
-}
-
 /// Elements that matrices can be made of.
 pub trait Product: Element {
-    /// `sum += left @ right`. Floats and complex numbers by ndarray's kernel (the `matrixmultiply` crate); integers wrap; `bool` is "or of ands".
+    /// `sum += left @ right`, of matrices that fit. Floats by the kernels of `faer`, complex numbers by ndarray's (the
+    /// `matrixmultiply` crate); integers wrap; `bool` is "or of ands".
     fn add_product(left: ArrayView2<'_, Self>, right: ArrayView2<'_, Self>, sum: ArrayViewMut2<'_, Self>);
+
+    /// The sum of two elements, as products are added up.
+    fn sum(self, other: Self) -> Self;
 }
 
 /// `sum += left @ right`.
-pub fn add_product<T: Product>(left: ArrayView2<'_, T>, right: ArrayView2<'_, T>, sum: ArrayViewMut2<'_, T>) {
+///
+/// # Errors
+/// [`KernelError::ShapeMismatch`] if the matrices do not fit.
+pub fn add_product<T: Product>(
+    left: ArrayView2<'_, T>,
+    right: ArrayView2<'_, T>,
+    sum: ArrayViewMut2<'_, T>,
+) -> Result<()> {
+    if left.ncols() != right.nrows() || sum.dim() != (left.nrows(), right.ncols()) {
+        let found = [left.shape(), right.shape()].concat();
+        return Err(KernelError::ShapeMismatch { operation: "matmul".into(), expected: sum.shape().to_vec(), found });
+    }
     T::add_product(left, right, sum);
+    Ok(())
+}
+
+/// `sum += other`.
+///
+/// # Errors
+/// [`KernelError::ShapeMismatch`] if the shapes differ.
+pub fn add_to<T: Product>(mut sum: ArrayViewMutD<'_, T>, other: ArrayViewD<'_, T>) -> Result<()> {
+    if sum.shape() != other.shape() {
+        let (expected, found) = (sum.shape().to_vec(), other.shape().to_vec());
+        return Err(KernelError::ShapeMismatch { operation: "matmul".into(), expected, found });
+    }
+    sum.zip_mut_with(&other, |sum, &other| *sum = sum.sum(other));
+    Ok(())
+}
+
+/// A matrix in memory as `faer` wants it: rows or columns one after the other.
+fn matrix<'a, T: Product + Real>(view: &'a ArrayView2<'_, T>) -> Option<Matrix<'a, T>> {
+    let (rows, columns) = view.dim();
+    match (view.to_slice(), view.t().to_slice()) {
+        (Some(values), _) => Matrix::new(values, rows, columns).ok(),
+        (None, Some(values)) => Matrix::new(values, columns, rows).ok().map(Matrix::t),
+        (None, None) => None,
+    }
 }
 
 macro_rules! float_products {
-    ($($type:ty: $one:expr),*) => {$(
+    ($($type:ty),*) => {$(
         impl Product for $type {
             fn add_product(left: ArrayView2<'_, Self>, right: ArrayView2<'_, Self>, mut sum: ArrayViewMut2<'_, Self>) {
-                ndarray::linalg::general_mat_mul($one, &left, &right, $one, &mut sum);
+                if let (Some(left), Some(right), Some(sum)) = (matrix(&left), matrix(&right), sum.as_slice_mut())
+                    && talatat_linalg::add_product(left, right, 1.0, sum).is_ok()
+                {
+                    return;
+                }
+                ndarray::linalg::general_mat_mul(1.0, &left, &right, 1.0, &mut sum);
+            }
+
+            fn sum(self, other: Self) -> Self {
+                self + other
             }
         }
     )*};
@@ -66,11 +96,30 @@ macro_rules! integer_products {
             fn add_product(left: ArrayView2<'_, Self>, right: ArrayView2<'_, Self>, sum: ArrayViewMut2<'_, Self>) {
                 by_rows(left, right, sum, |sum, a, b| Number::add(sum, Number::mul(a, b)));
             }
+
+            fn sum(self, other: Self) -> Self {
+                Number::add(self, other)
+            }
         }
     )*};
 }
 
-float_products!(f32: 1.0, f64: 1.0, C64: C64::ONE, C128: C128::ONE);
+macro_rules! complex_products {
+    ($($type:ty),*) => {$(
+        impl Product for $type {
+            fn add_product(left: ArrayView2<'_, Self>, right: ArrayView2<'_, Self>, mut sum: ArrayViewMut2<'_, Self>) {
+                ndarray::linalg::general_mat_mul(<$type>::ONE, &left, &right, <$type>::ONE, &mut sum);
+            }
+
+            fn sum(self, other: Self) -> Self {
+                self + other
+            }
+        }
+    )*};
+}
+
+float_products!(f32, f64);
+complex_products!(C64, C128);
 integer_products!(i8, i16, i32, i64, u8, u16, u32, u64);
 
 /// Added up in `f32`, rounded once a block.
@@ -79,10 +128,18 @@ impl Product for f16 {
         let (left, right) = (left.mapv(f32::cast_from), right.mapv(f32::cast_from));
         sum.zip_mut_with(&left.dot(&right), |sum, &part| *sum = f16::cast_from(f32::cast_from(*sum) + part));
     }
+
+    fn sum(self, other: Self) -> Self {
+        Number::add(self, other)
+    }
 }
 
 impl Product for bool {
     fn add_product(left: ArrayView2<'_, Self>, right: ArrayView2<'_, Self>, sum: ArrayViewMut2<'_, Self>) {
         by_rows(left, right, sum, |sum, a, b| sum | (a & b));
+    }
+
+    fn sum(self, other: Self) -> Self {
+        self | other
     }
 }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ndarray::{ArrayD, ArrayViewD, IxDyn, s};
 use talatat::array::{
-    self, Array, BlockInfo, Boundary, ConvolveMode, PadMode, arange, axis, concatenate, from_ndarray, map_blocks, ones,
-    open_npy, stack, where_, zeros,
+    self, Array, BlockInfo, Boundary, ConvolveMode, Norm, PadMode, arange, axis, concatenate, from_ndarray, map_blocks,
+    ones, open_npy, stack, where_, zeros,
 };
 use talatat::graph::Error as GraphError;
 use talatat::prelude::*;
@@ -137,6 +137,31 @@ fn functions_on_blocks() {
     let wrong = x.apply_along_axis(1, [2], |_| ndarray::arr0(0.0).into_dyn()).unwrap();
     let text = wrong.compute().unwrap_err().to_string();
     assert!(text.contains("[]") && text.contains("[2]"), "{text}");
+}
+
+#[test]
+fn matrices() {
+    let (x, cube) = (floats(&[2, 3]), floats(&[2, 2, 2]));
+    refused(cube.qr(), "qr", "3 dimensions");
+    refused(floats(&[3]).svd(), "svd", "1 dimensions");
+    refused(x.inv(), "inv", "2 x 3: it must be square");
+    refused(x.eigh(false), "eigh", "square");
+    refused(x.slogdet(), "slogdet", "square");
+    refused(floats(&[2, 2]).solve(&floats(&[3])), "solve", "(3,)");
+    refused(floats(&[2, 2]).solve_triangular(&cube, true), "solve_triangular", "(2, 2, 2)");
+    refused(x.lstsq(&floats(&[3]), None), "lstsq", "2 rows");
+    refused(cube.norm(Norm::Nuclear, [0, 1]), "norm", "3 dimensions");
+    refused(x.norm(3.0, ..), "norm", "no norm of 3");
+    refused(x.norm(1.0, [1, 1]), "norm", "twice");
+    refused(x.tensordot(&x, &[(0, 1)]), "tensordot", "do not match");
+    refused(array::einsum("ij,jk", &[&x]), "einsum", "for 2 arrays, 1 were given");
+    refused(array::einsum("i", &[&x]), "einsum", "2 axes of array 0");
+    refused(array::einsum("ij->ik", &[&x]), "einsum", "no array has the axis k");
+    refused(array::einsum("i1", &[&x]), "einsum", "letters");
+    refused(array::einsum("ij,ij", &[&x, &x.t()]), "einsum", "do not match");
+    refused(x.vdot(&floats(&[5])), "multiply", "do not match");
+    let nan = (floats(&[3, 3]) * f64::NAN).svd().unwrap().1.compute().unwrap_err().to_string();
+    assert!(nan.contains("finite"), "{nan}");
 }
 
 #[test]

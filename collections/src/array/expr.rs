@@ -79,9 +79,6 @@ pub enum Op {
         /// For each axis of the result how far it goes along each axis of the input.
         steps: Vec<Dims>,
     },
-    /// Matrix products over the last two axes of two inputs, `[.., n, k]` and `[.., k, m]`, cut alike along `k`; the other
-    /// axes are those of both inputs, cut alike.
-    MatMul,
     /// The input is written to a file or object, cut as that wants it: no elements, one value that says nothing.
     Write(Arc<NpyOutput>),
     /// An operation that makes its own tasks.
@@ -232,7 +229,7 @@ impl Op {
             Op::Npy { object, ranges, .. } => {
                 key.bytes(object.location().to_string().as_bytes()).bytes(object.version().as_bytes()).value(ranges)
             }
-            Op::Rechunk | Op::Reshape | Op::MatMul => key,
+            Op::Rechunk | Op::Reshape => key,
             Op::Memory(_) | Op::Persisted(_) | Op::Foreign(_) => key,
         }
     }
@@ -271,7 +268,6 @@ impl Op {
             Op::Concatenate { .. } => "concatenate",
             Op::Gather { .. } => "gather",
             Op::Strided { .. } => "strided",
-            Op::MatMul => "matmul",
             Op::Write(_) => "to_npy",
             Op::Custom(operation) => operation.name(),
             Op::Memory(_) => "memory",

@@ -1,6 +1,7 @@
 //! Products of matrices.
 
 use std::panic::Location;
+use std::sync::Arc;
 
 use super::build::{cast, misfit, rechunked, view};
 use super::dtype::{Element, Promote};
@@ -8,6 +9,7 @@ use super::expr::{Expr, ExprRef, Op};
 use super::grid::{Axis, Grid, shape_text};
 use super::handle::Array;
 use crate::error::{Error, Result};
+use crate::lower::array::Contract;
 
 type At = &'static Location<'static>;
 
@@ -133,8 +135,37 @@ pub(super) fn product(operation: &str, left: ExprRef, right: ExprRef, at: At) ->
     let left = repeated(left, with([&rows, &inner]), at)?;
     let right = repeated(right, with([&inner, &columns]), at)?;
     let grid = with([&rows, &columns]);
-    let dtype = left.dtype;
-    Ok(Expr::new(dtype, grid, Op::MatMul, [left, right], at))
+    let (left, left_turned) = peeled(left);
+    let (right, right_turned) = peeled(right);
+    let operation = Contract {
+        shared: ndim - 2,
+        left: 1,
+        right: 1,
+        inner: 1,
+        turned: [left_turned, right_turned],
+        dtype: left.dtype,
+    };
+    Ok(Expr::new(left.dtype, grid, Op::Custom(Arc::new(operation)), [left, right], at))
+}
+
+/// What a transpose of the last two axes was made of, and that it was one: a product reads matrices either way.
+fn peeled(expr: ExprRef) -> (ExprRef, bool) {
+    if let (Op::Blockwise(program), [input]) = (&expr.op, expr.inputs.as_slice())
+        && program.instrs.is_empty()
+        && input.ndim() == expr.ndim()
+    {
+        let ndim = expr.ndim();
+        let turned = |axis: usize| match ndim - axis {
+            1 => ndim - 2,
+            2 => ndim - 1,
+            _ => axis,
+        };
+        let swapped = |(axis, read): (usize, &Option<u8>)| read.is_some_and(|read| usize::from(read) == turned(axis));
+        if program.inputs[0].axes.iter().enumerate().all(swapped) {
+            return (input.clone(), true);
+        }
+    }
+    (expr, false)
 }
 
 /// The array with axes of length 1 in front, up to `ndim` axes.

@@ -3,8 +3,8 @@
 //! ```text
 //! handle (Array<T>) -> build -> expr -> rewrite/ -> (crate::lower) -> kernels/
 //! create create_index create_space elementwise ufuncs close select find phase reduce scan difference statistics histogram sorted
-//! sort sets quantile covariance reduction slice shape arrange repeat pad join split edit triangle window linalg overlap
-//! filter groupby masked map_blocks index_notation gufunc io: a file per family of operations
+//! sort sets quantile covariance reduction slice shape arrange repeat pad join split edit triangle window linalg products
+//! einsum decompose solve overlap filter groupby masked map_blocks index_notation gufunc io: a file per family of operations
 //! random/: distributions, choices, permutations
 //! index/: elements by their indices, masks, assignment
 //! gather: how elements get to other places of an axis
@@ -19,8 +19,10 @@ mod covariance;
 mod create;
 mod create_index;
 mod create_space;
+mod decompose;
 mod difference;
 mod edit;
+mod einsum;
 mod elementwise;
 pub(crate) mod expr;
 mod filter;
@@ -41,6 +43,7 @@ mod masked;
 mod overlap;
 mod pad;
 mod phase;
+mod products;
 mod quantile;
 mod random;
 pub(crate) mod range;
@@ -53,6 +56,7 @@ mod select;
 mod sets;
 pub(crate) mod shape;
 mod slice;
+mod solve;
 mod sort;
 mod sorted;
 mod split;
@@ -76,6 +80,7 @@ pub use create_space::{
 };
 pub use difference::Spacing;
 pub use edit::Places;
+pub use einsum::einsum;
 pub use elementwise::{Operand, where_};
 pub use filter::ConvolveMode;
 pub use groupby::GroupBy;
@@ -93,6 +98,7 @@ pub use masked::{
 };
 pub use overlap::{Borders, Boundary, Depth, map_overlap};
 pub use pad::{PadMode, Reflection, Sides};
+pub use products::Norm;
 pub use quantile::Points;
 pub use random::{Generator, Population, default_rng, integers, normal, uniform};
 pub use reduce::{Axes, axis};
@@ -101,6 +107,7 @@ pub use rewrite::{RULES, Rule};
 pub use select::{Piece, piecewise, select};
 pub use sets::Unique;
 pub use shape::{concatenate, stack};
+pub use solve::LeastSquares;
 pub use sorted::Side;
 pub use split::Pieces;
 pub use talatat_kernels as kernels;

@@ -3,15 +3,16 @@
 mod assemble;
 mod bins;
 mod blockwise;
+mod contract;
 mod gather;
 mod group;
 mod halo;
 mod index;
 mod local;
-mod matmul;
 mod operation;
 mod overlap;
 mod own;
+mod panels;
 mod reduce;
 mod roots;
 mod scan;
@@ -19,6 +20,7 @@ mod select;
 mod sort;
 mod source;
 mod tree;
+mod tsqr;
 mod weigh;
 mod write;
 #[cfg(feature = "zarr")]
@@ -31,6 +33,7 @@ use hashbrown::HashMap;
 use talatat_graph::{Block as GraphBlock, Brief, Edge, Kernel, KernelError, KernelResult, Key, Layer, Registry, Value};
 
 pub(crate) use bins::Bins;
+pub(crate) use contract::Contract;
 pub(crate) use group::{Codes, GroupBy};
 pub(crate) use halo::{Border, Halo};
 pub(crate) use index::{IndexFunction, Label, Part};
@@ -38,11 +41,13 @@ pub(crate) use local::{OnBlocks, Reads};
 pub(crate) use operation::Operation;
 pub(crate) use overlap::MapOverlap;
 pub(crate) use own::{Own, OwnReduction};
+pub(crate) use panels::{Factorization, Order, Solve};
 pub(crate) use roots::Roots;
 pub(crate) use scan::Scan;
 pub(crate) use select::{Assign, Compress, Nonzero, Pick};
 pub(crate) use sort::Sort;
 pub(crate) use tree::{Kind as StateKind, SketchedQuantiles, States};
+pub(crate) use tsqr::{Dense, Factor, TallProduct, Whole};
 pub(crate) use weigh::Weigh;
 #[cfg(feature = "zarr")]
 pub(crate) use zarr::{Zarr, ZarrWriting};
@@ -89,7 +94,13 @@ pub(crate) fn register(registry: Registry) -> Registry {
         .kernel::<sort::Sorting>(sort::NAME)
         .kernel::<tree::Merge>(tree::MERGE)
         .kernel::<tree::Finish>(tree::FINISH)
-        .kernel::<matmul::MatMul>(matmul::NAME)
+        .kernel::<contract::Contract>(contract::NAME)
+        .kernel::<contract::SumOf>(contract::SUM_OF)
+        .kernel::<tsqr::Factor>(tsqr::FACTOR)
+        .kernel::<tsqr::Apply>(tsqr::APPLY)
+        .kernel::<tsqr::Dense>(tsqr::DENSE)
+        .kernel_with(panels::STEP, panels::decode)
+        .kernel::<panels::Order>(panels::ORDER)
         .kernel::<select::Compress>(select::COMPRESS)
         .kernel::<select::Nonzero>(select::NONZERO)
         .kernel::<select::Pick>(select::PICK)
@@ -210,7 +221,6 @@ fn lower_one(lowering: &mut Lowering, expr: &Expr) -> Result<Vec<Edge>> {
         (Op::Concatenate { axis }, inputs) => assemble::lower_concatenate(lowering, expr, inputs, *axis),
         (Op::Gather { axis, runs }, [input]) => gather::lower_gather(lowering, expr, input, *axis, runs),
         (Op::Strided { offset, steps }, [input]) => gather::lower_strided(lowering, expr, input, offset, steps),
-        (Op::MatMul, [left, right]) => matmul::lower(lowering, expr, left, right),
         (Op::Write(output), [input]) => write::lower_write(lowering, expr, input, output),
         (Op::Custom(operation), _) => operation.lower(lowering, expr),
         (Op::Memory(array), _) => source::lower_memory(lowering, expr, array),
