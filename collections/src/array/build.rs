@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::dtype::DType;
-use super::expr::{Expr, ExprRef, Op};
-use super::grid::{Axis, Dims, Grid, shape_text};
-use super::kernels::KernelError;
-use super::kernels::program::{Builder, Input, Program, Reg};
-use super::range::StepRange;
+use crate::array::dtype::DType;
+use crate::array::expr::{Expr, ExprRef, Op};
+use crate::array::grid::{Axis, Dims, Grid, shape_text};
+use crate::array::kernels::KernelError;
+use crate::array::kernels::program::{Builder, Input, Program, Reg};
+use crate::array::range::StepRange;
 use crate::error::{Error, Result};
 
 type At = &'static Location<'static>;

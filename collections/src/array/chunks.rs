@@ -2,7 +2,7 @@
 
 use std::panic::Location;
 
-use super::grid::{Axis, Grid, MOST_BLOCKS};
+use crate::array::grid::{Axis, Grid, MOST_BLOCKS};
 use crate::config::{chunk_target, parse_bytes};
 use crate::error::{Error, Result};
 

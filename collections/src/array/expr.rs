@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use talatat_graph::{Key, KeyBuilder, Value};
 
-use super::dtype::DType;
-use super::gather::Runs;
-use super::grid::{Dims, Grid};
-use super::kernels::Block;
-use super::kernels::program::Program;
-use super::kernels::reduce::ReduceOp;
-use super::range::{StepRange, ranges_text};
+use crate::array::dtype::DType;
+use crate::array::gather::Runs;
+use crate::array::grid::{Dims, Grid};
+use crate::array::kernels::Block;
+use crate::array::kernels::program::Program;
+use crate::array::kernels::reduce::ReduceOp;
+use crate::array::range::{StepRange, ranges_text};
 use crate::lower::{Foreign, Operation};
 use crate::storage::ObjectRef;
 use crate::storage::npy::{NpyHeader, NpyOutput};

@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::expr::{Expr, ExprRef, Op};
-use super::grid::{Axis, Dims, Grid};
-use super::kernels::Scalar;
-use super::range::StepRange;
+use crate::array::expr::{Expr, ExprRef, Op};
+use crate::array::grid::{Axis, Dims, Grid};
+use crate::array::kernels::Scalar;
+use crate::array::range::StepRange;
 use crate::config::chunk_target;
 use crate::error::{Error, Result};
 
@@ -279,7 +279,7 @@ pub(crate) fn gather(
     if let ([Run::Take { range, each: 1, times: 1 }], Some(length)) = (runs.as_slice(), length)
         && range.is_all(length)
     {
-        return Ok(super::build::rechunked(expr, with_axis(&expr.grid, axis, cut), at));
+        return Ok(crate::array::build::rechunked(expr, with_axis(&expr.grid, axis, cut), at));
     }
     let runs = Runs::from(runs);
     debug_assert_eq!(Some(runs.length()), cut.length());

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use ndarray::{ArrayD, IxDyn, Slice as NdSlice};
 use talatat_graph::{Edge, Key, KeyBuilder, Value, format_bytes};
 
-use super::build::known_shape;
-use super::dtype::{DType, Element};
-use super::expr::{Expr, ExprRef, Op};
-use super::grid::{Axis, Dims, Grid, shape_text};
-use super::kernels::{Block, pool};
-use super::rewrite::rewrite;
+use crate::array::build::known_shape;
+use crate::array::dtype::{DType, Element};
+use crate::array::expr::{Expr, ExprRef, Op};
+use crate::array::grid::{Axis, Dims, Grid, shape_text};
+use crate::array::kernels::{Block, pool};
+use crate::array::rewrite::rewrite;
 use crate::collection::Collection;
 use crate::error::{Error, Result};
 use crate::lower::{ArrayRoots, Lowering};
@@ -56,7 +56,7 @@ impl<T: Element> Array<T> {
     #[track_caller]
     pub(crate) fn from_result(expr: Result<ExprRef>) -> Self {
         let location = std::panic::Location::caller();
-        let expr = expr.and_then(|expr| super::build::cast(&expr, T::DTYPE, location));
+        let expr = expr.and_then(|expr| crate::array::build::cast(&expr, T::DTYPE, location));
         Array { expr, element: PhantomData }
     }
 

@@ -1,6 +1,6 @@
 //! Indices along an axis at even steps.
 
-use super::kernels::program::AxisMap;
+use crate::array::kernels::program::AxisMap;
 
 /// `start, start + step, ..`: `length` indices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]

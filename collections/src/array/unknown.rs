@@ -5,9 +5,9 @@ use std::sync::Arc;
 use ndarray::{ArrayD, Axis as NdAxis, IxDyn, Slice, s};
 use talatat_graph::{Executor, Key, Plan, PlanOptions, RunContext, Synchronous};
 
-use super::grid::{Axis, Grid};
-use super::map_blocks::{BlockFunction, each_block};
-use super::{Array, Element, RULES, axis, concatenate, from_ndarray, ones, stack, where_};
+use crate::array::functions::map_blocks::{BlockFunction, each_block};
+use crate::array::grid::{Axis, Grid};
+use crate::array::{Array, Element, RULES, axis, concatenate, from_ndarray, ones, stack, where_};
 use crate::collection::Collection;
 use crate::error::Result;
 use crate::lower::{Lowering, LoweringOptions};
@@ -17,7 +17,9 @@ fn ragged(origin: &str, rows: &[usize], columns: &[usize]) -> (Array<f64>, Array
     let shape = [rows.iter().sum(), columns.iter().sum()];
     let data = ArrayD::from_shape_fn(IxDyn(&shape), |at| ((at[0] * 7 + at[1] * 3) % 11) as f64 - 4.0);
     let memory = from_ndarray(data.clone(), vec![rows.to_vec(), columns.to_vec()]).unwrap();
-    let identity = |_: &super::BlockInfo, blocks: &[&super::kernels::Block]| Ok(smallvec::smallvec![blocks[0].clone()]);
+    let identity = |_: &crate::array::BlockInfo, blocks: &[&crate::array::kernels::Block]| {
+        Ok(smallvec::smallvec![blocks[0].clone()])
+    };
     let unknown = Axis::Unknown { origin: Key::of(origin, &[]), chunks: rows.len() };
     let grid = Grid::new([unknown, Axis::from_lengths(columns.iter().copied())]);
     let function = BlockFunction::new(&identity, identity);

@@ -26,7 +26,7 @@ fn what_is_not_taken_is_not_computed() {
     let x = line();
     assert_eq!(tasks(&(&x * 2 + 1).take([3, 5], 0).unwrap(), 100), 2);
     // Slices of gathers are shorter gathers.
-    let part = (&x * 2).take((0..100).map(|at| at * 3).collect::<Vec<isize>>(), 0).unwrap().region(&[0..7]).unwrap();
+    let part = (&x * 2).take((0..100).map(|at| at * 3).collect::<Vec<isize>>(), 0).unwrap().slice(s![..7]).unwrap();
     assert_eq!(tasks(&part, 100), 2);
     assert_eq!(part.compute_on(&session()).unwrap(), ndarray::Array1::from_iter((0..7).map(|at| at * 6)).into_dyn());
     // Ten blocks of two rows each, their sums, merged, finished.

@@ -6,18 +6,18 @@ use std::sync::Arc;
 use ndarray::SliceInfoElem;
 
 use super::take::take_known;
-use crate::array::arrange::{at_least, length_of, one_axis};
 use crate::array::build::{rechunked, slice_axis, view};
 use crate::array::dtype::Element;
-use crate::array::edit::Places;
-use crate::array::elementwise::{Operand, where_};
+use crate::array::elementwise::operators::{Operand, where_};
 use crate::array::expr::{Expr, ExprRef, Op};
 use crate::array::gather::with_axis;
 use crate::array::grid::{Axis, Grid, shape_text};
 use crate::array::handle::Array;
-use crate::array::reduce::Axes;
-use crate::array::shape::{broadcast, concatenate_exprs};
-use crate::array::slice::parse;
+use crate::array::shape::arrange::{at_least, length_of, one_axis};
+use crate::array::shape::edit::Places;
+use crate::array::shape::reshape::{broadcast, concatenate_exprs};
+use crate::array::shape::slice::parse;
+use crate::array::statistics::reduce::Axes;
 use crate::error::{Error, Result};
 use crate::lower::array::Assign;
 

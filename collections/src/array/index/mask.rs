@@ -6,15 +6,15 @@ use std::sync::Arc;
 use talatat_graph::KeyBuilder;
 
 use super::numbers::unravel_index;
-use crate::array::arrange::one_axis;
 use crate::array::build::{known_shape, rechunked};
 use crate::array::dtype::{DType, Element};
 use crate::array::expr::{Expr, ExprRef, Op};
 use crate::array::gather::with_axis;
 use crate::array::grid::{Axis, Grid, shape_text};
 use crate::array::handle::Array;
-use crate::array::reduce::Axes;
-use crate::array::shape::{reshape, stack};
+use crate::array::shape::arrange::one_axis;
+use crate::array::shape::reshape::{reshape, stack};
+use crate::array::statistics::reduce::Axes;
 use crate::error::{Error, Result};
 use crate::lower::array::{Compress, Nonzero};
 

@@ -16,8 +16,8 @@ mod take;
 
 pub use numbers::{diag_indices, ravel_multi_index, tril_indices, triu_indices, unravel_index};
 
-use super::Array;
-use super::edit::Places;
+use crate::array::Array;
+use crate::array::shape::edit::Places;
 
 /// Indices along an axis: known ones, or a lazy array of them. Negative ones count from the end.
 ///

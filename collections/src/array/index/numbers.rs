@@ -3,8 +3,8 @@
 use std::panic::Location;
 
 use crate::array::build::elementwise;
-use crate::array::create::arange;
-use crate::array::create_index::{Indexing, meshgrid};
+use crate::array::create::constants::arange;
+use crate::array::create::indices::{Indexing, meshgrid};
 use crate::array::dtype::Element;
 use crate::array::handle::Array;
 use crate::array::kernels::program::BinaryOp;

@@ -4,12 +4,12 @@ use std::panic::Location;
 
 use super::Index;
 use super::take::pick;
-use crate::array::arrange::length_of;
 use crate::array::build::rechunked;
-use crate::array::create::from_ndarray;
+use crate::array::create::constants::from_ndarray;
 use crate::array::dtype::Element;
 use crate::array::handle::Array;
-use crate::array::join::broadcast_arrays;
+use crate::array::shape::arrange::length_of;
+use crate::array::shape::join::broadcast_arrays;
 use crate::error::{Error, Result};
 
 impl<T: Element> Array<T> {

@@ -4,17 +4,17 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use super::Index;
-use crate::array::arrange::{length_of, one_axis, part};
 use crate::array::build::view;
-use crate::array::create::in_memory;
+use crate::array::create::constants::in_memory;
 use crate::array::dtype::Element;
-use crate::array::edit::Places;
 use crate::array::expr::{Expr, ExprRef, Op};
 use crate::array::gather::{Run, Runs, gather, grown, tidy};
 use crate::array::grid::{Axis, Grid};
 use crate::array::handle::Array;
 use crate::array::range::StepRange;
-use crate::array::reduce::Axes;
+use crate::array::shape::arrange::{length_of, one_axis, part};
+use crate::array::shape::edit::Places;
+use crate::array::statistics::reduce::Axes;
 use crate::error::{Error, Result};
 use crate::lower::array::Pick;
 

@@ -8,10 +8,10 @@ mod sample;
 
 use std::panic::Location;
 
-use super::create::create;
-use super::dtype::Element;
-use super::handle::Array;
-use super::kernels::program::Distribution;
+use crate::array::create::constants::create;
+use crate::array::dtype::Element;
+use crate::array::handle::Array;
+use crate::array::kernels::program::Distribution;
 use crate::error::{Error, Result};
 
 pub use generator::{Generator, default_rng};

@@ -6,15 +6,15 @@ use ndarray::ArcArray1;
 
 use super::generator::Generator;
 use super::random;
-use crate::array::arrange::length_of;
-use crate::array::arrange::part;
 use crate::array::build::axis_number;
-use crate::array::create::from_ndarray;
+use crate::array::create::constants::from_ndarray;
 use crate::array::dtype::Element;
 use crate::array::handle::Array;
 use crate::array::index::Index;
 use crate::array::kernels::program::{Distribution, shuffled};
 use crate::array::range::StepRange;
+use crate::array::shape::arrange::length_of;
+use crate::array::shape::arrange::part;
 use crate::error::{Error, Result};
 
 type At = &'static Location<'static>;

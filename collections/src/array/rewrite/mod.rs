@@ -10,7 +10,7 @@ use talatat_graph::Key;
 
 pub(crate) use fuse::is_cheap;
 
-use super::expr::{Expr, ExprRef};
+use crate::array::expr::{Expr, ExprRef};
 
 /// One rule.
 pub struct Rule {

@@ -15,7 +15,7 @@ use crate::array::gather::{Run, Runs, Stretch, repeated_runs};
 use crate::array::grid::{Axis, Dims, Grid};
 use crate::array::kernels::Scalar;
 use crate::array::range::StepRange;
-use crate::array::shape::concatenate_exprs;
+use crate::array::shape::reshape::concatenate_exprs;
 use crate::error::Result;
 
 /// What stands beyond the ends of an axis.
@@ -416,7 +416,7 @@ fn chunks_of(input: &ExprRef, axis: usize, present: &[usize], wanted: &[usize], 
         let count = rest.iter().zip(first..).take_while(|(slot, expected)| **slot == *expected).count();
         let range =
             StepRange { start: bounds[first], step: 1, length: bounds[first + count].saturating_sub(bounds[first]) };
-        parts.push(crate::array::arrange::part(input, axis, range, expr.location));
+        parts.push(crate::array::shape::arrange::part(input, axis, range, expr.location));
         rest = &rest[count..];
     }
     match parts.len() {

@@ -13,9 +13,9 @@ use super::{Lowering, Operation, array, blocks, check_dtype, layer, source_error
 use crate::array::build::{slice, touched};
 use crate::array::dtype::{DType, with_dtype};
 use crate::array::expr::{Expr, ExprRef, Op};
+use crate::array::functions::map_blocks::{BlockFunction, BlockInfo};
 use crate::array::grid::{Axis, Dims, Grid};
 use crate::array::kernels::{Block, pool};
-use crate::array::map_blocks::{BlockFunction, BlockInfo};
 use crate::array::range::StepRange;
 use crate::error::Result;
 

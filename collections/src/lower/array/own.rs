@@ -8,9 +8,9 @@ use super::reduce::merged;
 use super::{Lowering, Operation, array, blocks, check_dtype, only_input, step};
 use crate::array::dtype::DType;
 use crate::array::expr::Expr;
+use crate::array::functions::map_blocks::BlockInfo;
 use crate::array::grid::{Dims, Grid};
 use crate::array::kernels::Block;
-use crate::array::map_blocks::BlockInfo;
 use crate::error::Result;
 
 type ChunkFn = dyn Fn(&BlockInfo, &Block) -> KernelResult<Value> + Send + Sync;

@@ -1,0 +1,5 @@
+//! Arrays out of nothing: constants and ranges, indices and meshes, spaces.
+
+pub(in crate::array) mod constants;
+pub(in crate::array) mod indices;
+pub(in crate::array) mod space;
