@@ -29,9 +29,9 @@ fn what_is_not_taken_is_not_computed() {
     let part = (&x * 2).take((0..100).map(|at| at * 3).collect::<Vec<isize>>(), 0).unwrap().slice(s![..7]).unwrap();
     assert_eq!(tasks(&part, 100), 2);
     assert_eq!(part.compute_on(&session()).unwrap(), ndarray::Array1::from_iter((0..7).map(|at| at * 6)).into_dyn());
-    // Ten blocks of two rows each, their sums, merged, finished.
+    // Ten blocks of two rows each, their sums, merged by eights, finished.
     let rows = plane().sum(1).unwrap().take([0, 59], 0).unwrap();
-    assert_eq!(tasks(&rows, 100), 10 + 10 + 3);
+    assert_eq!(tasks(&rows, 100), 10 + 10 + 3 + 1);
     // A long gather stays where it is.
     let rolled = (&x * 2).roll(5, 0).unwrap();
     assert_eq!(tasks(&rolled, 100), 200);
