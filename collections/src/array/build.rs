@@ -68,7 +68,7 @@ pub(crate) fn blockwise(
             let bytes = size_of_array(input);
             chosen = match chosen {
                 None => Some((axis, bytes)),
-                Some((other, _)) if !same_length(axis, other) => {
+                Some((other, _)) if !axis.as_long_as(other) => {
                     return Err(misfit(operation, &inputs, axis, other, at));
                 }
                 // The largest array stays where it is; the others are cut like it.
@@ -101,13 +101,6 @@ pub(crate) fn blockwise(
 fn size_of_array(expr: &Expr) -> u64 {
     let lengths = expr.grid.axes().iter().map(|axis| axis.length().unwrap_or(1_000_000) as u64);
     lengths.fold(expr.dtype.size() as u64, u64::saturating_mul)
-}
-
-fn same_length(a: &Axis, b: &Axis) -> bool {
-    match (a, b) {
-        (Axis::Known(_), Axis::Known(_)) => a.length() == b.length(),
-        _ => a == b,
-    }
 }
 
 /// The error for inputs whose axes `a` and `b` should be equally long.

@@ -71,6 +71,14 @@ impl Axis {
         }
     }
 
+    /// Whether another axis is as long: of the same length, or of lengths that are not known yet but have the same origin.
+    pub(crate) fn as_long_as(&self, other: &Axis) -> bool {
+        match (self, other) {
+            (Axis::Known(_), Axis::Known(_)) => self.length() == other.length(),
+            _ => self == other,
+        }
+    }
+
     /// Where the chunks begin and the last one ends, if it is known.
     pub fn bounds(&self) -> Option<&Arc<[usize]>> {
         match self {
@@ -166,6 +174,13 @@ impl Grid {
     pub fn block_shape(&self, place: &[usize]) -> Dims {
         let length = |(axis, &at): (&Axis, &usize)| axis.bounds().map_or(0, |bounds| bounds[at + 1] - bounds[at]);
         self.axes.iter().zip(place).map(length).collect()
+    }
+
+    /// Whether the block at a place may have a shape: the promised lengths, and any along axes whose lengths are not known.
+    pub(crate) fn has_block(&self, place: &[usize], shape: &[usize]) -> bool {
+        let promised = self.block_shape(place);
+        let mut lengths = self.axes.iter().zip(&promised).zip(shape);
+        shape.len() == self.ndim() && lengths.all(|((axis, a), b)| axis.length().is_none() || a == b)
     }
 
     /// The index of the first element of the block at a place; 0 along axes whose lengths are not known.

@@ -197,7 +197,7 @@ pub(in crate::array) fn aligned<N: Copy + PartialEq + std::fmt::Display>(
                 cuts.push((*name, axis.clone(), bytes));
                 continue;
             };
-            let same = if axis.length().is_some() { axis.length() == known.length() } else { axis == known };
+            let same = axis.as_long_as(known);
             if same && bytes > *most || !same && known.length() == Some(1) {
                 (*known, *most) = (axis.clone(), bytes);
             } else if !same && axis.length() != Some(1) {

@@ -263,7 +263,7 @@ where
     };
     let mut inputs = vec![first.clone()];
     for other in others {
-        let same = |(a, b): (&Axis, &Axis)| if a.length().is_some() { a.length() == b.length() } else { a == b };
+        let same = |(a, b): (&Axis, &Axis)| a.as_long_as(b);
         if other.ndim() != first.ndim() || !first.grid.axes().iter().zip(other.grid.axes()).all(same) {
             let (first, other) = (shape_text(&first.grid), shape_text(&other.grid));
             return Err(Error::invalid_at(NAME, format!("arrays of the shapes {first} and {other} differ"), at));

@@ -137,9 +137,7 @@ impl<T: Element> Array<T> {
 fn check(operation: &str, what: &str, expr: &ExprRef, axes: &[Axis], at: At) -> Result<()> {
     let own = expr.grid.axes();
     let fits = own.len() <= axes.len()
-        && own.iter().rev().zip(axes.iter().rev()).all(|(own, axis)| {
-            own.length() == Some(1) || if own.length().is_some() { own.length() == axis.length() } else { own == axis }
-        });
+        && own.iter().rev().zip(axes.iter().rev()).all(|(own, axis)| own.length() == Some(1) || own.as_long_as(axis));
     if fits {
         return Ok(());
     }

@@ -161,8 +161,7 @@ fn compress(operation: &str, expr: &ExprRef, mask: &ExprRef, axis: usize, at: At
         let reason = format!("a mask of {} axes: one is needed", mask.ndim());
         return Err(Error::invalid_at(operation, reason, at));
     };
-    let fits = if own.length().is_some() { own.length() == length.length() } else { own == length };
-    if !fits {
+    if !own.as_long_as(length) {
         let (mask, shape) = (shape_text(&mask.grid), shape_text(&expr.grid));
         let reason =
             format!("a mask of shape {mask} for axis {axis} of an array of shape {shape}: they must be as long");

@@ -409,7 +409,7 @@ impl<T: Element> Array<T> {
                 return Err(Error::invalid_at("tensordot", format!("an axis is named twice in {axes:?}"), at));
             }
             let (a, b) = (&left.grid.axes()[own], &right.grid.axes()[others]);
-            if if a.length().is_some() { a.length() != b.length() } else { a != b } {
+            if !a.as_long_as(b) {
                 return Err(crate::array::build::misfit("tensordot", &[left.clone(), right.clone()], a, b, at));
             }
             names[1][others] = names[0][own];

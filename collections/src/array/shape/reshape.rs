@@ -305,7 +305,7 @@ pub(crate) fn concatenate_exprs(
         let same = input.ndim() == first.ndim()
             && (0..first.ndim()).all(|other| {
                 let (a, b) = (&input.grid.axes()[other], &first.grid.axes()[other]);
-                other == axis || if a.length().is_some() { a.length() == b.length() } else { a == b }
+                other == axis || a.as_long_as(b)
             });
         let axes = first.grid.axes().iter().zip(input.grid.axes()).enumerate();
         let unknown = |(other, (a, b)): &(usize, (&Axis, &Axis))| {

@@ -190,7 +190,7 @@ fn counted(
     };
     let mut inputs = Vec::with_capacity(2 * points.len() + 1);
     for array in points.iter().chain(weights) {
-        let same = |(a, b): (&Axis, &Axis)| if a.length().is_some() { a.length() == b.length() } else { a == b };
+        let same = |(a, b): (&Axis, &Axis)| a.as_long_as(b);
         if array.ndim() != first.ndim() || !array.grid.axes().iter().zip(first.grid.axes()).all(same) {
             let (a, b) = (shape_text(&first.grid), shape_text(&array.grid));
             return Err(Error::invalid_at(operation, format!("shapes {a} and {b}: they must be equal"), at));

@@ -39,12 +39,7 @@ pub struct Masked<T> {
 #[track_caller]
 pub fn masked_where<T: Element>(condition: &Array<bool>, data: &Array<T>) -> Result<Masked<T>> {
     let (own, other) = (&data.expr()?.grid, &condition.expr()?.grid);
-    let same = own.ndim() == other.ndim()
-        && own
-            .axes()
-            .iter()
-            .zip(other.axes())
-            .all(|(a, b)| if a.length().is_some() { a.length() == b.length() } else { a == b });
+    let same = own.ndim() == other.ndim() && own.axes().iter().zip(other.axes()).all(|(a, b)| a.as_long_as(b));
     if !same {
         let reason = format!("a condition of shape {} for an array of shape {}", shape_text(other), shape_text(own));
         return Err(Error::invalid_at("masked_where", reason, Location::caller()));

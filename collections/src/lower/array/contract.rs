@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use talatat_graph::{Edge, Kernel, KernelError, KernelResult, KeyBuilder, TaskContext, Value};
 
 use super::halo::each_of;
-use super::{Lowering, Operation, array, blocks, encode, layer, source_error};
+use super::{Lowering, Operation, array, blocks, encode, layer, owned, source_error};
 use crate::array::build::{slice, touched};
 use crate::array::dtype::{DType, with_dtype};
 use crate::array::expr::{Expr, ExprRef, Op};
@@ -124,11 +124,6 @@ impl Kernel for Contract {
     fn encode(&self, _: u64) -> talatat_graph::Result<Vec<u8>> {
         encode(self)
     }
-}
-
-/// A block to write to: an input that nobody else reads, or a copy of it.
-pub(super) fn owned(value: &mut Value) -> KernelResult<Block> {
-    Ok(Arc::try_unwrap(value.take::<Block>()?).unwrap_or_else(|shared| (*shared).clone()))
 }
 
 /// `array.sum_of`: one block added to another.

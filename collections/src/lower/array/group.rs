@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
-use talatat_graph::{Edge, Kernel, KernelError, KernelResult, KeyBuilder, Layer, TaskContext, Value};
+use talatat_graph::{Edge, Kernel, KernelError, KernelResult, KeyBuilder, TaskContext, Value};
 
-use super::reduce::{ARITY, COMBINE, Combine, FINISH, Finish};
-use super::{Lowering, Operation, State, array, blocks, encode, source_error};
+use super::reduce::{ARITY, COMBINE, Combine, FINISH, Finish, merged};
+use super::{Lowering, Operation, State, array, blocks, encode, largest_bytes, only_input, source_error, step};
 use crate::array::dtype::DType;
 use crate::array::expr::Expr;
 use crate::array::grid::Axis;
@@ -176,24 +176,23 @@ impl Operation for GroupBy {
     }
 
     fn lower(&self, lowering: &mut Lowering, expr: &Expr) -> Result<Vec<Edge>> {
-        let Some(input) = expr.inputs.first() else { return Ok(Vec::new()) };
+        let input = only_input(expr)?;
         let sources = blocks(lowering, input)?;
         // Groups without rows are made of any block.
         let reads: Vec<Vec<usize>> =
             self.codes.reads().into_iter().map(|chunks| chunks.into_iter().collect()).collect();
         let reads: Vec<Vec<usize>> =
             reads.into_iter().map(|chunks| if chunks.is_empty() { vec![0] } else { chunks }).collect();
-        let key = |name: &str| expr.key.combine(talatat_graph::Key::of(name, &[]).bits());
-        let layer = |name: &str, kernel: Arc<dyn Kernel>| Layer::new(key(name), kernel).at(expr.location);
+        let largest = largest_bytes(input);
         let (op, axis, codes) = (self.op, self.axis, self.codes.clone());
         // The rows of a group are gathered where they are narrow, states take a tile.
         let scratch = 1 << 18;
         let whole = Whole { op, axis, codes: codes.clone(), reads: reads.clone() };
-        let whole = lowering.graph.layer(layer(WHOLE, Arc::new(whole)).scratch(scratch));
+        let whole = lowering.graph.layer(step(expr, WHOLE, whole, largest).scratch(scratch));
         let partial = Partial { op, input: input.dtype, axis, codes };
-        let partial = lowering.graph.layer(layer(PARTIAL, Arc::new(partial)).scratch(scratch));
-        let combine = lowering.graph.layer(layer(COMBINE, Arc::new(Combine { op })));
-        let finish = lowering.graph.layer(layer(FINISH, Arc::new(Finish { op, grid: expr.grid.clone() })));
+        let partial = lowering.graph.layer(step(expr, PARTIAL, partial, largest).scratch(scratch));
+        let combine = lowering.graph.layer(step(expr, COMBINE, Combine { op }, largest));
+        let finish = lowering.graph.layer(step(expr, FINISH, Finish { op, grid: expr.grid.clone() }, largest));
         let (ordered, mut combined) = (op.is_ordered(input.dtype), 0);
         let mut made = Vec::with_capacity(expr.grid.blocks());
         for block in 0..expr.grid.blocks() {
@@ -212,8 +211,8 @@ impl Operation for GroupBy {
             let lanes = result / expr.dtype.size() as u64;
             let state = op.state_bytes(input.dtype, lanes as usize) as u64;
             // States that together take more than the blocks they are of are no help.
-            let merged = state.saturating_mul(parts.len().min(ARITY) as u64);
-            if parts.len() == 1 || read <= 2 * chunk_target() || read <= merged {
+            let states = state.saturating_mul(parts.len().min(ARITY) as u64);
+            if parts.len() == 1 || read <= 2 * chunk_target() || read <= states {
                 // The kernel knows by the task's number which groups these are.
                 let number = number(block * reads.len() + place[axis], expr)?;
                 made.push(lowering.graph.task(whole, number, result, &parts)?.into());
@@ -228,14 +227,7 @@ impl Operation for GroupBy {
                 let number = number(chunk * reads.len() + place[axis], expr)?;
                 level.push(lowering.graph.task(partial, number, state, &edges)?.into());
             }
-            while level.len() > 1 {
-                let mut next = Vec::with_capacity(level.len().div_ceil(ARITY));
-                for inputs in level.chunks(ARITY) {
-                    next.push(lowering.graph.task(combine, combined, state, inputs)?.into());
-                    combined += 1;
-                }
-                level = next;
-            }
+            let level = merged(lowering, combine, level, state, &mut combined)?;
             made.push(lowering.graph.task(finish, block as u32, result, &level)?.into());
         }
         Ok(made)

@@ -32,10 +32,9 @@ impl Kernel for Local {
     fn run(&self, task: TaskContext, inputs: &mut [Value]) -> KernelResult<Value> {
         let arrays = inputs.iter().map(array).collect::<KernelResult<SmallVec<[&Block; 4]>>>()?;
         let block = self.op.run(&arrays).map_err(source_error)?;
-        let promised = self.grid.block_shape(&self.grid.place(task.block as usize));
-        let mut lengths = self.grid.axes().iter().zip(&promised).zip(block.shape());
-        if block.ndim() != promised.len() || !lengths.all(|((axis, a), b)| axis.length().is_none() || a == b) {
-            let found = block.shape();
+        let place = self.grid.place(task.block as usize);
+        if !self.grid.has_block(&place, block.shape()) {
+            let (found, promised) = (block.shape(), self.grid.block_shape(&place));
             return Err(KernelError::new(format!("a block of shape {found:?} where {promised:?} was promised")));
         }
         Ok(Value::block(block))

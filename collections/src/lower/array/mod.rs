@@ -227,7 +227,7 @@ fn lower_one(lowering: &mut Lowering, expr: &Expr) -> Result<Vec<Edge>> {
         (Op::Persisted(blocks), _) => source::lower_persisted(lowering, expr, blocks),
         (Op::Npy { object, header, ranges }, _) => source::lower_npy(lowering, expr, object, header, ranges),
         (Op::Foreign(blocks), _) => blocks.lower(lowering),
-        (op, inputs) => Err(talatat_graph::Error::InvalidGraph(format!("{} has {} inputs", op.name(), inputs.len())))?,
+        _ => Err(wrong_inputs(expr)),
     }
 }
 
@@ -249,11 +249,31 @@ fn largest_bytes(expr: &Expr) -> u64 {
 
 /// The input of an operation that has one.
 fn only_input(expr: &Expr) -> Result<&ExprRef> {
-    let inputs = || format!("{} has {} inputs", expr.op.name(), expr.inputs.len());
     match expr.inputs.as_slice() {
         [input] => Ok(input),
-        _ => Err(talatat_graph::Error::InvalidGraph(inputs()).into()),
+        _ => Err(wrong_inputs(expr)),
     }
+}
+
+/// Both inputs of an operation that has two.
+fn two_inputs(expr: &Expr) -> Result<[&ExprRef; 2]> {
+    match expr.inputs.as_slice() {
+        [first, second] => Ok([first, second]),
+        _ => Err(wrong_inputs(expr)),
+    }
+}
+
+fn wrong_inputs(expr: &Expr) -> Error {
+    talatat_graph::Error::InvalidGraph(format!("{} has {} inputs", expr.op.name(), expr.inputs.len())).into()
+}
+
+/// A block to write to: an input that nobody else reads, or a copy of it.
+fn owned(value: &mut Value) -> KernelResult<Block> {
+    Ok(Arc::try_unwrap(value.take::<Block>()?).unwrap_or_else(|shared| (*shared).clone()))
+}
+
+fn missing() -> KernelError {
+    KernelError::new("a block is missing")
 }
 
 /// An array block among a task's inputs.

@@ -82,9 +82,7 @@ impl Kernel for OwnStep {
                 let block = (self.function.aggregate)(std::mem::take(first))?;
                 check_dtype(block.dtype(), self.dtype)?;
                 let info = info();
-                let mut lengths = self.grid.axes().iter().zip(&info.shape).zip(block.shape());
-                let fits = lengths.all(|((axis, a), b)| axis.length().is_none() || a == b);
-                if block.ndim() != self.grid.ndim() || !fits {
+                if !self.grid.has_block(&info.place, block.shape()) {
                     let (found, shape) = (block.shape(), &info.shape);
                     let reason = format!("aggregate gave a block of shape {found:?} where {shape:?} was promised");
                     return Err(KernelError::new(reason));

@@ -8,9 +8,8 @@ use smallvec::SmallVec;
 use talatat_graph::{Edge, Kernel, KernelError, KernelResult, Key, KeyBuilder, TaskContext, Value};
 use talatat_linalg::panel::{self, Panel, Triangle};
 
-use super::contract::owned;
 use super::tsqr::{dims, packed, with_real};
-use super::{Lowering, Operation, array, blocks, encode, layer, source_error};
+use super::{Lowering, Operation, array, blocks, encode, layer, owned, source_error};
 use crate::array::dtype::DType;
 use crate::array::expr::Expr;
 use crate::array::kernels::Block;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
-use talatat_graph::{Edge, Kernel, KernelError, KernelResult, KeyBuilder, TaskContext, Value};
+use talatat_graph::{Edge, Kernel, KernelResult, KeyBuilder, TaskContext, Value};
 
-use super::{Lowering, Operation, array, blocks, encode, largest_bytes, only_input, source_error, step};
+use super::{Lowering, Operation, array, blocks, encode, largest_bytes, missing, only_input, source_error, step};
 use crate::array::expr::Expr;
 use crate::array::grid::Grid;
 use crate::array::kernels::scan::{SEGMENT, ScanOp, carry, scan, totals};
@@ -36,10 +36,6 @@ impl Along {
     fn origin(&self, task: TaskContext) -> usize {
         self.grid.block_origin(&self.grid.place(task.block as usize)).get(self.axis).copied().unwrap_or(0)
     }
-}
-
-fn missing() -> KernelError {
-    KernelError::new("a block is missing")
 }
 
 /// `array.scan.totals`: the results of a block's segments.

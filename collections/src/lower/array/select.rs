@@ -1,13 +1,15 @@
 //! Elements chosen by masks, by arrays of indices, and elements put in the place of others: operations that make their own tasks.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
-use talatat_graph::{Edge, Kernel, KernelError, KernelResult, KeyBuilder, TaskContext, Value};
+use talatat_graph::{Edge, Kernel, KernelResult, KeyBuilder, TaskContext, Value};
 
-use super::{Lowering, Operation, array, blocks, encode, layer, source_error};
+use super::{
+    Lowering, Operation, array, blocks, encode, layer, missing, only_input, owned, source_error, two_inputs,
+    wrong_inputs,
+};
 use crate::array::build::touched;
 use crate::array::dtype::with_dtype;
 use crate::array::expr::{Expr, Op};
@@ -21,15 +23,6 @@ pub(super) const COMPRESS: &str = "array.compress";
 pub(super) const NONZERO: &str = "array.nonzero";
 pub(super) const PICK: &str = "array.pick";
 pub(super) const ASSIGN: &str = "array.assign";
-
-/// A block owned by the task, copied if others hold it.
-fn take(value: &mut Value) -> KernelResult<Block> {
-    Ok(Arc::try_unwrap(value.take::<Block>()?).unwrap_or_else(|shared| (*shared).clone()))
-}
-
-fn missing() -> KernelError {
-    KernelError::new("a block is missing")
-}
 
 /// The indices of an axis at which a mask, the second input, is true. Both are cut alike along the axis; the result's length there is
 /// known when it is computed.
@@ -63,7 +56,7 @@ impl Operation for Compress {
     }
 
     fn lower(&self, lowering: &mut Lowering, expr: &Expr) -> Result<Vec<Edge>> {
-        let [input, mask] = expr.inputs.as_slice() else { return Ok(Vec::new()) };
+        let [input, mask] = two_inputs(expr)?;
         let (sources, masks) = (blocks(lowering, input)?, blocks(lowering, mask)?);
         let layer = lowering.graph.layer(layer(expr, self.clone()));
         let tasks = sources.iter().enumerate().map(|(block, source)| {
@@ -108,7 +101,7 @@ impl Operation for Nonzero {
     }
 
     fn lower(&self, lowering: &mut Lowering, expr: &Expr) -> Result<Vec<Edge>> {
-        let Some(input) = expr.inputs.first() else { return Ok(Vec::new()) };
+        let input = only_input(expr)?;
         let sources = blocks(lowering, input)?;
         let layer = lowering.graph.layer(layer(expr, self.clone()));
         let lengths = self.input.lengths().unwrap_or_default();
@@ -150,7 +143,7 @@ impl Kernel for Pick {
         let indices = indices.iter().map(array).collect::<KernelResult<SmallVec<[&Block; 4]>>>()?;
         let source = Source { block: array(block)?, axis: self.axis, origin: &origin, lengths: &lengths };
         let mut into = match before.first_mut() {
-            Some(before) => take(before)?,
+            Some(before) => owned(before)?,
             None => {
                 let shape = select::picked_shape(source, &indices).map_err(source_error)?;
                 with_dtype!(source.block.dtype(), T => {
@@ -216,8 +209,8 @@ impl Operation for Pick {
     }
 
     fn lower(&self, lowering: &mut Lowering, expr: &Expr) -> Result<Vec<Edge>> {
-        let Some((input, indices)) = expr.inputs.split_first() else { return Ok(Vec::new()) };
-        let Some(first) = indices.first() else { return Ok(Vec::new()) };
+        let [input, indices @ ..] = expr.inputs.as_slice() else { return Err(wrong_inputs(expr)) };
+        let first = indices.first().ok_or_else(|| wrong_inputs(expr))?;
         let sources = blocks(lowering, input)?;
         let points = indices.iter().map(|index| blocks(lowering, index)).collect::<Result<Vec<_>>>()?;
         let layer = lowering.graph.layer(layer(expr, self.clone()));
@@ -292,7 +285,7 @@ impl Kernel for Assign {
     fn run(&self, task: TaskContext, inputs: &mut [Value]) -> KernelResult<Value> {
         let [block, values] = inputs else { return Err(missing()) };
         let place = self.grid.place(task.block as usize);
-        let mut block = take(block)?;
+        let mut block = owned(block)?;
         let mut part: SmallVec<[Steps; 4]> = SmallVec::new();
         for (axis, at) in place.iter().enumerate() {
             let (_, mut steps) = self.pieces(axis).get(*at).copied().flatten().ok_or_else(missing)?;
@@ -318,7 +311,7 @@ impl Operation for Assign {
     }
 
     fn lower(&self, lowering: &mut Lowering, expr: &Expr) -> Result<Vec<Edge>> {
-        let [input, values] = expr.inputs.as_slice() else { return Ok(Vec::new()) };
+        let [input, values] = two_inputs(expr)?;
         let (sources, parts) = (blocks(lowering, input)?, blocks(lowering, values)?);
         let pieces: Vec<_> = (0..expr.ndim()).map(|axis| self.pieces(axis)).collect();
         let layer = lowering.graph.layer(layer(expr, self.clone()));

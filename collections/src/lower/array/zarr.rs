@@ -3,9 +3,10 @@
 use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
-use talatat_graph::{Edge, Kernel, KernelError, KernelResult, Key, KeyBuilder, Layer, Registry, TaskContext, Value};
+use talatat_graph::{Edge, Kernel, KernelResult, Key, KeyBuilder, Layer, Registry, TaskContext, Value};
 
-use super::{Lowering, Operation, array, blocks, encode, layer, only_input, source_error};
+use super::write::to_write;
+use super::{Lowering, Operation, blocks, encode, layer, only_input, source_error};
 use crate::array::dtype::with_dtype;
 use crate::array::expr::{Expr, ExprRef, Op};
 use crate::array::grid::Grid;
@@ -170,13 +171,7 @@ impl Kernel for Write {
     }
 
     fn run(&self, task: TaskContext, inputs: &mut [Value]) -> KernelResult<Value> {
-        let block = array(inputs.first().ok_or_else(|| KernelError::new("there is no block to write"))?)?;
-        let place = self.grid.place(task.block as usize);
-        let (origin, shape) = (self.grid.block_origin(&place), self.grid.block_shape(&place));
-        if block.shape() != shape.as_slice() {
-            let found = block.shape();
-            return Err(KernelError::new(format!("a block of shape {found:?} where {shape:?} was promised")));
-        }
+        let (block, origin) = to_write(&self.grid, task, inputs)?;
         let origin: Vec<usize> =
             origin.iter().enumerate().map(|(axis, &start)| self.output.origin(axis) + start).collect();
         let target = self.opened.get().map_err(source_error)?;
