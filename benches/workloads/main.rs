@@ -7,6 +7,7 @@ mod array;
 mod groups;
 mod linear;
 mod machine;
+mod peaks;
 mod report;
 mod sched;
 
@@ -25,6 +26,7 @@ const WORKLOADS: &[(&str, Workload)] = &[
     ("a2small", array::small),
     ("a3", array::reductions),
     ("a4", linear::matmul),
+    ("a5", peaks::rows_to_columns),
     ("a6", linear::stencil),
     ("a6overlap", linear::overlap),
     ("a7", linear::tall),
@@ -33,6 +35,9 @@ const WORKLOADS: &[(&str, Workload)] = &[
     ("a9", groups::climatology),
     ("a10", groups::sums),
     ("a10b", groups::sum_of_both),
+    ("cube", peaks::cube),
+    ("gram", peaks::gram),
+    ("anomaly", peaks::anomaly),
     ("s1map", sched::map),
     ("s1chain", sched::chain),
     ("s1grid", sched::grid),

@@ -43,10 +43,16 @@ proptest! {
 #[test]
 fn many_to_many() {
     // Rows to columns, where each block meets each: 100 x 100 edges, 200 tasks.
-    let x = zeros::<f64>([100, 100]).rechunk([1, -1]).unwrap().persist_on(&session()).unwrap();
-    let y = x.rechunk([-1, 1]).unwrap();
+    let x = zeros::<f32>([100, 60_000]).rechunk([1, -1]).unwrap().persist_on(&session()).unwrap();
+    let y = x.rechunk([-1, 600]).unwrap();
     assert_eq!(session().graph(&y).unwrap().len(), 100 + 200);
-    check(&y, ArrayD::zeros(IxDyn(&[100, 100])));
+    // Parts of one element go over a grid in between: more tasks, a quarter of the edges.
+    let x = arange::<f64>(0.0, 10_000.0, 1.0).unwrap().reshape([100, 100]).unwrap().rechunk([1, -1]).unwrap();
+    let x = x.persist_on(&session()).unwrap();
+    let y = x.rechunk([-1, 1]).unwrap();
+    let graph = session().graph(&y).unwrap();
+    assert_eq!((graph.len(), graph.edge_count()), (100 + 400, 2200));
+    check(&y, ArrayD::from_shape_fn(IxDyn(&[100, 100]), |at| (at[0] * 100 + at[1]) as f64));
 }
 
 #[test]

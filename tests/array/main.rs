@@ -14,6 +14,7 @@ mod masked;
 mod npy;
 mod oracle;
 mod overlap;
+mod peaks;
 mod properties;
 mod random;
 mod shapes;

@@ -155,11 +155,7 @@ impl Expr {
 
     /// The most bytes of a block, as far as they are known.
     pub fn block_bytes(&self, place: &[usize]) -> u64 {
-        // A chunk of unknown length is taken to be a million elements long: better a guess than nothing.
-        const GUESS: usize = 1_000_000;
-        let lengths = self.grid.axes().iter().zip(self.grid.block_shape(place));
-        let elements = lengths.map(|(axis, length)| if axis.length().is_some() { length } else { GUESS });
-        elements.product::<usize>() as u64 * self.dtype.size() as u64
+        self.grid.block_elements(place) as u64 * self.dtype.size() as u64
     }
 
     /// The expression as an indented tree, one operation a line; what stands in it twice is written out once.

@@ -189,6 +189,12 @@ impl Grid {
         self.axes.iter().zip(place).map(start).collect()
     }
 
+    /// How many elements the block at a place has. A chunk of unknown length is taken to be a million long: better a guess than nothing.
+    pub fn block_elements(&self, place: &[usize]) -> usize {
+        let lengths = self.axes.iter().zip(self.block_shape(place));
+        lengths.map(|(axis, length)| if axis.length().is_some() { length } else { 1_000_000 }).product()
+    }
+
     /// Whether all lengths are known.
     pub fn is_known(&self) -> bool {
         self.axes.iter().all(|axis| matches!(axis, Axis::Known(_)))

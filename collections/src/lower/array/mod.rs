@@ -13,6 +13,7 @@ mod operation;
 mod overlap;
 mod own;
 mod panels;
+mod rechunk;
 mod reduce;
 mod roots;
 mod scan;
@@ -77,8 +78,8 @@ pub(crate) fn register(registry: Registry) -> Registry {
         .kernel::<reduce::Combine>(reduce::COMBINE)
         .kernel::<reduce::Finish>(reduce::FINISH)
         .kernel::<assemble::Slice>(assemble::SLICE)
-        .kernel::<assemble::Split>(assemble::SPLIT)
-        .kernel::<assemble::Merge>(assemble::MERGE)
+        .kernel::<rechunk::Split>(rechunk::SPLIT)
+        .kernel::<rechunk::Merge>(rechunk::MERGE)
         .kernel::<assemble::Reshape>(assemble::RESHAPE)
         .kernel::<gather::Gather>(gather::GATHER)
         .kernel::<gather::Strided>(gather::STRIDED)
@@ -216,7 +217,7 @@ fn lower_one(lowering: &mut Lowering, expr: &Expr) -> Result<Vec<Edge>> {
         (Op::Blockwise(program), _) => blockwise::lower(lowering, expr, program),
         (Op::Reduce { op, axes, keepdims }, [input]) => reduce::lower(lowering, expr, *op, axes, *keepdims, input),
         (Op::Slice(ranges), [input]) => assemble::lower_slice(lowering, expr, input, ranges),
-        (Op::Rechunk, [input]) => assemble::lower_rechunk(lowering, expr, input),
+        (Op::Rechunk, [input]) => rechunk::lower_rechunk(lowering, expr, input),
         (Op::Reshape, [input]) => assemble::lower_reshape(lowering, expr, input),
         (Op::Concatenate { axis }, inputs) => assemble::lower_concatenate(lowering, expr, inputs, *axis),
         (Op::Gather { axis, runs }, [input]) => gather::lower_gather(lowering, expr, input, *axis, runs),
