@@ -27,6 +27,21 @@ fn a_block_is_one_task() {
 }
 
 #[test]
+fn sweeps_are_one_pass() {
+    let x = zeros::<f64>([600, 600]).rechunk(60).unwrap().persist_on(&session()).unwrap();
+    let ones = ndarray::Array2::ones((3, 3)).into_dyn();
+    let sweep = |x: &Array<f64>, boundary| x.correlate_nd(&ones, boundary).unwrap();
+    let three = sweep(&sweep(&sweep(&x, Boundary::Nearest), Boundary::Reflect), Boundary::Constant(1.0));
+    assert_eq!(tasks(&three), 200);
+    // Not if something else reads what lies between, a border is at the other end, or blocks would compute too much twice.
+    let first = sweep(&x, Boundary::Nearest);
+    assert_eq!(tasks(&(sweep(&first, Boundary::Nearest) + first)), 400);
+    assert_eq!(tasks(&sweep(&sweep(&x, Boundary::Nearest), Boundary::Periodic)), 300);
+    let wide = ndarray::Array2::ones((7, 7)).into_dyn();
+    assert_eq!(tasks(&sweep(&x.correlate_nd(&wide, Boundary::Nearest).unwrap(), Boundary::Nearest)), 300);
+}
+
+#[test]
 fn a_part_computes_the_blocks_it_touches() {
     let x = ones::<f64>([10_000, 10_000]).rechunk(50).unwrap();
     let y = x.map_overlap(1, Boundary::Periodic, |_, block| block.to_owned()).unwrap();

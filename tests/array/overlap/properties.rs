@@ -87,14 +87,18 @@ fn bordered(data: &ArrayD<i64>, depth: &[(usize, usize)], boundaries: &[Boundary
 
 /// Sums of the elements around each one, times the weights.
 fn weighed(bordered: &ArrayD<i64>, weights: &ArrayD<i64>, shape: &[usize]) -> ArrayD<i64> {
-    ArrayD::from_shape_fn(IxDyn(shape), |at| {
-        let terms = weights.indexed_iter().map(|(offset, weight)| {
-            let index: Vec<usize> =
-                at.as_array_view().iter().zip(offset.as_array_view().iter()).map(|(at, offset)| at + offset).collect();
-            bordered[IxDyn(&index)] * weight
+    let mut sum = ArrayD::zeros(IxDyn(shape));
+    if sum.is_empty() {
+        return sum;
+    }
+    for (offset, weight) in weights.indexed_iter() {
+        let part = bordered.slice_each_axis(|axis| {
+            let axis = axis.axis.index();
+            Slice::from(offset[axis] as isize..(offset[axis] + shape[axis]) as isize)
         });
-        terms.sum()
-    })
+        sum.scaled_add(*weight, &part);
+    }
+    sum
 }
 
 fn depths(ndim: usize, depth: &[(usize, usize)]) -> Vec<(usize, usize)> {
@@ -178,5 +182,32 @@ proptest! {
         let y = from_ndarray(&data * 5, cut).unwrap();
         let sum = map_overlap(&[&x, &y], depth, Boundary::Reflect, |_, blocks| &blocks[0] + &blocks[1]).unwrap();
         check_local(&sum, &(&data * 6));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn weighted_sums_of_weighted_sums(
+        shape in prop_oneof![prop::sample::select(vec![vec![90_usize], vec![45, 60], vec![16, 20, 33]]), Just(vec![40, 2500])],
+        pieces in 1_usize..4,
+        sweeps in prop::collection::vec((prop::collection::vec(1_usize..4, 3), prop::collection::vec(boundary(), 3), prop::collection::vec(-2_i64..3, 27)), 2..4),
+    ) {
+        let count: usize = shape.iter().product();
+        let data = ArrayD::from_shape_vec(IxDyn(&shape), (0..count as i64).map(|k| k * k % 1009).collect()).unwrap();
+        let chunks = shape.iter().map(|&length| AxisChunks::Length(length.div_ceil(pieces))).collect();
+        let (mut x, mut expected) = (from_ndarray(data.clone(), Chunks::PerAxis(chunks)).unwrap(), data);
+        for (lengths, boundaries, values) in &sweeps {
+            let (lengths, boundaries) = (&lengths[..shape.len()], &boundaries[..shape.len()]);
+            let weights = ArrayD::from_shape_vec(IxDyn(lengths), values[..lengths.iter().product()].to_vec()).unwrap();
+            let depth: Vec<(usize, usize)> = lengths.iter().map(|&length| (length / 2, length - 1 - length / 2)).collect();
+            expected = weighed(&bordered(&expected, &depth, boundaries), &weights, &shape);
+            x = x.correlate_nd(&weights, boundaries.to_vec()).unwrap();
+        }
+        check(&x, expected.clone());
+        let ranges: Vec<std::ops::Range<usize>> = shape.iter().map(|&length| length / 2 - 3..length / 2 + 4).collect();
+        let part = expected.slice_each_axis(|axis| Slice::from(ranges[axis.axis.index()].clone())).to_owned();
+        check(&x.region(&ranges).unwrap(), part);
     }
 }

@@ -164,7 +164,7 @@ fn weighed<T: Element>(
     let halo = halo(operation, expr, &Depth::from(depth), &boundary.clone().or_zeros(), at)?;
     let taps = weights.indexed_iter().filter(|(_, weight)| **weight != T::default());
     let taps = taps.map(|(index, weight)| (index.as_array_view().iter().copied().collect(), (*weight).into()));
-    let operation = Weigh { halo, taps: taps.collect(), dtype: T::DTYPE };
+    let operation = Weigh::new(halo, taps.collect(), T::DTYPE);
     Ok(Expr::new(T::DTYPE, expr.grid.clone(), Op::Custom(Arc::new(operation)), [expr.clone()], at))
 }
 

@@ -1,6 +1,7 @@
 //! Rewrites of expressions: the same elements in the same chunks, with less work. A file per rule.
 
 mod fuse;
+mod overlap;
 mod rechunk;
 mod slice;
 mod take;
@@ -25,7 +26,7 @@ pub struct Rule {
 ///
 /// ```
 /// let names: Vec<&str> = talatat::array::RULES.iter().map(|rule| rule.name).collect();
-/// assert_eq!(names, ["slice", "take", "rechunk", "blockwise"]);
+/// assert_eq!(names, ["slice", "take", "rechunk", "overlap", "blockwise"]);
 /// # Ok::<(), talatat::Error>(())
 /// ```
 pub const RULES: &[Rule] = &[
@@ -43,6 +44,11 @@ pub const RULES: &[Rule] = &[
         name: "rechunk",
         reason: "after slices have moved through the rechunks, what is left of those may be merged",
         run: |roots| until_stable(roots, rechunk::merge),
+    },
+    Rule {
+        name: "overlap",
+        reason: "after slices, which leave only some blocks of an operation on neighbours",
+        run: overlap::join,
     },
     Rule {
         name: "blockwise",

@@ -151,6 +151,16 @@ impl Halo {
         Halo { sides: sides.map(|((axis, depth), border)| Side::new(axis, *depth, *border)).collect() }
     }
 
+    /// How far blocks see along each axis, and what stands beyond its ends.
+    pub(super) fn sides(&self) -> (Vec<(usize, usize)>, Vec<Border>) {
+        self.sides.iter().map(|side| ((side.before, side.after), side.border)).unzip()
+    }
+
+    /// Whether the result has all blocks.
+    pub(super) fn is_whole(&self) -> bool {
+        self.sides.iter().all(|side| side.window == (0..side.axis.chunks()))
+    }
+
     /// What the result depends on beside the grid of the whole array.
     pub(super) fn parameters(&self) -> Vec<((usize, usize), Border, Range<usize>)> {
         self.sides.iter().map(|side| ((side.before, side.after), side.border, side.window.clone())).collect()

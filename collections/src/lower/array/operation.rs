@@ -1,5 +1,7 @@
 //! Operations that make their own tasks.
 
+use std::any::Any;
+
 use talatat_graph::{Edge, KeyBuilder};
 
 use super::Lowering;
@@ -9,7 +11,7 @@ use crate::error::Result;
 use crate::storage::Location;
 
 /// What an operation on arrays must say of itself; its inputs, grid and dtype are those of the expression it stands in.
-pub(crate) trait Operation: Send + Sync {
+pub(crate) trait Operation: Any + Send + Sync {
     /// Its name in plans.
     fn name(&self) -> &'static str;
 
@@ -24,6 +26,12 @@ pub(crate) trait Operation: Send + Sync {
     /// What gives the part `slice` (some `ranges` of `expr`, which is this operation) with less work, if there is such a
     /// thing; its grid is that of `slice`.
     fn sliced(&self, _expr: &Expr, _slice: &Expr, _ranges: &[StepRange]) -> Option<ExprRef> {
+        None
+    }
+
+    /// What does this operation and that of its input in one pass, if there is such a thing; asked if nobody else reads the
+    /// input.
+    fn joined(&self, _expr: &Expr) -> Option<ExprRef> {
         None
     }
 
