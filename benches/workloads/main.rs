@@ -7,6 +7,7 @@ mod array;
 mod groups;
 mod linear;
 mod machine;
+mod memory;
 mod peaks;
 mod report;
 mod sched;
@@ -35,6 +36,7 @@ const WORKLOADS: &[(&str, Workload)] = &[
     ("a9", groups::climatology),
     ("a10", groups::sums),
     ("a10b", groups::sum_of_both),
+    ("stream", memory::stream),
     ("cube", peaks::cube),
     ("gram", peaks::gram),
     ("anomaly", peaks::anomaly),
