@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ndarray::SliceInfoElem;
 use talatat_collections::Result;
-use talatat_collections::array::{Array, Element, StoreTarget, StoreWrite, TextOptions, TextWrite};
+use talatat_collections::array::{Array, Element, SaveText, StoreTarget, StoreWrite, TextWrite};
 
 use crate::compute::Compute;
 
@@ -51,21 +51,22 @@ pub trait ToText {
     ///
     /// ```
     /// use talatat::prelude::*;
-    /// use talatat::array::{TextOptions, arange, loadtxt};
-    /// let options = TextOptions::new().delimiter(b';');
+    /// use talatat::array::{LoadText, SaveText, arange, loadtxt};
+    /// let options = SaveText::new().fmt("%d").delimiter(";").header("even; odd");
     /// arange::<i64>(0, 6, 1)?.reshape([3, 2])?.savetxt("memory://docs/six.csv", &options)?;
-    /// assert_eq!(loadtxt::<i64>("memory://docs/six.csv", &options)?.sum(..)?.item()?.compute()?, 15);
+    /// let x = loadtxt::<i64>("memory://docs/six.csv", &LoadText::new().delimiter(';'))?;
+    /// assert_eq!(x.sum(0)?.compute()?, ndarray::array![6, 9].into_dyn());
     /// # Ok::<(), talatat::Error>(())
     /// ```
     ///
     /// # Errors
     /// As [`TextWrite::new`], or if computing fails.
     #[track_caller]
-    fn savetxt(&self, url: &str, options: &TextOptions) -> Result<()>;
+    fn savetxt(&self, url: &str, options: &SaveText) -> Result<()>;
 }
 
 impl<T: Element> ToText for Array<T> {
-    fn savetxt(&self, url: &str, options: &TextOptions) -> Result<()> {
+    fn savetxt(&self, url: &str, options: &SaveText) -> Result<()> {
         TextWrite::new(self, url, options)?.compute()
     }
 }

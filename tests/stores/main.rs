@@ -1,10 +1,18 @@
 //! Arrays in and out of stacks of files, text, and targets of users' own.
 
+#[path = "../array/fixtures/answer.rs"]
+#[allow(dead_code)]
+mod answer;
 #[path = "../common/mod.rs"]
 mod common;
 mod npy_stack;
+#[path = "../array/oracle.rs"]
+#[allow(dead_code)]
+mod oracle;
 mod store;
 mod text;
+#[cfg(feature = "zarr")]
+mod zarr;
 
 use std::sync::LazyLock;
 

@@ -1,6 +1,7 @@
 //! Stacks of `.npy` files.
 
 use ndarray::s;
+use proptest::prelude::*;
 use std::io::Write;
 use talatat::array::{Array, NpyStackWrite, from_ndarray, open_npy_stack, open_npy_stack_along};
 use talatat::graph::testing::{Fault, Faulty};
@@ -34,6 +35,29 @@ fn round_trips_along_every_axis() {
         }
     }
     assert_eq!(names(&folder.path().join("0 0")), ["0.npy", "1.npy", "2.npy", "info.json"]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+    /// Any blocks, along any axis: a file is written by one task, and the next ones begin where it ends.
+    #[test]
+    fn any_chunks_become_whole_files(
+        (rows, columns) in (0_usize..12, 0_usize..12),
+        own in (1_usize..6, 1_usize..6),
+        axis in 0_isize..2,
+        threads in 1_usize..4,
+    ) {
+        let data = numbered(&[rows, columns]);
+        let x = from_ndarray(data.clone(), [own.0, own.1]).unwrap() + 0;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        let session = builder().threads(threads).build().unwrap();
+        session.scope(|| x.to_npy_stack(path.to_str().unwrap(), axis)).unwrap();
+        let back = open_npy_stack::<i32>(path.to_str().unwrap()).unwrap();
+        prop_assert_eq!(names(&path).len(), x.numblocks()[axis as usize] + 1);
+        prop_assert_eq!(&back.chunks()[axis as usize], &x.chunks()[axis as usize]);
+        prop_assert_eq!(back.compute_on(&session).unwrap(), data);
+    }
 }
 
 #[test]
@@ -79,6 +103,28 @@ fn what_is_no_whole_stack_is_refused() {
     put("1.npy", b"no array");
     assert!(error(open_npy_stack(url)).contains("1.npy"));
     assert!(NpyStackWrite::new(&x.sum(..).unwrap(), "memory://stack/none", 0).is_err());
+}
+
+#[test]
+fn whichever_block_fails_nothing_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x");
+    let x = from_ndarray(numbered(&[20]), 3).unwrap();
+    for at in 0..7 {
+        let failing = x.map_blocks(move |info, block| {
+            assert!(info.place[0] != at, "there is no block {at}");
+            block.to_owned()
+        });
+        let failing = failing.unwrap();
+        for session in &SESSIONS[..2] {
+            for url in [path.to_str().unwrap(), "memory://stack-faults/block"] {
+                let error = session.scope(|| failing.to_npy_stack(url, 0)).unwrap_err().to_string();
+                assert!(error.contains(&format!("no block {at}")), "{error}");
+            }
+            assert!(names(folder.path()).is_empty());
+            assert!(expand(&["memory://stack-faults/block/**"]).is_err());
+        }
+    }
 }
 
 #[test]

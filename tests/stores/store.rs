@@ -86,6 +86,36 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(80))]
+    /// A region either holds whole chunks, and then each write does, or it is refused and nothing is written.
+    #[test]
+    fn regions_hold_whole_chunks_or_are_refused(
+        length in 1_usize..20,
+        bounds in (0_usize..20, 0_usize..20),
+        chunk in 1_usize..6,
+        own in 1_usize..6,
+        threads in 1_usize..4,
+    ) {
+        let start = bounds.0.min(bounds.1).min(length);
+        let end = bounds.0.max(bounds.1).min(length);
+        let target = Counting::new(&[length], Some(vec![chunk]));
+        let x = from_ndarray(numbered(&[end - start]), own).unwrap();
+        let session: Session = builder().executor(ExecutorChoice::Threads).threads(threads).build().unwrap();
+        let stored = session.scope(|| x.store_region(&target, s![start..end]));
+        let fits = |bound: usize| bound.is_multiple_of(chunk) || bound == length;
+        prop_assert_eq!(stored.is_ok(), start == end || fits(start) && fits(end));
+        let written = target.written.lock().unwrap();
+        for (at, (&value, &count)) in written.0.iter().zip(&written.1).enumerate() {
+            let inside = stored.is_ok() && (start..end).contains(&at);
+            prop_assert_eq!((value, count), if inside { ((at - start + 1) as i32, 1) } else { (0, 0) });
+        }
+        for region in &written.2 {
+            prop_assert!(start == end || fits(region[0].start) && fits(region[0].end), "{:?}", region);
+        }
+    }
+}
+
 #[test]
 fn regions_of_a_target() {
     let target = Counting::new(&[10, 6], Some(vec![4, 3]));
@@ -106,6 +136,78 @@ fn regions_of_a_target() {
     assert!(misfit.unwrap_err().to_string().contains("chunks of [1, 1]"));
 }
 
+/// A target that has the whole array or what it had before, and fails at one of its writes.
+struct Whole {
+    kept: Mutex<ArrayD<i32>>,
+    next: Mutex<ArrayD<i32>>,
+    writes: Mutex<usize>,
+    fails: usize,
+    abandoned: Mutex<usize>,
+}
+
+impl StoreTarget<i32> for Whole {
+    fn write(&self, region: &[Range<usize>], block: ArrayViewD<'_, i32>) -> Result<(), StoreFailure> {
+        let mut writes = self.writes.lock().unwrap();
+        *writes += 1;
+        if *writes == self.fails {
+            return Err(format!("no room for write {}", self.fails).into());
+        }
+        StoreTarget::<i32>::write(&self.next, region, block)
+    }
+
+    fn finish(&self) -> Result<(), StoreFailure> {
+        if self.fails == 0 {
+            return Err("no room for the end".into());
+        }
+        *self.kept.lock().unwrap() = self.next.lock().unwrap().clone();
+        Ok(())
+    }
+
+    fn abandon(&self) {
+        *self.abandoned.lock().unwrap() += 1;
+    }
+}
+
+#[test]
+fn whichever_region_fails_a_target_can_be_as_it_was() {
+    let x: Array<i32> = from_ndarray(numbered(&[10]), 2).unwrap();
+    for session in &SESSIONS[..2] {
+        for fails in 0..=6 {
+            let zeros = || Mutex::new(ArrayD::<i32>::zeros(IxDyn(&[10])));
+            let target = Arc::new(Whole {
+                kept: zeros(),
+                next: zeros(),
+                writes: Mutex::new(0),
+                fails,
+                abandoned: Mutex::new(0),
+            });
+            let stored = session.scope(|| x.store(&target));
+            let (kept, abandoned) = (target.kept.lock().unwrap().clone(), *target.abandoned.lock().unwrap());
+            // There are five writes.
+            if fails == 6 {
+                stored.unwrap();
+                assert_eq!((kept, abandoned), (numbered(&[10]), 0));
+                continue;
+            }
+            let error = stored.unwrap_err().to_string();
+            let words = if fails == 0 { "the end".into() } else { format!("write {fails}; ") };
+            assert!(error.contains(&words), "{error}");
+            assert!(fails == 0 || error.contains("of 5 regions had been stored"), "{error}");
+            assert_eq!((kept.sum(), abandoned), (0, 1));
+        }
+    }
+    // A handle that is never computed, too.
+    let target = Arc::new(Whole {
+        kept: Mutex::default(),
+        next: Mutex::default(),
+        writes: Mutex::default(),
+        fails: 1,
+        abandoned: Mutex::default(),
+    });
+    drop(StoreWrite::new(&x, &target).unwrap());
+    assert_eq!(*target.abandoned.lock().unwrap(), 1);
+}
+
 #[test]
 fn a_target_that_fails_fails_the_computation() {
     let target = Counting::new(&[6], None);
@@ -124,7 +226,7 @@ fn several_targets_in_one_graph() {
     let (first, second, third) = (memory(), memory(), memory());
     let x: Array<i32> = from_ndarray(numbered(&[4]), 3).unwrap();
     let writes = [&first, &second].map(|target| StoreWrite::new(&x, target).unwrap());
-    (&writes[..]).compute_on(&SESSIONS[1]).unwrap();
+    writes[..].compute_on(&SESSIONS[1]).unwrap();
     SESSIONS[1].scope(|| (&x * 2).store(&third)).unwrap();
     assert_eq!(*first.lock().unwrap(), numbered(&[4]));
     assert_eq!(*second.lock().unwrap(), numbered(&[4]));

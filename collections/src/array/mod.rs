@@ -78,7 +78,7 @@ pub use statistics::sets::Unique;
 pub use store::npy::{NpyTarget, NpyWrite, open_npy};
 pub use store::npy_stack::{NpyStackWrite, open_npy_stack, open_npy_stack_along};
 pub use store::target::{StoreFailure, StoreTarget, StoreWrite};
-pub use store::text::{TextOptions, TextWrite, loadtxt};
+pub use store::text::{LoadText, SaveText, TextWrite, genfromtxt, loadtxt};
 #[cfg(feature = "zarr")]
 pub use store::zarr::{BloscCodec, ZarrCompressor, ZarrInfo, ZarrOptions, ZarrVersion, ZarrWrite, open_zarr};
 pub use talatat_kernels as kernels;

@@ -57,7 +57,7 @@ pub trait StoreTarget<T: Element>: Send + Sync + 'static {
     /// Takes a block; `region` says where it belongs.
     ///
     /// # Errors
-    /// If it cannot be taken: the computation fails with this error.
+    /// If it cannot be taken: the computation fails with this error, and says how many regions had been stored.
     fn write(&self, region: &[Range<usize>], block: ArrayViewD<'_, T>) -> std::result::Result<(), StoreFailure>;
 
     /// The shape, if it is fixed; then an array must have it, or be stored into a region of it.
@@ -82,6 +82,10 @@ pub trait StoreTarget<T: Element>: Send + Sync + 'static {
     fn finish(&self) -> std::result::Result<(), StoreFailure> {
         Ok(())
     }
+
+    /// The array was not stored: a task failed, the run was cancelled, or the handle was dropped before it was computed. Some regions may have been
+    /// written, and stay unless the target takes them back here.
+    fn abandon(&self) {}
 }
 
 /// An array in memory, one writer at a time.

@@ -1,6 +1,8 @@
 //! Blocks into stores of users' own.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use ndarray::ArrayViewD;
 use talatat_graph::{Edge, Kernel, KernelError, KernelResult, KeyBuilder, TaskContext, Value};
@@ -13,28 +15,48 @@ use crate::array::grid::Grid;
 use crate::array::store::target::StoreTarget;
 use crate::error::Result;
 
-/// The input goes to a target of the user's, a block at a time.
-pub(crate) struct Storing<T, S> {
+/// A target that is being stored into. If it is dropped before all is there, the target is told.
+pub(crate) struct Begun<T: Element, S: StoreTarget<T>> {
     target: Arc<S>,
-    /// Where the array begins in the target.
-    origin: Vec<usize>,
-    /// What tells this target from others.
-    number: u64,
-    element: std::marker::PhantomData<fn() -> T>,
+    /// How many regions it has taken.
+    stored: AtomicUsize,
+    finished: AtomicBool,
+    element: PhantomData<fn() -> T>,
 }
 
-impl<T, S> Storing<T, S> {
-    pub(crate) fn new(target: Arc<S>, origin: Vec<usize>, number: u64) -> Self {
-        Storing { target, origin, number, element: std::marker::PhantomData }
+impl<T: Element, S: StoreTarget<T>> Drop for Begun<T, S> {
+    fn drop(&mut self) {
+        if !*self.finished.get_mut() {
+            self.target.abandon();
+        }
     }
 }
 
-fn failed(error: Box<dyn std::error::Error + Send + Sync>) -> KernelError {
-    KernelError::new(error.to_string())
+/// The input goes to a target of the user's, a block at a time.
+pub(crate) struct Storing<T: Element, S: StoreTarget<T>> {
+    begun: Arc<Begun<T, S>>,
+    /// Where the array begins in the target.
+    origin: Vec<usize>,
+    /// What tells this write from others.
+    number: u64,
+}
+
+impl<T: Element, S: StoreTarget<T>> Storing<T, S> {
+    pub(crate) fn new(target: Arc<S>, origin: Vec<usize>, number: u64) -> Self {
+        let (stored, finished) = (AtomicUsize::new(0), AtomicBool::new(false));
+        Storing { begun: Arc::new(Begun { target, stored, finished, element: PhantomData }), origin, number }
+    }
+}
+
+// Whether the target can be cloned does not matter.
+impl<T: Element, S: StoreTarget<T>> Clone for Storing<T, S> {
+    fn clone(&self) -> Self {
+        Storing { begun: self.begun.clone(), origin: self.origin.clone(), number: self.number }
+    }
 }
 
 /// `array.store.write`: hands a block over.
-struct Write<T, S> {
+struct Write<T: Element, S: StoreTarget<T>> {
     storing: Storing<T, S>,
     grid: Grid,
 }
@@ -54,13 +76,18 @@ impl<T: Element, S: StoreTarget<T>> Kernel for Write<T, S> {
         let start = origin.iter().zip(&self.storing.origin).map(|(own, first)| own + first);
         let region: Vec<std::ops::Range<usize>> =
             start.zip(view.shape()).map(|(start, &length)| start..start + length).collect();
-        self.storing.target.write(&region, view).map_err(failed)?;
+        let begun = &self.storing.begun;
+        begun.target.write(&region, view).map_err(|error| {
+            let (stored, all) = (begun.stored.load(Ordering::Relaxed), self.grid.blocks());
+            KernelError::new(format!("the region {region:?}: {error}; {stored} of {all} regions had been stored"))
+        })?;
+        begun.stored.fetch_add(1, Ordering::Relaxed);
         Ok(Value::Unit)
     }
 }
 
 /// `array.store.finish`: all has been handed over.
-struct Finish<T, S>(Storing<T, S>);
+struct Finish<T: Element, S: StoreTarget<T>>(Storing<T, S>);
 
 impl<T: Element, S: StoreTarget<T>> Kernel for Finish<T, S> {
     fn name(&self) -> &str {
@@ -68,7 +95,9 @@ impl<T: Element, S: StoreTarget<T>> Kernel for Finish<T, S> {
     }
 
     fn run(&self, _: TaskContext, _: &mut [Value]) -> KernelResult<Value> {
-        self.0.target.finish().map_err(failed)?;
+        let begun = &self.0.begun;
+        begun.target.finish().map_err(|error| KernelError::new(error.to_string()))?;
+        begun.finished.store(true, Ordering::Relaxed);
         Ok(Value::Unit)
     }
 }
@@ -83,8 +112,7 @@ impl<T: Element, S: StoreTarget<T>> Operation for Storing<T, S> {
     }
 
     fn lower(&self, lowering: &mut Lowering, expr: &Expr) -> Result<Vec<Edge>> {
-        let storing = || Storing::new(self.target.clone(), self.origin.clone(), self.number);
-        let write = Write { storing: storing(), grid: only_input(expr)?.grid.clone() };
-        lower_each(lowering, expr, None, write, self.target.scratch(), Finish(storing()))
+        let write = Write { storing: self.clone(), grid: only_input(expr)?.grid.clone() };
+        lower_each(lowering, expr, None, write, self.begun.target.scratch(), Finish(self.clone()))
     }
 }

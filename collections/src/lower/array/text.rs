@@ -1,6 +1,8 @@
 //! Blocks out of files of numbers as text, and into them.
 
-use ndarray::Array;
+use std::io::Write;
+
+use ndarray::{Array, Axis};
 use serde::{Deserialize, Serialize};
 use talatat_graph::{Edge, Kernel, KernelError, KernelResult, KeyBuilder, Registry, TaskContext, Value};
 
@@ -11,7 +13,7 @@ use crate::array::expr::Expr;
 use crate::array::grid::Grid;
 use crate::array::kernels::Block;
 use crate::error::Result;
-use crate::storage::text::{TAIL, TextElement, TextFormat};
+use crate::storage::text::{RowFormat, Start, TAIL, TextElement, TextFormat};
 use crate::storage::{Location, ObjectRef, UnfinishedFile, write_atomic};
 
 pub(super) const READ: &str = "array.text";
@@ -29,19 +31,11 @@ pub(crate) struct Text {
     pub(crate) object: ObjectRef,
     pub(crate) format: TextFormat,
     pub(crate) dtype: DType,
-    /// Where the lines of data begin.
-    pub(crate) start: u64,
-    /// The fields of a line.
-    pub(crate) fields: usize,
+    pub(crate) start: Start,
+    /// Where the lines of data end.
+    pub(crate) end: u64,
     /// Bytes of a range.
     pub(crate) length: u64,
-}
-
-impl Text {
-    /// How many columns the array has.
-    pub(crate) fn columns(&self) -> usize {
-        if self.format.columns.is_empty() { self.fields } else { self.format.columns.len() }
-    }
 }
 
 impl Kernel for Text {
@@ -54,11 +48,11 @@ impl Kernel for Text {
     }
 
     fn run(&self, task: TaskContext, _: &mut [Value]) -> KernelResult<Value> {
-        let from = self.start.saturating_add(task.block.saturating_mul(self.length));
-        let range = from..from.saturating_add(self.length);
-        let columns = self.columns();
+        let from = self.start.offset.saturating_add(task.block.saturating_mul(self.length));
+        let range = from..from.saturating_add(self.length).min(self.end);
+        let columns = self.format.width(self.start);
         with_dtype!(self.dtype, T => {
-            let read = self.format.read::<T>(&self.object, self.start, range, self.fields);
+            let read = self.format.read::<T>(&self.object, self.start, range);
             let values: Vec<T> = read.map_err(source_error)?;
             let shape = [values.len() / columns.max(1), columns];
             Ok(Value::block(Block::from_vec(&shape, values).map_err(source_error)?))
@@ -77,7 +71,7 @@ impl Operation for Text {
 
     fn parameters(&self, key: KeyBuilder) -> KeyBuilder {
         let key = key.bytes(self.object.location().to_string().as_bytes()).bytes(self.object.version().as_bytes());
-        key.value(&(&self.format, self.start, self.length))
+        key.value(&(&self.format, self.start, self.end, self.length))
     }
 
     fn describe(&self) -> String {
@@ -85,10 +79,10 @@ impl Operation for Text {
     }
 
     fn lower(&self, lowering: &mut Lowering, expr: &Expr) -> Result<Vec<Edge>> {
-        // Each element has a character at least, and one after it; the buffer it is in may be twice as large while it grows.
-        let most = self.length.saturating_add(TAIL).div_ceil(2).saturating_mul(self.dtype.size() as u64);
         let text = self.length.saturating_add(TAIL);
-        let layer = lowering.graph.layer(layer(expr, self.clone()).scratch(text.saturating_add(most)));
+        let row = self.format.width(self.start) as u64 * self.dtype.size() as u64;
+        let most = self.format.most_lines(self.start, text).saturating_mul(row);
+        let layer = lowering.graph.layer(layer(expr, self.clone()).scratch(text.saturating_mul(2)));
         let tasks =
             (0..expr.grid.blocks()).map(|block| Ok(lowering.graph.task(layer, block as u32, most, &[])?.into()));
         tasks.collect()
@@ -116,9 +110,12 @@ impl TextOutput {
 /// `array.text.lines`: a block as lines of text.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Lines {
-    format: TextFormat,
+    row: RowFormat,
     grid: Grid,
 }
+
+/// Bytes that are set aside for a number; most need fewer.
+const USUAL: usize = 26;
 
 impl Kernel for Lines {
     fn name(&self) -> &str {
@@ -127,7 +124,17 @@ impl Kernel for Lines {
 
     fn run(&self, task: TaskContext, inputs: &mut [Value]) -> KernelResult<Value> {
         let (block, _) = block_of(inputs, &self.grid, task)?;
-        let text = with_dtype!(block.dtype(), T => self.format.lines(&block.view::<T>().map_err(source_error)?));
+        let text = with_dtype!(block.dtype(), T => {
+            let (mut numbers, most) = (Vec::new(), self.row.longest::<T>() as usize);
+            let rows = block.view::<T>().map_err(source_error)?;
+            let mut text = String::with_capacity(rows.len_of(Axis(0)) * most.min(self.row.numbers() * USUAL));
+            for row in rows.outer_iter() {
+                numbers.clear();
+                row.iter().for_each(|value| value.numbers(&mut numbers));
+                self.row.write(&numbers, &mut text).map_err(KernelError::new)?;
+            }
+            text.into_bytes()
+        });
         Ok(Value::block(Block::from_array(Array::from_vec(text).into_dyn())))
     }
 
@@ -138,7 +145,17 @@ impl Kernel for Lines {
 
 /// `array.text.append`: appends lines to a file, and says where it ends; of lines, and where it ended before.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Append(TextOutput);
+pub(super) struct Append {
+    output: TextOutput,
+    /// Where the first lines begin.
+    start: u64,
+}
+
+/// Where a file ended, as a task before has said.
+fn end_of(before: Option<&Value>) -> KernelResult<Option<u64>> {
+    let Some(before) = before else { return Ok(None) };
+    Ok(array(before)?.view::<u64>().map_err(source_error)?.first().copied())
+}
 
 impl Kernel for Append {
     fn name(&self) -> &str {
@@ -146,16 +163,15 @@ impl Kernel for Append {
     }
 
     fn describe(&self) -> String {
-        format!("append to {}", self.0.location())
+        format!("append to {}", self.output.location())
     }
 
     fn run(&self, _: TaskContext, inputs: &mut [Value]) -> KernelResult<Value> {
         let [text, before @ ..] = &*inputs else { return Err(KernelError::new("there are no lines to append")) };
-        let before = before.first().map(|before| array(before)?.view::<u64>().map_err(source_error)).transpose()?;
-        let offset = before.and_then(|before| before.first().copied()).unwrap_or(0);
+        let offset = end_of(before.first())?.unwrap_or(self.start);
         let text = array(text)?.view::<u8>().map_err(source_error)?;
         let bytes = text.as_slice().unwrap_or_default();
-        if let TextOutput::File(file) = &self.0 {
+        if let TextOutput::File(file) = &self.output {
             file.open().and_then(|mut file| file.write_at(offset, bytes)).map_err(source_error)?;
         }
         Ok(Value::block(Block::full::<u64>(&[], offset + bytes.len() as u64).map_err(source_error)?))
@@ -166,9 +182,13 @@ impl Kernel for Append {
     }
 }
 
-/// `array.text.finish`: gives the file its name, or sends all lines.
+/// `array.text.finish`: gives the file its last lines and its name, or sends all lines.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Finish(TextOutput);
+pub(super) struct Finish {
+    output: TextOutput,
+    header: String,
+    footer: String,
+}
 
 impl Kernel for Finish {
     fn name(&self) -> &str {
@@ -176,21 +196,24 @@ impl Kernel for Finish {
     }
 
     fn describe(&self) -> String {
-        format!("finish {}", self.0.location())
+        format!("finish {}", self.output.location())
     }
 
     fn run(&self, _: TaskContext, inputs: &mut [Value]) -> KernelResult<Value> {
-        match &self.0 {
-            TextOutput::File(file) => file.finish().map_err(source_error)?,
+        let Finish { output, header, footer } = self;
+        match output {
+            TextOutput::File(file) => {
+                let end = end_of(inputs.first())?.unwrap_or(header.len() as u64);
+                let written = file.open().and_then(|mut file| file.write_at(end, footer.as_bytes()));
+                written.and_then(|()| file.finish()).map_err(source_error)?;
+            }
             TextOutput::Object(location) => {
                 let texts = inputs.iter().map(|text| array(text)?.view::<u8>().map_err(source_error));
                 let texts = texts.collect::<KernelResult<Vec<_>>>()?;
-                let sent = write_atomic(location, |writer| {
-                    texts
-                        .iter()
-                        .try_for_each(|text| std::io::Write::write_all(writer, text.as_slice().unwrap_or_default()))
-                });
-                sent.map_err(source_error)?;
+                let lines = texts.iter().map(|text| text.as_slice().unwrap_or_default());
+                let mut all = [header.as_bytes()].into_iter().chain(lines).chain([footer.as_bytes()]);
+                write_atomic(location, |writer| all.try_for_each(|text| writer.write_all(text)))
+                    .map_err(source_error)?;
             }
         }
         Ok(Value::Unit)
@@ -205,7 +228,10 @@ impl Kernel for Finish {
 #[derive(Clone)]
 pub(crate) struct TextWriting {
     pub(crate) output: TextOutput,
-    pub(crate) format: TextFormat,
+    pub(crate) row: RowFormat,
+    /// What is before the lines, and after them. A file has the first from the beginning.
+    pub(crate) header: String,
+    pub(crate) footer: String,
 }
 
 impl Operation for TextWriting {
@@ -214,7 +240,7 @@ impl Operation for TextWriting {
     }
 
     fn parameters(&self, key: KeyBuilder) -> KeyBuilder {
-        key.value(&(&self.output, &self.format))
+        key.value(&(&self.output, &self.row, &self.header, &self.footer))
     }
 
     fn describe(&self) -> String {
@@ -224,27 +250,29 @@ impl Operation for TextWriting {
     fn lower(&self, lowering: &mut Lowering, expr: &Expr) -> Result<Vec<Edge>> {
         let input = only_input(expr)?;
         let sources = blocks(lowering, input)?;
-        let lines = Lines { format: self.format.clone(), grid: input.grid.clone() };
-        let lines = lowering.graph.layer(step_of(expr, lines));
-        let longest = with_dtype!(input.dtype, T => <T as TextElement>::LONGEST) as u64 + 1;
+        let lines = lowering.graph.layer(step_of(expr, Lines { row: self.row.clone(), grid: input.grid.clone() }));
+        let longest = with_dtype!(input.dtype, T => self.row.longest::<T>());
         let mut ready: Vec<Edge> = Vec::with_capacity(sources.len());
         let append = match &self.output {
-            TextOutput::File(_) => Some(lowering.graph.layer(step_of(expr, Append(self.output.clone())))),
+            TextOutput::File(_) => {
+                let append = Append { output: self.output.clone(), start: self.header.len() as u64 };
+                Some(lowering.graph.layer(step_of(expr, append)))
+            }
             TextOutput::Object(_) => None,
         };
         for (block, source) in sources.iter().enumerate() {
-            let elements = input.block_bytes(&input.grid.place(block)) / input.dtype.size() as u64;
-            let bytes = elements.saturating_mul(longest);
-            let text = Edge::from(lowering.graph.task(lines, block as u32, bytes, &[*source])?);
+            let rows = input.grid.block_shape(&input.grid.place(block)).first().copied().unwrap_or(0) as u64;
+            let text = lowering.graph.task(lines, block as u32, rows.saturating_mul(longest), &[*source])?;
             ready.push(match append {
-                None => text,
+                None => text.into(),
                 Some(append) => {
-                    let edges: Vec<Edge> = [Some(text), ready.last().copied()].into_iter().flatten().collect();
+                    let edges: Vec<Edge> = [Some(text.into()), ready.last().copied()].into_iter().flatten().collect();
                     lowering.graph.task(append, block as u32, 8, &edges)?.into()
                 }
             });
         }
-        let finish = lowering.graph.layer(layer(expr, Finish(self.output.clone())));
+        let TextWriting { output, header, footer, .. } = self.clone();
+        let finish = lowering.graph.layer(layer(expr, Finish { output, header, footer }));
         let before = match append {
             Some(_) => ready.split_off(ready.len().saturating_sub(1)),
             None => ready,

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
-use talatat_graph::{Edge, Kernel, KernelResult, KeyBuilder, Registry, TaskContext, Value};
+use talatat_graph::{Edge, Kernel, KernelError, KernelResult, KeyBuilder, Registry, TaskContext, Value};
 
 use super::each::{block_of, lower_each, step_of};
 use super::{Lowering, Operation, encode, layer, only_input, source_error};
@@ -177,7 +177,13 @@ impl Kernel for Write {
         let target = self.opened.get().map_err(source_error)?;
         with_dtype!(block.dtype(), T => {
             let view = block.view::<T>().map_err(source_error)?;
-            target.write::<T>(&origin, &view).map_err(source_error)?;
+            target.write::<T>(&origin, &view).map_err(|error| match &self.output {
+                // A new array is not there before it is complete; a region is of one that is.
+                ZarrOutput::Region { .. } => {
+                    KernelError::new(format!("{error}; other chunks of the region may have been written"))
+                }
+                _ => source_error(error),
+            })?;
         });
         Ok(Value::Unit)
     }

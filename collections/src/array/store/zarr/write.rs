@@ -6,7 +6,6 @@ use std::sync::Arc;
 use ndarray::SliceInfoElem;
 
 use super::options::ZarrOptions;
-use crate::array::align::{Store, aligned};
 use crate::array::build::{known_shape, rechunked};
 use crate::array::dtype::Element;
 use crate::array::expr::{Expr, ExprRef, Op};
