@@ -90,14 +90,14 @@ fn zarr_arrays() {
         let plain = || ZarrOptions::new().chunks([2, 3]).overwrite(true);
         let layouts = [plain().version(ZarrVersion::V2), plain(), plain().shards([4, 9]).checksum(true)];
         for session in sessions() {
-            for (options, (metadata, chunks)) in
-                layouts.iter().zip([(".zarray", 21), ("zarr.json", 21), ("zarr.json", 4)])
+            for (options, (metadata, count)) in
+                layouts.iter().zip([(".zarray", 21), ("zarr.json", 22), ("zarr.json", 5)])
             {
                 let url = "s3://stones/group/x.zarr";
                 let x = from_ndarray(data.clone(), [5, 4]).unwrap() + 1;
                 session.scope(|| x.to_zarr_with(url, options)).unwrap();
-                // Those of the layout before are gone.
-                assert_eq!(objects(url), chunks + 1);
+                // Those of the layout before are gone; a glob does not find what begins with a point.
+                assert_eq!(objects(url), count);
                 let found = talatat::storage::expand(&[format!("{url}/{metadata}")]).unwrap();
                 assert_eq!(found.len(), 1);
                 assert_eq!(ZarrInfo::open(url).unwrap().chunks, [2, 3]);

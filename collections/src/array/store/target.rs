@@ -14,9 +14,9 @@ use crate::array::expr::{Expr, Op};
 use crate::array::grid::Grid;
 use crate::array::handle::Array;
 use crate::array::store::align::{Store, aligned};
-use crate::array::store::writing::{Writing, writing_collection};
+use crate::array::store::writing::{Begun, Writing, writing_collection};
 use crate::error::{Error, Result};
-use crate::lower::Storing;
+use crate::lower::{StoreGuard, Storing};
 
 /// Why a target could not take a region.
 pub type StoreFailure = Box<dyn StdError + Send + Sync>;
@@ -131,6 +131,12 @@ pub struct StoreWrite(Writing);
 
 writing_collection!(StoreWrite);
 
+impl<T: Element, S: StoreTarget<T>> Begun for StoreGuard<T, S> {
+    fn finished(&self) {
+        StoreGuard::finished(self);
+    }
+}
+
 const STORE: &str = "store";
 
 /// Numbers for targets, which have nothing else to be told by.
@@ -188,9 +194,10 @@ impl StoreWrite {
         let expr = array.expr()?;
         let grid = aligned(&expr.grid, &chunk_of(&**target, expr.ndim(), at)?);
         let number = TARGETS.fetch_add(1, Ordering::Relaxed);
-        let op = Op::Custom(Arc::new(Storing::<T, S>::new(target.clone(), origin, number)));
+        let (storing, guard) = Storing::<T, S>::new(target.clone(), origin, number);
+        let op = Op::Custom(Arc::new(storing));
         let expr = Expr::new(T::DTYPE, Grid::default(), op, [rechunked(expr, grid, at)], at);
-        Ok(StoreWrite(Writing::new(expr, None)))
+        Ok(StoreWrite(Writing::new(expr, Some(Arc::new(guard)))))
     }
 }
 

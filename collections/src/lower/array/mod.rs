@@ -52,7 +52,7 @@ pub(crate) use roots::Roots;
 pub(crate) use scan::Scan;
 pub(crate) use select::{Assign, Compress, Nonzero, Pick};
 pub(crate) use sort::Sort;
-pub(crate) use target::Storing;
+pub(crate) use target::{StoreGuard, Storing};
 pub(crate) use text::{Text, TextOutput, TextWriting};
 pub(crate) use tree::{Kind as StateKind, SketchedQuantiles, States};
 pub(crate) use tsqr::{Dense, Factor, TallProduct, Whole};

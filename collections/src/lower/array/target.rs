@@ -15,8 +15,8 @@ use crate::array::grid::Grid;
 use crate::array::store::target::StoreTarget;
 use crate::error::Result;
 
-/// A target that is being stored into. If it is dropped before all is there, the target is told.
-pub(crate) struct Begun<T: Element, S: StoreTarget<T>> {
+/// A target that is being stored into.
+struct Progress<T, S> {
     target: Arc<S>,
     /// How many regions it has taken.
     stored: AtomicUsize,
@@ -24,17 +24,27 @@ pub(crate) struct Begun<T: Element, S: StoreTarget<T>> {
     element: PhantomData<fn() -> T>,
 }
 
-impl<T: Element, S: StoreTarget<T>> Drop for Begun<T, S> {
+/// Tells the target when it is dropped before all is there.
+pub(crate) struct StoreGuard<T: Element, S: StoreTarget<T>>(Arc<Progress<T, S>>);
+
+impl<T: Element, S: StoreTarget<T>> StoreGuard<T, S> {
+    /// Says that all is there.
+    pub(crate) fn finished(&self) {
+        self.0.finished.store(true, Ordering::Relaxed);
+    }
+}
+
+impl<T: Element, S: StoreTarget<T>> Drop for StoreGuard<T, S> {
     fn drop(&mut self) {
-        if !*self.finished.get_mut() {
-            self.target.abandon();
+        if !self.0.finished.load(Ordering::Relaxed) {
+            self.0.target.abandon();
         }
     }
 }
 
 /// The input goes to a target of the user's, a block at a time.
 pub(crate) struct Storing<T: Element, S: StoreTarget<T>> {
-    begun: Arc<Begun<T, S>>,
+    progress: Arc<Progress<T, S>>,
     /// Where the array begins in the target.
     origin: Vec<usize>,
     /// What tells this write from others.
@@ -42,16 +52,17 @@ pub(crate) struct Storing<T: Element, S: StoreTarget<T>> {
 }
 
 impl<T: Element, S: StoreTarget<T>> Storing<T, S> {
-    pub(crate) fn new(target: Arc<S>, origin: Vec<usize>, number: u64) -> Self {
+    pub(crate) fn new(target: Arc<S>, origin: Vec<usize>, number: u64) -> (Self, StoreGuard<T, S>) {
         let (stored, finished) = (AtomicUsize::new(0), AtomicBool::new(false));
-        Storing { begun: Arc::new(Begun { target, stored, finished, element: PhantomData }), origin, number }
+        let progress = Arc::new(Progress { target, stored, finished, element: PhantomData });
+        (Storing { progress: progress.clone(), origin, number }, StoreGuard(progress))
     }
 }
 
 // Whether the target can be cloned does not matter.
 impl<T: Element, S: StoreTarget<T>> Clone for Storing<T, S> {
     fn clone(&self) -> Self {
-        Storing { begun: self.begun.clone(), origin: self.origin.clone(), number: self.number }
+        Storing { progress: self.progress.clone(), origin: self.origin.clone(), number: self.number }
     }
 }
 
@@ -76,12 +87,12 @@ impl<T: Element, S: StoreTarget<T>> Kernel for Write<T, S> {
         let start = origin.iter().zip(&self.storing.origin).map(|(own, first)| own + first);
         let region: Vec<std::ops::Range<usize>> =
             start.zip(view.shape()).map(|(start, &length)| start..start + length).collect();
-        let begun = &self.storing.begun;
-        begun.target.write(&region, view).map_err(|error| {
-            let (stored, all) = (begun.stored.load(Ordering::Relaxed), self.grid.blocks());
+        let progress = &self.storing.progress;
+        progress.target.write(&region, view).map_err(|error| {
+            let (stored, all) = (progress.stored.load(Ordering::Relaxed), self.grid.blocks());
             KernelError::new(format!("the region {region:?}: {error}; {stored} of {all} regions had been stored"))
         })?;
-        begun.stored.fetch_add(1, Ordering::Relaxed);
+        progress.stored.fetch_add(1, Ordering::Relaxed);
         Ok(Value::Unit)
     }
 }
@@ -95,9 +106,9 @@ impl<T: Element, S: StoreTarget<T>> Kernel for Finish<T, S> {
     }
 
     fn run(&self, _: TaskContext, _: &mut [Value]) -> KernelResult<Value> {
-        let begun = &self.0.begun;
-        begun.target.finish().map_err(|error| KernelError::new(error.to_string()))?;
-        begun.finished.store(true, Ordering::Relaxed);
+        let progress = &self.0.progress;
+        progress.target.finish().map_err(|error| KernelError::new(error.to_string()))?;
+        progress.finished.store(true, Ordering::Relaxed);
         Ok(Value::Unit)
     }
 }
@@ -113,6 +124,6 @@ impl<T: Element, S: StoreTarget<T>> Operation for Storing<T, S> {
 
     fn lower(&self, lowering: &mut Lowering, expr: &Expr) -> Result<Vec<Edge>> {
         let write = Write { storing: self.clone(), grid: only_input(expr)?.grid.clone() };
-        lower_each(lowering, expr, None, write, self.begun.target.scratch(), Finish(self.clone()))
+        lower_each(lowering, expr, None, write, self.progress.target.scratch(), Finish(self.clone()))
     }
 }
