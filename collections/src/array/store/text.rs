@@ -152,9 +152,9 @@ fn check_unpacked(operation: &str, url: &str, at: &'static CallSite<'static>) ->
 /// ```
 /// use talatat::prelude::*;
 /// use talatat::array::{LoadText, SaveText, TextWrite, eye, loadtxt};
-/// TextWrite::new(&eye::<f64>(3, None, 0), "memory://docs/eye.txt", &SaveText::new())?.compute()?;
+/// TextWrite::new(&eye::<f64>(3, 3, 0), "memory://docs/eye.txt", &SaveText::new())?.compute()?;
 /// let x = loadtxt::<f64>("memory://docs/eye.txt", &LoadText::new())?;
-/// assert_eq!(x.compute()?, ndarray::Array::eye(3).into_dyn());
+/// assert_eq!(x.compute()?, ndarray::Array2::<f64>::eye(3).into_dyn());
 /// # Ok::<(), talatat::Error>(())
 /// ```
 ///
