@@ -32,6 +32,8 @@ pub mod diagnostics;
 #[cfg(feature = "array")]
 mod npy;
 mod session;
+#[cfg(feature = "array")]
+mod store;
 #[cfg(feature = "zarr")]
 mod zarr;
 
@@ -39,6 +41,8 @@ pub use compute::{Compute, compute_all, compute_all_on};
 #[cfg(feature = "array")]
 pub use npy::ToNpy;
 pub use session::{Session, SessionBuilder};
+#[cfg(feature = "array")]
+pub use store::{ToStore, ToText};
 #[cfg(feature = "array")]
 pub use talatat_collections::array;
 pub use talatat_collections::config::ExecutorChoice;
@@ -53,11 +57,11 @@ pub use zarr::ToZarr;
 
 /// What most programs import: `use talatat::prelude::*;`
 pub mod prelude {
-    #[cfg(feature = "array")]
-    pub use crate::ToNpy;
     #[cfg(feature = "zarr")]
     pub use crate::ToZarr;
     pub use crate::{Cancel, Collection, Compute, Session, compute_all};
+    #[cfg(feature = "array")]
+    pub use crate::{ToNpy, ToStore, ToText};
     #[cfg(feature = "array")]
     pub use talatat_collections::array::{Array, axis};
     pub use talatat_collections::delayed::{Delayed, Lit, delayed, try_delayed};

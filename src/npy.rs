@@ -1,7 +1,7 @@
 //! Writing arrays to `.npy` files.
 
 use talatat_collections::Result;
-use talatat_collections::array::{Array, Element, NpyTarget, NpyWrite};
+use talatat_collections::array::{Array, Element, NpyStackWrite, NpyTarget, NpyWrite};
 
 use crate::compute::Compute;
 
@@ -26,6 +26,22 @@ pub trait ToNpy {
     /// If the file cannot be written or computing fails.
     #[track_caller]
     fn to_npy(&self, url: &str) -> Result<()>;
+
+    /// Computes the array and writes it as a stack of `.npy` files: a folder of its blocks along `axis`, which
+    /// [`open_npy_stack`](crate::array::open_npy_stack) opens. See [`NpyStackWrite`].
+    ///
+    /// ```
+    /// use talatat::prelude::*;
+    /// use talatat::array::{ones, open_npy_stack};
+    /// ones::<f32>([30, 4]).rechunk([10, 2])?.to_npy_stack("memory://docs/to_stack", 0)?;
+    /// assert_eq!(open_npy_stack::<f32>("memory://docs/to_stack")?.numblocks(), [3, 1]);
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`NpyStackWrite::new`], or if computing fails.
+    #[track_caller]
+    fn to_npy_stack(&self, url: &str, axis: isize) -> Result<()>;
 }
 
 impl<T: Element> ToNpy for Array<T> {
@@ -36,5 +52,9 @@ impl<T: Element> ToNpy for Array<T> {
         }
         let target = NpyTarget::new(url)?;
         target.write(&self.compute()?.view())
+    }
+
+    fn to_npy_stack(&self, url: &str, axis: isize) -> Result<()> {
+        NpyStackWrite::new(self, url, axis)?.compute()
     }
 }

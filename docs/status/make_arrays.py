@@ -25,7 +25,7 @@ RENAMED = {
     "asinh": "arcsinh", "atan": "arctan", "atan2": "arctan2", "atanh": "arctanh", "bitwise_left_shift": "left_shift", "bitwise_right_shift": "right_shift", "bitwise_count": "bitwise_count",
     "cumulative_sum": "cumsum", "cumulative_prod": "cumprod", "around": "round", "degrees": "rad2deg", "radians": "deg2rad", "conjugate": "conj",
     "ix_": "oindex", "put": "assign_at", "place": "assign_where", "putmask": "assign_where", "copyto": "assign_where", "full_like": "full_like", "ascontiguousarray": "rechunk", "load": "open_npy", "save": "to_npy",
-    "from_npy_stack": "open_npy_stack", "to_npy_stack": "to_npy_stack", "from_zarr": "open_zarr", "loadtxt": "read_csv_matrix", "genfromtxt": "read_csv_matrix", "savetxt": "to_csv_matrix",
+    "from_npy_stack": "open_npy_stack", "to_npy_stack": "to_npy_stack", "from_zarr": "open_zarr",
     "unstack": "split", "astype": "astype", "trapz": "trapezoid", "in1d": "isin", "unwrap": "unwrap_phase", "floor_divide": "floor_divide", "rollaxis": "moveaxis", "atleast_1d": "expand_dims",
     "atleast_2d": "expand_dims", "atleast_3d": "expand_dims", "vecdot": "vecdot", "inner": "dot", "unique_counts": "unique", "unique_inverse": "unique", "unique_all": "unique", "unique_values": "unique",
     "shape": "shape", "ndim": "ndim", "size": "shape", "copy": "clone", "map_overlap": "map_overlap", "overlap": "map_overlap", "compute": "compute", "convolve": "convolve", "block": "block", "fromiter": "from_ndarray",
@@ -78,7 +78,7 @@ def tested():
         for case in cases if isinstance(cases, list) else []:
             if isinstance(case, dict) and "op" in case:
                 found.setdefault(case["op"], {})[path.name] = found.get(case["op"], {}).get(path.name, 0) + 1
-    for path in sorted((ROOT / "tests/array").rglob("*.rs")):
+    for path in sorted([*(ROOT / "tests/array").rglob("*.rs"), *(ROOT / "tests/stores").rglob("*.rs")]):
         for name in set(re.findall(r"[.:](\w+)\(", path.read_text())):
             found.setdefault(name, {})[path.relative_to(ROOT / "tests").as_posix()] = 0
     return found

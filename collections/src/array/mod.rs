@@ -9,7 +9,7 @@
 //! statistics/           reductions, scans, groups, order
 //! linalg/               matrices
 //! functions/            the user's: on blocks, with neighbours, by signature
-//! store/                .npy, Zarr
+//! store/                .npy and stacks of it, Zarr, text, the user's own
 //!
 //! grid chunks range     what an array is known by before it is computed
 //! gather                how elements get to other places of an axis
@@ -76,6 +76,9 @@ pub use statistics::reduce::{Axes, axis};
 pub use statistics::search::Side;
 pub use statistics::sets::Unique;
 pub use store::npy::{NpyTarget, NpyWrite, open_npy};
+pub use store::npy_stack::{NpyStackWrite, open_npy_stack, open_npy_stack_along};
+pub use store::target::{StoreFailure, StoreTarget, StoreWrite};
+pub use store::text::{LoadText, SaveText, TextWrite, genfromtxt, loadtxt};
 #[cfg(feature = "zarr")]
 pub use store::zarr::{BloscCodec, ZarrCompressor, ZarrInfo, ZarrOptions, ZarrVersion, ZarrWrite, open_zarr};
 pub use talatat_kernels as kernels;

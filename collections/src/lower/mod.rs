@@ -16,7 +16,9 @@ pub(crate) use array::lower as lower_array;
 #[cfg(feature = "array")]
 pub(crate) use array::register as register_arrays;
 #[cfg(feature = "array")]
-pub(crate) use array::{Operation, Roots as ArrayRoots};
+pub(crate) use array::{
+    Operation, Roots as ArrayRoots, StackWriting, StoreGuard, Storing, Text, TextOutput, TextWriting,
+};
 #[cfg(feature = "array")]
 #[cfg(feature = "zarr")]
 pub(crate) use array::{Zarr, ZarrWriting};

@@ -33,6 +33,8 @@
 
 pub mod csv_split;
 pub mod error;
+#[cfg(feature = "array")]
+mod folder;
 mod glob;
 mod location;
 #[cfg(feature = "array")]
@@ -41,6 +43,8 @@ mod options;
 mod read;
 mod runtime;
 mod store;
+#[cfg(feature = "array")]
+pub(crate) mod text;
 #[cfg(feature = "array")]
 mod unfinished;
 mod write;
@@ -54,5 +58,5 @@ pub use options::StorageOptions;
 pub use read::ObjectRef;
 pub use store::Store;
 #[cfg(feature = "array")]
-pub(crate) use unfinished::Guard;
+pub(crate) use unfinished::{Guard, UnfinishedFile};
 pub use write::{AtomicWriter, check_writable, write_atomic};

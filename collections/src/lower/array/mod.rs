@@ -4,11 +4,13 @@ mod assemble;
 mod bins;
 mod blockwise;
 mod contract;
+mod each;
 mod gather;
 mod group;
 mod halo;
 mod index;
 mod local;
+mod npy_stack;
 mod operation;
 mod overlap;
 mod own;
@@ -20,6 +22,8 @@ mod scan;
 mod select;
 mod sort;
 mod source;
+mod target;
+mod text;
 mod tree;
 mod tsqr;
 mod weigh;
@@ -39,6 +43,7 @@ pub(crate) use group::{Codes, GroupBy};
 pub(crate) use halo::{Border, Halo};
 pub(crate) use index::{IndexFunction, Label, Part};
 pub(crate) use local::{OnBlocks, Reads};
+pub(crate) use npy_stack::StackWriting;
 pub(crate) use operation::Operation;
 pub(crate) use overlap::MapOverlap;
 pub(crate) use own::{Own, OwnReduction};
@@ -47,6 +52,8 @@ pub(crate) use roots::Roots;
 pub(crate) use scan::Scan;
 pub(crate) use select::{Assign, Compress, Nonzero, Pick};
 pub(crate) use sort::Sort;
+pub(crate) use target::{StoreGuard, Storing};
+pub(crate) use text::{Text, TextOutput, TextWriting};
 pub(crate) use tree::{Kind as StateKind, SketchedQuantiles, States};
 pub(crate) use tsqr::{Dense, Factor, TallProduct, Whole};
 pub(crate) use weigh::Weigh;
@@ -68,6 +75,7 @@ const TINY: u64 = 16 << 10;
 pub(crate) fn register(registry: Registry) -> Registry {
     #[cfg(feature = "zarr")]
     let registry = zarr::register(registry);
+    let registry = text::register(npy_stack::register(registry));
     registry
         .block("array", |bytes| Ok(Arc::new(Block::decode(bytes).map_err(KernelError::from_source)?)))
         .block("array.state", |bytes| {

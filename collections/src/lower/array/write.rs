@@ -3,15 +3,13 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use talatat_graph::{
-    Block as GraphBlock, Brief, Edge, Kernel, KernelError, KernelResult, Key, Layer, TaskContext, Value,
-};
+use talatat_graph::{Block as GraphBlock, Brief, Edge, Kernel, KernelResult, Key, Layer, TaskContext, Value};
 
-use super::{Lowering, array, blocks, encode, source_error};
+use super::each::block_of;
+use super::{Lowering, blocks, encode, source_error};
 use crate::array::dtype::with_dtype;
 use crate::array::expr::{Expr, ExprRef};
-use crate::array::grid::{Dims, Grid};
-use crate::array::kernels::Block;
+use crate::array::grid::Grid;
 use crate::error::Result;
 use crate::storage::Scheme;
 use crate::storage::npy::{NpyOutput, WRITE_BUFFER};
@@ -46,18 +44,6 @@ pub(super) fn decode_written(bytes: &[u8]) -> KernelResult<Arc<dyn GraphBlock>> 
     Ok(Arc::new(Written(std::str::from_utf8(bytes).map_err(source_error)?.to_owned())))
 }
 
-/// The block that a task writes, as the grid promised it, and the index of its first element.
-pub(super) fn to_write<'a>(grid: &Grid, task: TaskContext, inputs: &'a [Value]) -> KernelResult<(&'a Block, Dims)> {
-    let block = array(inputs.first().ok_or_else(|| KernelError::new("there is no block to write"))?)?;
-    let place = grid.place(task.block as usize);
-    let (origin, shape) = (grid.block_origin(&place), grid.block_shape(&place));
-    if block.shape() != shape.as_slice() {
-        let found = block.shape();
-        return Err(KernelError::new(format!("a block of shape {found:?} where {shape:?} was promised")));
-    }
-    Ok((block, origin))
-}
-
 /// `array.npy.write`: writes a block where it belongs.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Write {
@@ -75,7 +61,7 @@ impl Kernel for Write {
     }
 
     fn run(&self, task: TaskContext, inputs: &mut [Value]) -> KernelResult<Value> {
-        let (block, origin) = to_write(&self.grid, task, inputs)?;
+        let (block, origin) = block_of(inputs, &self.grid, task)?;
         let written = with_dtype!(block.dtype(), T => {
             let view = block.view::<T>().map_err(source_error)?;
             self.output.write::<T>(task.block as usize, &origin, &view).map_err(source_error)?

@@ -3,10 +3,10 @@
 use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
-use talatat_graph::{Edge, Kernel, KernelResult, Key, KeyBuilder, Layer, Registry, TaskContext, Value};
+use talatat_graph::{Edge, Kernel, KernelError, KernelResult, KeyBuilder, Registry, TaskContext, Value};
 
-use super::write::to_write;
-use super::{Lowering, Operation, blocks, encode, layer, only_input, source_error};
+use super::each::{block_of, lower_each, step_of};
+use super::{Lowering, Operation, encode, layer, only_input, source_error};
 use crate::array::dtype::with_dtype;
 use crate::array::expr::{Expr, ExprRef, Op};
 use crate::array::grid::Grid;
@@ -171,13 +171,19 @@ impl Kernel for Write {
     }
 
     fn run(&self, task: TaskContext, inputs: &mut [Value]) -> KernelResult<Value> {
-        let (block, origin) = to_write(&self.grid, task, inputs)?;
+        let (block, origin) = block_of(inputs, &self.grid, task)?;
         let origin: Vec<usize> =
             origin.iter().enumerate().map(|(axis, &start)| self.output.origin(axis) + start).collect();
         let target = self.opened.get().map_err(source_error)?;
         with_dtype!(block.dtype(), T => {
             let view = block.view::<T>().map_err(source_error)?;
-            target.write::<T>(&origin, &view).map_err(source_error)?;
+            target.write::<T>(&origin, &view).map_err(|error| match &self.output {
+                // A new array is not there before it is complete; a region is of one that is.
+                ZarrOutput::Region { .. } => {
+                    KernelError::new(format!("{error}; other chunks of the region may have been written"))
+                }
+                _ => source_error(error),
+            })?;
         });
         Ok(Value::Unit)
     }
@@ -233,26 +239,15 @@ impl Operation for ZarrWriting {
 
     fn lower(&self, lowering: &mut Lowering, expr: &Expr) -> Result<Vec<Edge>> {
         let input = only_input(expr)?;
-        let sources = blocks(lowering, input)?;
-        let step = |name: &str, kernel: Arc<dyn Kernel>| {
-            Layer::new(expr.key.combine(Key::of(name, &[]).bits()), kernel).at(expr.location)
-        };
         let cleared = match self.output.must_clear() {
             false => None,
             true => {
-                let clear = lowering.graph.layer(step(CLEAR, Arc::new(Clear(self.output.clone()))));
+                let clear = lowering.graph.layer(step_of(expr, Clear(self.output.clone())));
                 Some(Edge::from(lowering.graph.task(clear, 0, 0, &[])?))
             }
         };
         let opened = Opened::new(self.array.clone());
-        let kernel = Write { opened, output: self.output.clone(), grid: input.grid.clone() };
-        let write = lowering.graph.layer(step(WRITE, Arc::new(kernel)).scratch(self.array.write_scratch()));
-        let mut written: Vec<Edge> = Vec::with_capacity(sources.len());
-        for (block, source) in sources.iter().enumerate() {
-            let edges: Vec<Edge> = [Some(*source), cleared].into_iter().flatten().collect();
-            written.push(lowering.graph.task(write, block as u32, 0, &edges)?.into());
-        }
-        let finish = lowering.graph.layer(layer(expr, Finish(self.output.clone())));
-        Ok(vec![lowering.graph.task(finish, 0, 0, &written)?.into()])
+        let write = Write { opened, output: self.output.clone(), grid: input.grid.clone() };
+        lower_each(lowering, expr, cleared, write, self.array.write_scratch(), Finish(self.output.clone()))
     }
 }

@@ -23,6 +23,7 @@ mod header;
 mod output;
 mod region;
 mod runs;
+mod stack;
 mod write;
 
 pub use header::{NpyHeader, open};
@@ -32,4 +33,5 @@ pub(crate) use output::{BUFFER as WRITE_BUFFER, NpyOutput};
 pub(crate) use region::read_steps;
 pub use region::{read_array, read_region};
 pub use runs::region_ranges;
+pub(crate) use stack::{StackGuard, StackInfo, StackOutput, stack_files};
 pub use write::{write_array, write_elements};

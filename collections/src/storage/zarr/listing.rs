@@ -6,26 +6,9 @@ use futures::{StreamExt, TryStreamExt};
 
 use super::array::{METADATA, bad};
 use super::store::ZarrStore;
-use crate::storage::error::{Result, StorageError, is_missing};
+use crate::storage::error::{Result, StorageError};
+use crate::storage::folder::names;
 use crate::storage::location::Location;
-
-/// The names directly below a location: objects, then folders.
-pub(super) fn names(location: &Location) -> Result<(Vec<String>, Vec<String>)> {
-    let (store, at) = (location.store()?, location.clone());
-    let inner = Arc::clone(store.object_store());
-    store.block_on(async move {
-        let path = at.path();
-        match inner.list_with_delimiter(Some(&path)).await {
-            Ok(list) => {
-                let name = |path: &object_store::path::Path| path.filename().unwrap_or_default().to_owned();
-                let objects = list.objects.iter().map(|meta| name(&meta.location)).collect();
-                Ok((objects, list.common_prefixes.iter().map(name).collect()))
-            }
-            Err(error) if is_missing(&error) => Ok((Vec::new(), Vec::new())),
-            Err(error) => Err(StorageError::from_store(&at, error)),
-        }
-    })?
-}
 
 /// Why there is no array: a group, something else, or nothing.
 pub(super) fn explain_absence(location: &Location) -> StorageError {

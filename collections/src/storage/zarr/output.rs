@@ -5,7 +5,7 @@
 //! written chunk by chunk, each of which is there completely or as it was.
 
 use std::borrow::Cow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ndarray::{ArrayD, ArrayViewD, Axis, Dimension, IxDyn, Slice};
@@ -19,8 +19,9 @@ use super::read::Decoded;
 use super::store::ZarrStore;
 use crate::array::kernels::pool;
 use crate::storage::error::{Result, StorageError};
+use crate::storage::folder::{begin_folder, replace_folder};
 use crate::storage::location::{Location, Scheme};
-use crate::storage::write::{check_writable, folder_error};
+use crate::storage::write::check_writable;
 
 /// An array on its way, as tasks know it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -113,12 +114,8 @@ impl ZarrOutput {
             let output = ZarrOutput::Objects { written: array.reference(), replaces };
             return Ok((output, array, ZarrGuard::Objects(location.clone(), AtomicBool::new(false))));
         }
-        let path = location.local_path().ok_or_else(|| not_writable(location, "it is no path"))?;
-        // A link stays a link: what it points at is replaced.
-        let path = if path.is_symlink() { path.canonicalize().unwrap_or(path) } else { path };
-        let folder = path.parent().unwrap_or(Path::new("/"));
-        let hidden = std::fs::create_dir_all(folder).and_then(|()| temporary_folder(folder));
-        let hidden = hidden.map_err(|error| folder_error(location, folder, &error))?;
+        let begun = begin_folder(location)?;
+        let (hidden, path) = begun.ok_or_else(|| not_writable(location, "it is no path"))?;
         let text = hidden.path().to_str().ok_or_else(|| not_writable(location, "its path is no text"))?;
         let array = understood(&Location::parse(text)?)?;
         let output = ZarrOutput::Folder { written: array.reference(), location: location.clone(), path };
@@ -171,36 +168,10 @@ impl ZarrOutput {
             ZarrOutput::Objects { written, .. } => write(&written.location),
             ZarrOutput::Folder { written, location, path } => {
                 write(&written.location)?;
-                let failed =
-                    |error: std::io::Error| StorageError::Write { url: location.to_string(), source: error.into() };
-                let from = written.location.local_path().unwrap_or_default();
-                replace(&from, path).map_err(failed)
+                replace_folder(&written.location.local_path().unwrap_or_default(), path, location)
             }
         }
     }
-}
-
-/// A hidden folder with the usual permissions of new ones.
-fn temporary_folder(folder: &Path) -> std::io::Result<TempDir> {
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
-    builder.prefix(".talatat-").suffix(".tmp").tempdir_in(folder)
-}
-
-/// Gives a folder the name of another one, which is removed. Between two renames neither has the name.
-fn replace(from: &Path, to: &Path) -> std::io::Result<()> {
-    if !to.exists() {
-        return std::fs::rename(from, to);
-    }
-    let old = temporary_folder(to.parent().unwrap_or(Path::new("/")))?;
-    let aside = old.path().join("replaced");
-    std::fs::rename(to, &aside)?;
-    if let Err(error) = std::fs::rename(from, to) {
-        std::fs::rename(&aside, to)?;
-        return Err(error);
-    }
-    old.close()
 }
 
 impl ZarrArray {

@@ -9,9 +9,9 @@ use super::options::ZarrOptions;
 use crate::array::build::{known_shape, rechunked};
 use crate::array::dtype::Element;
 use crate::array::expr::{Expr, ExprRef, Op};
-use crate::array::grid::{Axis, Grid};
+use crate::array::grid::Grid;
 use crate::array::handle::Array;
-use crate::array::shape::slice::parse;
+use crate::array::store::align::{Store, aligned};
 use crate::array::store::writing::{Begun, Writing, writing_collection};
 use crate::error::{Error, Result};
 use crate::lower::ZarrWriting;
@@ -105,27 +105,9 @@ impl ZarrWrite {
             return Err(invalid(format!("{url} holds {}, not {}: use astype", written.dtype, T::DTYPE)));
         }
         check_not_read(TO_REGION, expr, &location, at)?;
-        let (ranges, axes) = parse(TO_REGION, &Grid::whole(&written.shape), region.as_ref(), at)?;
-        if !axes.iter().copied().eq((0..ranges.len()).map(Some)) || ranges.iter().any(|range| range.step != 1) {
-            return Err(invalid("a region is a range of each axis, without steps: write 3..4 for 3".into()));
-        }
-        if !ranges.iter().map(|range| range.length).eq(shape.iter().copied()) {
-            let lengths: Vec<usize> = ranges.iter().map(|range| range.length).collect();
-            return Err(invalid(format!("the region has the shape {lengths:?}, the array {:?}", shape.as_slice())));
-        }
         let parts = if written.inside.is_some() { "shards" } else { "chunks" };
-        for (axis, range) in ranges.iter().enumerate() {
-            let misfit = misfit(range.start..range.start + range.length, written.chunk[axis], written.shape[axis]);
-            if let Some(misfit) = misfit.filter(|_| !shape.contains(&0)) {
-                let part = format!("{}..{}", range.start, range.start + range.length);
-                return Err(invalid(format!(
-                    "{part} of axis {axis} cuts the {parts} of {url}, which are {} long there: {misfit}; two writers of one of the {parts} \
-                     would undo each other's work",
-                    written.chunk[axis]
-                )));
-            }
-        }
-        let origin = ranges.iter().map(|range| range.start).collect();
+        let store = Store { name: url, shape: &written.shape, chunk: &written.chunk, parts };
+        let origin = store.origin(TO_REGION, region.as_ref(), &shape, at)?;
         let output = ZarrOutput::Region { written: written.reference(), origin };
         Ok(ZarrWrite::writing(expr, output, written, None, at))
     }
@@ -138,7 +120,7 @@ impl ZarrWrite {
         guard: Option<ZarrGuard>,
         at: &'static CallSite<'static>,
     ) -> ZarrWrite {
-        let grid = Grid::new(expr.grid.axes().iter().zip(&written.chunk).map(|(axis, &chunk)| aligned(axis, chunk)));
+        let grid = aligned(&expr.grid, &written.chunk);
         let op = Op::Custom(Arc::new(ZarrWriting { output, array: Arc::new(written) }));
         let expr = Expr::new(expr.dtype, Grid::default(), op, [rechunked(expr, grid, at)], at);
         ZarrWrite(Writing::new(expr, guard.map(|guard| Arc::new(guard) as Arc<dyn Begun>)))
@@ -166,54 +148,4 @@ fn check_not_read(operation: &str, expr: &ExprRef, location: &Location, at: &'st
         return Err(Error::invalid_at(operation, reason, at));
     }
     Ok(())
-}
-
-/// The axis if its chunks are whole numbers of those of the store, else cut into such, about as long as they are.
-fn aligned(axis: &Axis, chunk: usize) -> Axis {
-    let (Some(bounds), Some(length)) = (axis.bounds(), axis.length()) else { return axis.clone() };
-    if bounds.iter().all(|&bound| bound == length || bound.is_multiple_of(chunk)) {
-        return axis.clone();
-    }
-    let longest = axis.longest().unwrap_or(0);
-    let count = ((longest + chunk / 2) / chunk).max(1);
-    Axis::regular(length, count.saturating_mul(chunk))
-}
-
-/// Which ranges near this one hold whole chunks; `None` if it does.
-fn misfit(range: std::ops::Range<usize>, chunk: usize, length: usize) -> Option<String> {
-    let fits = |bound: usize| bound.is_multiple_of(chunk) || bound == length;
-    if fits(range.start) && fits(range.end) {
-        return None;
-    }
-    let outer = range.start / chunk * chunk..range.end.div_ceil(chunk).saturating_mul(chunk).min(length);
-    let end = if range.end == length { length } else { range.end / chunk * chunk };
-    let inner = range.start.div_ceil(chunk).saturating_mul(chunk)..end;
-    let mend = format!("{}..{} would fit", outer.start, outer.end);
-    Some(if inner.is_empty() { mend } else { format!("{mend}, and so would {}..{}", inner.start, inner.end) })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn blocks_hold_whole_chunks() {
-        let lengths = |axis: &Axis, chunk| aligned(axis, chunk).lengths().unwrap();
-        assert_eq!(lengths(&Axis::regular(10, 4), 2), [4, 4, 2]);
-        assert_eq!(lengths(&Axis::regular(10, 4), 3), [3, 3, 3, 1]);
-        assert_eq!(lengths(&Axis::from_lengths([6, 2, 2]), 2), [6, 2, 2]);
-        assert_eq!(lengths(&Axis::from_lengths([6, 1, 3]), 2), [6, 4]);
-        assert_eq!(lengths(&Axis::regular(10, 2), 100), [10]);
-        assert_eq!(lengths(&Axis::whole(0), 5), [0]);
-    }
-
-    #[test]
-    fn regions_that_would_fit_are_named() {
-        let text = |range, chunk, length| misfit(range, chunk, length).unwrap_or_default();
-        assert_eq!(text(4..8, 4, 10), "");
-        assert_eq!(text(8..10, 4, 10), "");
-        assert_eq!(text(3..10, 4, 10), "0..10 would fit, and so would 4..10");
-        assert_eq!(text(3..9, 4, 12), "0..12 would fit, and so would 4..8");
-        assert_eq!(text(5..6, 4, 12), "4..8 would fit");
-    }
 }
