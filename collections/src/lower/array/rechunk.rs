@@ -1,5 +1,6 @@
 //! Other chunks: each block is cut into the parts that other blocks need, and those put them together. P blocks that become Q are at most
-//! P + Q tasks; where the parts would be too small to be worth their handling, the way leads over grids in between ([`steps`]).
+//! P + Q tasks; where the parts would be too small to be worth their handling, the way leads over grids in between ([`steps`]). Blocks that
+//! somebody keeps are not cut: Q tasks read what they want of them.
 
 mod steps;
 
@@ -13,7 +14,7 @@ use talatat_graph::{Edge, Kernel, KernelError, KernelResult, Key, Layer, TaskCon
 
 use super::{Lowering, TINY, array, blocks, encode, source_error};
 use crate::array::dtype::{DType, with_dtype};
-use crate::array::expr::{Expr, ExprRef};
+use crate::array::expr::{Expr, ExprRef, Op};
 use crate::array::grid::{Axis, Dims, Grid};
 use crate::array::kernels::{Block, pool};
 use crate::error::Result;
@@ -129,6 +130,8 @@ pub(super) struct Merge {
     from: Grid,
     to: Grid,
     dtype: DType,
+    /// Whether the inputs are blocks as they are, of which the task takes its part itself.
+    whole: bool,
 }
 
 impl Kernel for Merge {
@@ -156,12 +159,23 @@ impl Kernel for Merge {
             let buffer = pool::take::<T>(shape.iter().product());
             let mut merged = ArrayD::from_shape_vec(IxDyn(&shape), buffer).map_err(source_error)?;
             let empty = shape.contains(&0);
-            for ((_, region), input) in parts.iter().zip(inputs.iter()) {
+            for ((source, region), input) in parts.iter().zip(inputs.iter()) {
                 if empty {
                     // An empty block still names a source, for the lengths that only a block knows.
                     continue;
                 }
-                let part = array(input)?.view::<T>().map_err(source_error)?;
+                let block = array(input)?.view::<T>().map_err(source_error)?;
+                let part = match self.whole {
+                    true => {
+                        check_region(block.shape(), &self.from, source)?;
+                        let origins = self.to.block_origin(&place);
+                        let starts = self.from.block_origin(source);
+                        let axes = region.iter().zip(&origins).zip(&starts);
+                        let own = axes.map(|((range, to), from)| range.start + to - from..range.end + to - from);
+                        region_of(&block, &self.from, &own.collect::<SmallVec<[Range<usize>; 4]>>())
+                    }
+                    false => block.view(),
+                };
                 let mut target = merged.slice_each_axis_mut(|axis| {
                     let axis = axis.axis.index();
                     if self.to.axes()[axis].length().is_none() {
@@ -225,14 +239,43 @@ impl Overlaps {
 /// The blocks of `expr`, which is `input` in other chunks.
 pub(super) fn lower_rechunk(lowering: &mut Lowering, expr: &Expr, input: &ExprRef) -> Result<Vec<Edge>> {
     let mut made = blocks(lowering, input)?;
+    let steps = steps::between(&input.grid, &expr.grid, expr.dtype.size() as u64);
+    // What is kept anyhow needs no parts: each task reads what it wants of it.
+    if steps.is_empty() && matches!(input.op, Op::Persisted(_)) {
+        return whole(lowering, expr, &input.grid, &made);
+    }
     let mut from = input.grid.clone();
     let mut key = expr.key;
-    for grid in steps::between(&input.grid, &expr.grid, expr.dtype.size() as u64) {
+    for grid in steps {
         key = key.combine(Key::of(MERGE, &[]).bits());
         made = once(lowering, expr, key, &from, &grid, &made)?.into();
         from = grid;
     }
     once(lowering, expr, expr.key, &from, &expr.grid, &made)
+}
+
+/// Blocks made of whole blocks of another grid: one copy, as long as those live.
+fn whole(lowering: &mut Lowering, expr: &Expr, from: &Grid, sources: &[Edge]) -> Result<Vec<Edge>> {
+    let to = &expr.grid;
+    let merge = Merge { from: from.clone(), to: to.clone(), dtype: expr.dtype, whole: true };
+    let layer = lowering.graph.layer(super::layer(expr, merge));
+    let taken = Overlaps::of(to, from);
+    let mut made = Vec::with_capacity(to.blocks());
+    let mut edges: Vec<Edge> = Vec::new();
+    for block in 0..to.blocks() {
+        let place = to.place(block);
+        let mut passes = taken.count(&place) == 1;
+        edges.clear();
+        for source in taken.places(&place) {
+            passes = passes && from.block_shape(&source) == to.block_shape(&place);
+            edges.push(sources[from.block_at(&source)]);
+        }
+        made.push(match edges.as_slice() {
+            [edge] if passes => *edge,
+            edges => lowering.graph.task(layer, block as u32, expr.block_bytes(&place), edges)?.into(),
+        });
+    }
+    Ok(made)
 }
 
 /// Blocks of one grid made of those of another.
@@ -243,7 +286,7 @@ fn once(lowering: &mut Lowering, expr: &Expr, key: Key, from: &Grid, to: &Grid, 
     let layer = |key: Key, kernel: Arc<dyn Kernel>| Layer::new(key, kernel).at(expr.location).tiny(tiny);
     let split = Split { from: from.clone(), to: to.clone() };
     let split_layer = lowering.graph.layer(layer(key.combine(Key::of(SPLIT, &[]).bits()), Arc::new(split)));
-    let merge = Merge { from: from.clone(), to: to.clone(), dtype: expr.dtype };
+    let merge = Merge { from: from.clone(), to: to.clone(), dtype: expr.dtype, whole: false };
     let merge_layer = lowering.graph.layer(layer(key, Arc::new(merge)));
     let (given, taken) = (Overlaps::of(from, to), Overlaps::of(to, from));
     // What each source block gives to whom; a block that one target takes whole needs no cutting.
