@@ -10,7 +10,8 @@ use crate::task::TaskId;
 /// From each output the tasks are visited depth first. Among the inputs of a task the one goes first whose subtree
 /// needs the most beyond what it leaves behind (Liu's rule for trees, "On optimal pebbling for expression trees", 1986).
 /// When a task is placed, a reader whose inputs are then all there follows at once if it frees at least the
-/// bytes it makes: on graphs that are not trees this is what lets a block go through all of its readers and die.
+/// bytes it makes, and so do all readers of a block if each of them is ready and they make no more together than the block
+/// has: on graphs that are not trees this is what lets a block go through all of its readers and die.
 ///
 /// Complexity: O(tasks + edges log fan-in).
 pub fn order(graph: &TaskGraph, successors: &Successors) -> Vec<TaskId> {
@@ -20,6 +21,7 @@ pub fn order(graph: &TaskGraph, successors: &Successors) -> Vec<TaskId> {
         successors,
         waiting: graph.offsets.windows(2).map(|pair| pair[1] - pair[0]).collect(),
         readers: graph.tasks().map(|task| successors.of(task).len() as u32).collect(),
+        unready: graph.tasks().map(|task| successors.of(task).len() as u32).collect(),
         placed: vec![false; graph.len()],
         order: Vec::with_capacity(graph.len()),
     };
@@ -79,7 +81,10 @@ struct Walk<'g> {
     graph: &'g TaskGraph,
     successors: &'g Successors,
     waiting: Vec<u32>,
+    /// Readers that are not placed, and whoever asked for the result.
     readers: Vec<u32>,
+    /// Readers that still wait for another input.
+    unready: Vec<u32>,
     placed: Vec<bool>,
     order: Vec<TaskId>,
 }
@@ -99,11 +104,31 @@ impl Walk<'_> {
             for &reader in self.successors.of(task).iter().rev() {
                 let waiting = &mut self.waiting[reader.index()];
                 *waiting -= 1;
-                if *waiting == 0 && self.frees_enough(reader) {
+                if *waiting > 0 {
+                    continue;
+                }
+                if self.frees_enough(reader) {
                     pending.push(reader);
+                }
+                for edge in self.graph.inputs(reader) {
+                    let unready = &mut self.unready[edge.task.index()];
+                    *unready -= 1;
+                    if *unready == 0 && self.all_free_enough(edge.task) {
+                        let readers = self.successors.of(edge.task).iter().rev().copied();
+                        pending.extend(readers.filter(|reader| !self.placed[reader.index()]));
+                    }
                 }
             }
         }
+    }
+
+    /// Whether all readers of a task together make no more bytes than it has, and nobody else holds it.
+    fn all_free_enough(&self, task: TaskId) -> bool {
+        let left = self.successors.of(task).iter().filter(|reader| !self.placed[reader.index()]);
+        let (count, makes) = left
+            .fold((0, 0_u64), |(count, makes), &reader| (count + 1, makes.saturating_add(self.graph.bytes(reader))));
+        let frees = self.graph.bytes(task);
+        frees > 0 && makes <= frees && count == self.readers[task.index()]
     }
 
     fn frees_enough(&self, reader: TaskId) -> bool {
@@ -126,7 +151,9 @@ mod tests {
     use super::*;
     use crate::executor::testing::{random_graph, tree_graph};
     use crate::memory::projection::project;
+    use crate::{Edge, GraphBuilder, Key, Layer, Value, closure_kernel};
     use proptest::prelude::*;
+    use std::sync::Arc;
 
     proptest! {
         #[test]
@@ -144,6 +171,29 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Two sums over the same blocks: each block is read by both before the next one is made.
+    #[test]
+    fn blocks_with_several_readers_go_through_all_of_them() {
+        let mut graph = GraphBuilder::new();
+        let kernel = || Arc::new(closure_kernel("k", |_, _| Ok(Value::Unit)));
+        let layers: Vec<_> = ["block", "sum", "squares", "total"]
+            .map(|name| graph.layer(Layer::new(Key::of(name, &[]), kernel())))
+            .into();
+        let blocks: Vec<Edge> = (0..50).map(|block| graph.task(layers[0], block, 1000, &[]).unwrap().into()).collect();
+        for (number, layer) in layers[1..3].iter().enumerate() {
+            let parts = blocks
+                .iter()
+                .enumerate()
+                .map(|(block, &edge)| graph.task(*layer, block as u32, 1, &[edge]).unwrap().into());
+            let parts: Vec<Edge> = parts.collect();
+            let total = graph.task(layers[3], number as u32, 1, &parts).unwrap();
+            graph.output(total.into());
+        }
+        let graph = graph.build();
+        let order = order(&graph, &graph.successors());
+        assert!(project(&graph, order).bytes < 1200);
     }
 
     #[test]
