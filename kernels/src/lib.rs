@@ -12,7 +12,7 @@
 //!   table of what gives a block for a block.
 //! - [`math`]: elementary functions over slices, vectorised by the compiler.
 //! - [`select`]: elements chosen by masks and indices, and put in the place of others.
-//! - [`linalg`]: products of matrices; [`stencil`]: weighted sums of neighbours.
+//! - [`linalg`]: products of matrices; [`fft`]: Fourier transforms; [`stencil`]: weighted sums of neighbours.
 //! - [`loops`]: the few loops behind them, compiled for several instruction sets.
 
 pub mod bins;
@@ -20,6 +20,7 @@ pub mod block;
 pub mod distinct;
 pub mod dtype;
 pub mod error;
+pub mod fft;
 mod lane;
 pub mod linalg;
 pub mod local;

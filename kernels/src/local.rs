@@ -8,6 +8,7 @@ use super::block::Block;
 use super::distinct::SetOp;
 use super::dtype::DType;
 use super::error::{KernelError, Result};
+use super::fft::Fourier;
 use super::quantile::Quantile;
 use super::sort::{sorted, sorted_values, take_along};
 use super::sorted::search;
@@ -50,6 +51,8 @@ pub enum LocalOp {
         /// The axis.
         axis: usize,
     },
+    /// The lines along an axis transformed.
+    Fourier(Fourier),
     /// A set made of two blocks of different elements.
     Set(SetOp),
     /// The edges of equal bins between the only elements of two blocks.
@@ -73,8 +76,27 @@ impl LocalOp {
             LocalOp::Sort { places: false, .. } => "sort",
             LocalOp::Sort { places: true, .. } => "argsort",
             LocalOp::TakeAlong { .. } => "take_along_axis",
+            LocalOp::Fourier(fourier) => fourier.name(),
             LocalOp::Set(op) => op.name(),
             LocalOp::UniformEdges { .. } => "histogram_bin_edges",
+        }
+    }
+
+    /// The axis along which each line of one block gives a line of the result, if that is what the function does: it may then be applied
+    /// to some of the lines.
+    pub fn along(&self) -> Option<usize> {
+        match self {
+            LocalOp::Sort { axis, .. } | LocalOp::Fourier(Fourier { axis, .. }) => Some(*axis),
+            _ => None,
+        }
+    }
+
+    /// About how many bytes [`LocalOp::run`] takes beside its result, on blocks of `read` bytes.
+    pub fn working_bytes(&self, from: DType, read: u64) -> u64 {
+        match self {
+            LocalOp::Fourier(fourier) => fourier.working_bytes(from, read),
+            // Copies of what is read at most.
+            _ => read,
         }
     }
 
@@ -96,6 +118,7 @@ impl LocalOp {
                 Ok(places)
             }
             (LocalOp::TakeAlong { axis }, [block, indices]) => take_along(block, indices, *axis),
+            (LocalOp::Fourier(fourier), [block]) => fourier.run(block),
             (LocalOp::Set(op), [a, b]) => op.of(a, b),
             (LocalOp::UniformEdges { bins }, [low, high]) => {
                 let only = |block: &Block| -> Result<f64> {
@@ -105,7 +128,8 @@ impl LocalOp {
                 Block::from_vec(&[edges.len()], edges)
             }
             (_, blocks) => {
-                let expected = if matches!(self, LocalOp::Quantile { .. } | LocalOp::Sort { .. }) { 1 } else { 2 };
+                let alone = matches!(self, LocalOp::Quantile { .. } | LocalOp::Sort { .. } | LocalOp::Fourier(_));
+                let expected = if alone { 1 } else { 2 };
                 Err(KernelError::Arguments { operation: self.name(), expected, found: blocks.len() })
             }
         }

@@ -5,6 +5,7 @@ mod bad_input;
 mod common;
 mod custom;
 mod dtypes;
+mod fft;
 mod fixtures;
 mod graphs;
 mod groups;

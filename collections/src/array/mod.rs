@@ -8,6 +8,7 @@
 //! index/                elements by their indices, masks, assignment
 //! statistics/           reductions, scans, groups, order
 //! linalg/               matrices
+//! fft/                  Fourier transforms
 //! functions/            the user's: on blocks, with neighbours, by signature
 //! store/                .npy and stacks of it, Zarr, text, the user's own
 //!
@@ -20,6 +21,7 @@ mod chunks;
 pub(crate) mod create;
 pub(crate) mod elementwise;
 pub(crate) mod expr;
+pub(crate) mod fft;
 pub(crate) mod functions;
 pub(crate) mod gather;
 pub(crate) mod grid;
@@ -44,6 +46,8 @@ pub use create::space::{
 pub use elementwise::close::Tolerance;
 pub use elementwise::operators::{Operand, where_};
 pub use elementwise::select::{Piece, piecewise, select};
+pub use fft::frequencies::{fftfreq, rfftfreq};
+pub use fft::{FftNorm, FftOptions, along};
 pub use functions::filter::ConvolveMode;
 pub use functions::gufunc::{apply_gufunc, apply_gufunc_all};
 pub use functions::index_notation::{Blockwise, blockwise};
