@@ -7,6 +7,7 @@ mod custom;
 mod dtypes;
 mod fft;
 mod fixtures;
+mod functions;
 mod graphs;
 mod groups;
 mod indices;
