@@ -179,10 +179,13 @@ pub trait Element:
 
     /// The float with the most digits: `f64`, of complex numbers [`C128`]: [`DType::wide`].
     type Wide: Element;
+
+    /// The complex type that Fourier transforms and eigenvalues are in: [`DType::complex`].
+    type Complex: Element;
 }
 
 macro_rules! define_elements {
-    ($($rust:ty, $variant:ident, $float:ty, $sum:ty, $real:ty, $wide:ty;)*) => {
+    ($($rust:ty, $variant:ident, $float:ty, $sum:ty, $real:ty, $wide:ty, $complex:ty;)*) => {
         $(
             impl Element for $rust {
                 const DTYPE: DType = DType::$variant;
@@ -190,30 +193,31 @@ macro_rules! define_elements {
                 type Sum = $sum;
                 type Real = $real;
                 type Wide = $wide;
+                type Complex = $complex;
             }
         )*
 
         #[cfg(test)]
-        const DERIVED: &[[DType; 5]] =
-            &[$([<$rust>::DTYPE, <$float>::DTYPE, <$sum>::DTYPE, <$real>::DTYPE, <$wide>::DTYPE]),*];
+        const DERIVED: &[[DType; 6]] =
+            &[$([<$rust>::DTYPE, <$float>::DTYPE, <$sum>::DTYPE, <$real>::DTYPE, <$wide>::DTYPE, <$complex>::DTYPE]),*];
     };
 }
 
 define_elements! {
-    bool, Bool, f64, i64, bool, f64;
-    i8, I8, f64, i64, i8, f64;
-    i16, I16, f64, i64, i16, f64;
-    i32, I32, f64, i64, i32, f64;
-    i64, I64, f64, i64, i64, f64;
-    u8, U8, f64, u64, u8, f64;
-    u16, U16, f64, u64, u16, f64;
-    u32, U32, f64, u64, u32, f64;
-    u64, U64, f64, u64, u64, f64;
-    f16, F16, f16, f16, f16, f64;
-    f32, F32, f32, f32, f32, f64;
-    f64, F64, f64, f64, f64, f64;
-    C64, C64, C64, C64, f32, C128;
-    C128, C128, C128, C128, f64, C128;
+    bool, Bool, f64, i64, bool, f64, C128;
+    i8, I8, f64, i64, i8, f64, C128;
+    i16, I16, f64, i64, i16, f64, C128;
+    i32, I32, f64, i64, i32, f64, C128;
+    i64, I64, f64, i64, i64, f64, C128;
+    u8, U8, f64, u64, u8, f64, C128;
+    u16, U16, f64, u64, u16, f64, C128;
+    u32, U32, f64, u64, u32, f64, C128;
+    u64, U64, f64, u64, u64, f64, C128;
+    f16, F16, f16, f16, f16, f64, C64;
+    f32, F32, f32, f32, f32, f64, C64;
+    f64, F64, f64, f64, f64, f64, C128;
+    C64, C64, C64, C64, f32, C128, C64;
+    C128, C128, C128, C128, f64, C128, C128;
 }
 
 for_each_dtype!(define_dtype);
@@ -316,6 +320,14 @@ impl DType {
         if self.is_complex() { DType::C128 } else { DType::F64 }
     }
 
+    /// The complex type that Fourier transforms and eigenvalues are in: `complex64` for `float16` and `float32`, else `complex128`.
+    pub fn complex(self) -> DType {
+        match self {
+            DType::F16 | DType::F32 | DType::C64 => DType::C64,
+            _ => DType::C128,
+        }
+    }
+
     /// The type of the real part.
     pub fn real(self) -> DType {
         match self {
@@ -387,8 +399,9 @@ mod tests {
     #[test]
     fn derived_types_are_those_of_values() {
         assert_eq!(DERIVED.iter().map(|row| row[0]).collect::<Vec<_>>(), DType::ALL);
-        for &[own, float, sum, real, wide] in DERIVED {
+        for &[own, float, sum, real, wide, complex] in DERIVED {
             assert_eq!([own.float(), own.sum(), own.real(), own.wide()], [float, sum, real, wide]);
+            assert_eq!(own.complex(), complex);
         }
     }
 

@@ -8,18 +8,22 @@
 //! - [`program`]: chains of elementwise operations as one pass over cache-sized tiles.
 //! - [`reduce`](mod@reduce): exact reductions, and programs that end in one.
 //! - [`scan`]: running sums and products, in parts.
+//! - [`along`], [`interp`]: elements put and pushed along an axis, and lines through points.
 //! - [`quantile`], [`sketch`], [`sorted`], [`top`], [`distinct`]: what depends on the order of elements; [`bins`]: histograms. [`local`] is the
 //!   table of what gives a block for a block.
 //! - [`math`]: elementary functions over slices, vectorised by the compiler.
 //! - [`select`]: elements chosen by masks and indices, and put in the place of others.
-//! - [`linalg`]: products of matrices; [`stencil`]: weighted sums of neighbours.
+//! - [`linalg`]: products of matrices; [`fft`]: Fourier transforms; [`stencil`]: weighted sums of neighbours.
 //! - [`loops`]: the few loops behind them, compiled for several instruction sets.
 
+pub mod along;
 pub mod bins;
 pub mod block;
 pub mod distinct;
 pub mod dtype;
 pub mod error;
+pub mod fft;
+pub mod interp;
 mod lane;
 pub mod linalg;
 pub mod local;

@@ -3,11 +3,14 @@
 use ndarray::Axis;
 use serde::{Deserialize, Serialize};
 
+use super::along::{push, put_along};
 use super::bins::uniform_edges;
 use super::block::Block;
 use super::distinct::SetOp;
 use super::dtype::DType;
 use super::error::{KernelError, Result};
+use super::fft::Fourier;
+use super::interp::interpolate;
 use super::quantile::Quantile;
 use super::sort::{sorted, sorted_values, take_along};
 use super::sorted::search;
@@ -50,6 +53,25 @@ pub enum LocalOp {
         /// The axis.
         axis: usize,
     },
+    /// The first block with the elements of the third along an axis at the indices of the second.
+    PutAlong {
+        /// The axis.
+        axis: usize,
+    },
+    /// A block with the last number before it in the place of each NaN.
+    Push {
+        /// The axis.
+        axis: usize,
+        /// How far at most; all the way for none.
+        most: Option<usize>,
+    },
+    /// The line through points (places and values are the second and the third block) at the elements of the first.
+    Interpolate {
+        /// Before the first and behind the last point; their own values for none.
+        outside: Option<(f64, f64)>,
+    },
+    /// The lines along an axis transformed.
+    Fourier(Fourier),
     /// A set made of two blocks of different elements.
     Set(SetOp),
     /// The edges of equal bins between the only elements of two blocks.
@@ -73,8 +95,32 @@ impl LocalOp {
             LocalOp::Sort { places: false, .. } => "sort",
             LocalOp::Sort { places: true, .. } => "argsort",
             LocalOp::TakeAlong { .. } => "take_along_axis",
+            LocalOp::PutAlong { .. } => "put_along_axis",
+            LocalOp::Push { .. } => "push",
+            LocalOp::Interpolate { .. } => "interp",
+            LocalOp::Fourier(fourier) => fourier.name(),
             LocalOp::Set(op) => op.name(),
             LocalOp::UniformEdges { .. } => "histogram_bin_edges",
+        }
+    }
+
+    /// The axis along which each line of one block gives a line of the result, if that is what the function does: it may then be applied
+    /// to some of the lines.
+    pub fn along(&self) -> Option<usize> {
+        match self {
+            LocalOp::Sort { axis, .. } | LocalOp::Push { axis, .. } | LocalOp::Fourier(Fourier { axis, .. }) => {
+                Some(*axis)
+            }
+            _ => None,
+        }
+    }
+
+    /// About how many bytes [`LocalOp::run`] takes beside its result, on blocks of `read` bytes.
+    pub fn working_bytes(&self, from: DType, read: u64) -> u64 {
+        match self {
+            LocalOp::Fourier(fourier) => fourier.working_bytes(from, read),
+            // Copies of what is read at most.
+            _ => read,
         }
     }
 
@@ -96,6 +142,10 @@ impl LocalOp {
                 Ok(places)
             }
             (LocalOp::TakeAlong { axis }, [block, indices]) => take_along(block, indices, *axis),
+            (LocalOp::PutAlong { axis }, [block, indices, values]) => put_along(block, indices, values, *axis),
+            (LocalOp::Push { axis, most }, [block]) => push(block, *axis, *most),
+            (LocalOp::Interpolate { outside }, [x, places, values]) => interpolate(x, places, values, *outside),
+            (LocalOp::Fourier(fourier), [block]) => fourier.run(block),
             (LocalOp::Set(op), [a, b]) => op.of(a, b),
             (LocalOp::UniformEdges { bins }, [low, high]) => {
                 let only = |block: &Block| -> Result<f64> {
@@ -105,7 +155,11 @@ impl LocalOp {
                 Block::from_vec(&[edges.len()], edges)
             }
             (_, blocks) => {
-                let expected = if matches!(self, LocalOp::Quantile { .. } | LocalOp::Sort { .. }) { 1 } else { 2 };
+                let expected = match self {
+                    LocalOp::Quantile { .. } | LocalOp::Sort { .. } | LocalOp::Push { .. } | LocalOp::Fourier(_) => 1,
+                    LocalOp::PutAlong { .. } | LocalOp::Interpolate { .. } => 3,
+                    _ => 2,
+                };
                 Err(KernelError::Arguments { operation: self.name(), expected, found: blocks.len() })
             }
         }

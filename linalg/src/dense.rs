@@ -70,12 +70,12 @@ pub fn svd<T: Real>(matrix: Matrix<'_, T>) -> Result<Svd<T>> {
     Ok((u, (0..k).map(|at| values[at]).collect(), vt))
 }
 
-/// Eigenvalues in ascending order, and the eigenvectors as columns in row-major order, of a symmetric matrix whose lower (or upper) triangle is
-/// read. The element of the largest magnitude in each eigenvector is positive.
+/// Eigenvalues in ascending order, and the eigenvectors as columns in row-major order (none, if they are not asked for), of a symmetric matrix
+/// whose lower (or upper) triangle is read. The element of the largest magnitude in each eigenvector is positive.
 ///
 /// # Errors
 /// [`MatrixError::Shape`] if the matrix is not square, [`MatrixError::NoConvergence`].
-pub fn eigh<T: Real>(matrix: Matrix<'_, T>, upper: bool) -> Result<(Vec<T>, Vec<T>)> {
+pub fn eigh<T: Real>(matrix: Matrix<'_, T>, upper: bool, vectors: bool) -> Result<(Vec<T>, Vec<T>)> {
     let (rows, columns) = matrix.shape();
     if rows != columns {
         return Err(MatrixError::Shape(format!("eigenvalues of a matrix of {rows} x {columns}: it must be square")));
@@ -85,8 +85,11 @@ pub fn eigh<T: Real>(matrix: Matrix<'_, T>, upper: bool) -> Result<(Vec<T>, Vec<
     }
     let source = finite(matrix, "the eigenvalue decomposition")?;
     let side = if upper { Side::Upper } else { Side::Lower };
-    let found =
-        source.self_adjoint_eigen(side).map_err(|_| MatrixError::NoConvergence("the eigenvalue decomposition"))?;
+    let lost = |_| MatrixError::NoConvergence("the eigenvalue decomposition");
+    if !vectors {
+        return Ok((source.self_adjoint_eigenvalues(side).map_err(lost)?, Vec::new()));
+    }
+    let found = source.self_adjoint_eigen(side).map_err(lost)?;
     let signs = turned(found.U());
     let mut vectors = flat(found.U());
     for row in vectors.chunks_exact_mut(columns) {

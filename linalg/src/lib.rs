@@ -6,9 +6,10 @@
 //! - Products: [`add_product`].
 //! - [`qr`]: factors of tall matrices, piece by piece.
 //! - [`panel`]: steps of elimination on whole columns: LU, Cholesky, substitution.
-//! - [`dense`]: singular values and eigenvalues of a matrix in one piece.
+//! - [`dense`]: singular values and eigenvalues of a symmetric matrix in one piece; [`eigen`]: eigenvalues of any square matrix.
 
 pub mod dense;
+pub mod eigen;
 pub mod panel;
 pub mod qr;
 
@@ -67,7 +68,7 @@ pub struct Matrix<'a, T> {
     transposed: bool,
 }
 
-impl<'a, T: Real> Matrix<'a, T> {
+impl<'a, T> Matrix<'a, T> {
     /// Elements in row-major order.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 pub(crate) mod answer;
 mod differences;
-mod dtypes;
+pub(crate) mod dtypes;
 pub(crate) mod operations;
 pub(crate) mod suite;
 mod ufuncs;

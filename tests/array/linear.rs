@@ -2,7 +2,9 @@
 
 use serde_json::Value as Json;
 use talatat::Result;
-use talatat::array::{Array, Axes, Boundary, ConvolveMode, Element, Norm, Promote, arange, axis, einsum, eye};
+use talatat::array::{
+    Array, Axes, Boundary, ConvolveMode, Element, Norm, Promote, arange, axis, einsum, eye, multi_dot,
+};
 use talatat::prelude::*;
 
 use crate::fixtures::operations::{element, input, integer, with_type};
@@ -69,6 +71,18 @@ fn several_panels() {
 }
 
 #[test]
+fn eigenvectors_belong_to_eigenvalues() {
+    let x = noise([30, 30], [7, 11]);
+    let (values, vectors) = x.eig().unwrap();
+    let rest = x.astype::<talatat::array::C128>().matmul(&vectors).unwrap() - &vectors * &values;
+    assert!(largest(&rest.abs()) < 1e-12);
+    let complex = &x.astype::<talatat::array::C128>() * talatat::array::Complex::new(0.0, 1.0);
+    let (values, vectors) = complex.eig().unwrap();
+    assert!(largest(&(complex.matmul(&vectors).unwrap() - &vectors * &values).abs()) < 1e-12);
+    assert_eq!(everywhere(&values).shape(), [30]);
+}
+
+#[test]
 fn products_by_blocks() {
     let (x, y) = (noise([40, 300], [15, 11]), noise([300, 30], [7, 30]));
     let product = x.matmul(&y).unwrap();
@@ -123,33 +137,59 @@ fn any<T: Promote<T, Output = T>>(op: &str, arrays: &[Array<T>], args: &Json) ->
             "outer" => arrays[0].outer(&arrays[1]),
             "kron" => arrays[0].kron(&arrays[1]),
             "vdot" => arrays[0].vdot(&arrays[1]),
+            "vecdot" => arrays[0].vecdot(&arrays[1], integer(&args["axis"])),
+            "cross" => arrays[0].cross(&arrays[1], integer(&args["axis"])),
+            "matvec" => arrays[0].matvec(&arrays[1]),
+            "vecmat" => arrays[0].vecmat(&arrays[1]),
+            "multi_dot" => multi_dot(&arrays.iter().collect::<Vec<_>>()),
+            "matrix_power" => arrays[0].matrix_power(integer(&args["n"]) as u32),
             _ => unreachable!("asked before"),
         }
     };
-    let known =
-        ["convolve", "correlate", "convolve_nd", "correlate_nd", "einsum", "tensordot", "outer", "kron", "vdot"];
+    let known = [
+        "convolve",
+        "correlate",
+        "convolve_nd",
+        "correlate_nd",
+        "einsum",
+        "tensordot",
+        "outer",
+        "kron",
+        "vdot",
+        "vecdot",
+        "cross",
+        "matvec",
+        "vecmat",
+        "multi_dot",
+        "matrix_power",
+    ];
     known.contains(&op).then(|| call().and_then(one))
+}
+
+fn which(args: &Json) -> Norm {
+    match &args["ord"] {
+        Json::Null => Norm::Frobenius,
+        Json::String(name) if name == "fro" => Norm::Frobenius,
+        Json::String(name) if name == "nuc" => Norm::Nuclear,
+        Json::String(name) if name == "-inf" => Norm::P(f64::NEG_INFINITY),
+        Json::String(_) => Norm::P(f64::INFINITY),
+        number => Norm::P(number.as_f64().expect("a number")),
+    }
 }
 
 /// Norms, decompositions and systems.
 fn matrices<T: Element>(op: &str, arrays: &[Array<T>], args: &Json) -> Call {
     let x = &arrays[0];
     match op {
-        "norm" => {
-            let which = match &args["ord"] {
-                Json::Null => Norm::Frobenius,
-                Json::String(name) if name == "fro" => Norm::Frobenius,
-                Json::String(name) if name == "nuc" => Norm::Nuclear,
-                Json::String(name) if name == "-inf" => Norm::P(f64::NEG_INFINITY),
-                Json::String(_) => Norm::P(f64::INFINITY),
-                number => Norm::P(number.as_f64().expect("a number")),
-            };
+        "norm" | "vector_norm" => {
+            let which = which(args);
             let axes: Axes = match &args["axis"] {
                 Json::Null => axis(..),
                 Json::Array(list) => list.iter().map(integer).collect::<Vec<_>>().into(),
                 number => integer(number).into(),
             };
-            one(x.norm(which, if args["keepdims"] == true { axes.keepdims() } else { axes })?)
+            let axes = if args["keepdims"] == true { axes.keepdims() } else { axes };
+            one(if op == "norm" { x.norm(which, axes)? } else { x.vector_norm(which, axes)? })
         }
         "solve" => one(x.solve(&arrays[1])?),
         "solve_triangular" => one(x.solve_triangular(&arrays[1], args["lower"] == true)?),
@@ -158,9 +198,25 @@ fn matrices<T: Element>(op: &str, arrays: &[Array<T>], args: &Json) -> Call {
         "slogdet" => x.slogdet().and_then(|(sign, log)| list(vec![sign, log])),
         "cholesky" => one(x.cholesky()?),
         "lu" => x.lu().and_then(|(p, l, u)| list(vec![p, l, u])),
-        "eigvalsh" => one(x.eigh(args["upper"] == true)?.0),
+        "eigvalsh" => one(x.eigvalsh(args["upper"] == true)?),
+        "matrix_norm" => one(x.matrix_norm(which(args), args["keepdims"] == true)?),
+        "pinv" => one(x.pinv(None)?),
+        "pinv_rtol" => one(x.pinv(args["rtol"].as_f64())?),
+        "cond" => one(x.cond(which(args))?),
+        "matrix_rank" => one(x.matrix_rank(None)?),
+        "tensorinv" => one(x.tensorinv(integer(&args["ind"]) as usize)?),
+        "tensorsolve" => {
+            let moved: Vec<isize> =
+                args["axes"].as_array().map_or_else(Vec::new, |axes| axes.iter().map(integer).collect());
+            one(x.tensorsolve(&arrays[1], &moved)?)
+        }
+        "eigvals" => {
+            let found = x.eigvals()?;
+            let order = (found.imag().astype::<f64>() + found.real().astype::<f64>() * 1e-6).argsort(0)?;
+            one(found.take_along_axis(&order, 0)?)
+        }
         "qr" => x.qr().and_then(|(q, r)| list(vec![q, r])),
-        "svdvals" => one(x.svd()?.1),
+        "svdvals" => one(x.svdvals()?),
         "lstsq" => x.lstsq(&arrays[1], None).and_then(|found| list(vec![found.x])),
         "lstsq_rank" => one(x.lstsq(&arrays[1], None)?.rank),
         other => panic!("no operation {other}"),

@@ -8,6 +8,7 @@
 //! index/                elements by their indices, masks, assignment
 //! statistics/           reductions, scans, groups, order
 //! linalg/               matrices
+//! fft/                  Fourier transforms
 //! functions/            the user's: on blocks, with neighbours, by signature
 //! store/                .npy and stacks of it, Zarr, text, the user's own
 //!
@@ -20,6 +21,7 @@ mod chunks;
 pub(crate) mod create;
 pub(crate) mod elementwise;
 pub(crate) mod expr;
+pub(crate) mod fft;
 pub(crate) mod functions;
 pub(crate) mod gather;
 pub(crate) mod grid;
@@ -44,20 +46,26 @@ pub use create::space::{
 pub use elementwise::close::Tolerance;
 pub use elementwise::operators::{Operand, where_};
 pub use elementwise::select::{Piece, piecewise, select};
+pub use elementwise::types::{Casting, can_cast};
+pub use fft::frequencies::{fftfreq, rfftfreq};
+pub use fft::{FftNorm, FftOptions, along};
 pub use functions::filter::ConvolveMode;
 pub use functions::gufunc::{apply_gufunc, apply_gufunc_all};
 pub use functions::index_notation::{Blockwise, blockwise};
 pub use functions::map_blocks::{BlockInfo, map_blocks};
 pub use functions::overlap::{Borders, Boundary, Depth, map_overlap};
 pub use handle::{Array, Item};
+pub use index::choose::{ChooseMode, mask_indices};
 pub use index::{Index, diag_indices, ravel_multi_index, tril_indices, triu_indices, unravel_index};
 pub use linalg::einsum::einsum;
+pub use linalg::inverse::multi_dot;
 pub use linalg::products::Norm;
 pub use linalg::solve::LeastSquares;
 pub use random::{Generator, Population, default_rng, integers, normal, uniform};
 pub use rewrite::{RULES, Rule};
 pub use shape::arrange::Shifts;
 pub use shape::edit::Places;
+pub use shape::fit::{Trim, broadcast_shapes, unify_chunks};
 pub use shape::join::{Nested, block, broadcast_arrays, dstack, hstack, vstack};
 pub use shape::pad::{PadMode, Reflection, Sides};
 pub use shape::repeat::Repeats;
@@ -65,12 +73,14 @@ pub use shape::reshape::{concatenate, stack};
 pub use shape::split::Pieces;
 pub use shape::triangle::{diag, diagflat, tri, vander};
 pub use statistics::difference::Spacing;
+pub use statistics::fill::Outside;
 pub use statistics::groupby::GroupBy;
 pub use statistics::histogram::{Bins, bins, histogramdd};
 pub use statistics::masked::{
     Masked, masked_equal, masked_greater, masked_inside, masked_invalid, masked_less, masked_not_equal, masked_outside,
     masked_where,
 };
+pub use statistics::order::lexsort;
 pub use statistics::quantile::Points;
 pub use statistics::reduce::{Axes, axis};
 pub use statistics::search::Side;

@@ -5,4 +5,5 @@ pub(in crate::array) mod find;
 pub(in crate::array) mod operators;
 pub(in crate::array) mod phase;
 pub(in crate::array) mod select;
+pub(in crate::array) mod types;
 pub(in crate::array) mod ufuncs;

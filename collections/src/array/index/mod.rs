@@ -9,6 +9,7 @@
 //! are checked when they are computed.
 
 mod assign;
+pub(in crate::array) mod choose;
 mod mask;
 mod numbers;
 mod points;

@@ -80,12 +80,12 @@ fn tall_product(input: &ExprRef, r: &ExprRef, top: Option<&ExprRef>, width: usiz
     Expr::new(input.dtype, grid, Op::Custom(Arc::new(TallProduct)), inputs, at)
 }
 
-/// The parts of a decomposition of a matrix in one block.
-fn dense(input: &ExprRef, what: Whole, grids: Vec<Grid>, at: At) -> Vec<ExprRef> {
+/// The parts of a decomposition of a matrix in one block, in a type.
+pub(in crate::array) fn dense(input: &ExprRef, what: Whole, dtype: DType, grids: Vec<Grid>, at: At) -> Vec<ExprRef> {
     let shape = input.grid.shape().unwrap_or_default();
     let input = rechunked(input, Grid::whole(&shape), at);
     let op = Op::Custom(Arc::new(Dense { what, dtype: input.dtype }));
-    let whole = Expr::new(input.dtype, grids[0].clone(), op, [input], at);
+    let whole = Expr::new(dtype, grids[0].clone(), op, [input], at);
     parts(&whole, grids.into_iter()).collect()
 }
 
@@ -106,7 +106,7 @@ pub(in crate::array) fn svd(operation: &str, expr: &ExprRef, at: At) -> Result<[
     let k = columns;
     let grids = vec![Grid::whole(&[k, k]), Grid::whole(&[k]), Grid::whole(&[k, columns])];
     let (input, r) = factored(&expr, rows, columns, at);
-    match dense(&r, Whole::Svd, grids, at).as_slice() {
+    match dense(&r, Whole::Svd, r.dtype, grids, at).as_slice() {
         [u, s, vt] => Ok([tall_product(&input, &r, Some(u), k, at), s.clone(), vt.clone()]),
         _ => Err(Error::invalid_at(operation, "a decomposition without its parts", at)),
     }
@@ -224,7 +224,8 @@ impl<T: Element> Array<T> {
         let at = Location::caller();
         let (expr, n) = square("eigh", self.expr()?, at)?;
         let mut found =
-            dense(&expr, Whole::Eigh { upper }, vec![Grid::whole(&[n]), Grid::whole(&[n, n])], at).into_iter();
+            dense(&expr, Whole::Eigh { upper }, expr.dtype, vec![Grid::whole(&[n]), Grid::whole(&[n, n])], at)
+                .into_iter();
         match (found.next(), found.next()) {
             (Some(values), Some(vectors)) => Ok((Array::from_expr(values), Array::from_expr(vectors))),
             _ => Err(Error::invalid_at("eigh", "a decomposition without its parts", at)),
@@ -234,11 +235,17 @@ impl<T: Element> Array<T> {
 
 /// A square matrix of floats, and its length.
 pub(in crate::array) fn square(operation: &str, expr: &ExprRef, at: At) -> Result<(ExprRef, usize)> {
-    let (expr, rows, columns) = matrix(operation, expr, at)?;
-    if rows == columns {
-        return Ok((expr, rows));
-    }
-    Err(Error::invalid_at(operation, format!("a matrix of {rows} x {columns}: it must be square"), at))
+    square_of(operation, floating(operation, expr, at)?, at)
+}
+
+/// A square matrix, and its length.
+pub(in crate::array) fn square_of(operation: &str, expr: ExprRef, at: At) -> Result<(ExprRef, usize)> {
+    let reason = match known_shape(operation, &expr, at)?.as_slice() {
+        &[rows, columns] if rows == columns => return Ok((expr, rows)),
+        &[rows, columns] => format!("a matrix of {rows} x {columns}: it must be square"),
+        shape => format!("an array of {} dimensions: a matrix has two", shape.len()),
+    };
+    Err(Error::invalid_at(operation, reason, at))
 }
 
 /// The randomised decomposition: `k` of `count` directions.

@@ -169,6 +169,47 @@ impl<T: Element> Array<T> {
         });
         Ok(Array::from_expr(norm))
     }
+
+    /// NumPy's `linalg.vector_norm`: the norm of all elements as one vector (`..`), or along one or several axes.
+    ///
+    /// ```
+    /// use talatat::prelude::*;
+    /// let x = talatat::array::from_ndarray(ndarray::array![[3.0_f64, -4.0], [0.0, 12.0]], 1)?;
+    /// assert_eq!(x.vector_norm(2.0, ..)?.item()?.compute()?, 13.0);
+    /// assert_eq!(x.vector_norm(1.0, 1)?.compute()?.into_raw_vec_and_offset().0, [7.0, 12.0]);
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If an axis is out of range or named twice, or the norm is one of matrices.
+    #[track_caller]
+    pub fn vector_norm(&self, which: impl Into<Norm>, axes: impl Into<Axes>) -> Result<Array<T::Float>> {
+        let (at, which, axes) = (Location::caller(), which.into(), axes.into());
+        let expr = floating("vector_norm", self.expr()?, at)?;
+        axes.numbers("vector_norm", expr.ndim(), at)?;
+        let norm = with_floating!(expr, F => {
+            of_vectors(&Array::<F>::from_expr(expr.clone()), which, axes, at)?.expr()?.clone()
+        });
+        Ok(Array::from_expr(norm))
+    }
+
+    /// NumPy's `linalg.matrix_norm`: the norm of the matrices along the last two axes, which stay with length 1 if `keepdims`. See
+    /// [`norm`](Array::norm).
+    ///
+    /// ```
+    /// use talatat::prelude::*;
+    /// use talatat::array::{Norm, ones};
+    /// assert_eq!(ones::<f64>([5, 2, 2]).matrix_norm(Norm::Frobenius, false)?.compute()?[[4]], 2.0);
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`norm`](Array::norm), and if there are fewer than two axes.
+    #[track_caller]
+    pub fn matrix_norm(&self, which: impl Into<Norm>, keepdims: bool) -> Result<Array<T::Float>> {
+        let axes = axis([-2, -1]);
+        self.norm(which, if keepdims { axes.keepdims() } else { axes })
+    }
 }
 
 fn along(numbers: &[usize], keep: bool) -> Axes {

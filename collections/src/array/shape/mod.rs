@@ -2,6 +2,7 @@
 
 pub(crate) mod arrange;
 pub(in crate::array) mod edit;
+pub(in crate::array) mod fit;
 pub(in crate::array) mod join;
 pub(in crate::array) mod pad;
 pub(in crate::array) mod repeat;

@@ -95,15 +95,21 @@ pub(in crate::array) fn whole_along(expr: &ExprRef, axis: usize, length: usize, 
         return expr.clone();
     }
     let elements = expr.grid.largest_block(1_000_000).max(1);
-    let mut axes: Vec<Axis> = with_axis(&expr.grid, axis, Axis::whole(length)).axes().to_vec();
+    let grid = with_axis(&expr.grid, axis, Axis::whole(length));
+    rechunked(expr, within(&grid, &[axis], elements), at)
+}
+
+/// The grid, but for some axes in smaller chunks, so that a block has no more than so many elements, if that can be.
+pub(in crate::array) fn within(grid: &Grid, fixed: &[usize], elements: usize) -> Grid {
+    let mut axes: Vec<Axis> = grid.axes().to_vec();
     let longest = |axis: &Axis| axis.longest().unwrap_or(1_000_000).max(1);
-    for number in (0..axes.len()).filter(|&number| number != axis) {
+    for number in (0..axes.len()).filter(|number| !fixed.contains(number)) {
         let block = axes.iter().map(longest).fold(1, usize::saturating_mul);
         let Some(own) = axes[number].length().filter(|_| block > elements) else { continue };
         let fit = longest(&axes[number]) / block.div_ceil(elements);
         axes[number] = Axis::regular(own, fit.max(1));
     }
-    rechunked(expr, Grid::new(axes), at)
+    Grid::new(axes)
 }
 
 /// The result with its first axis, that of the points, and the axes that were reduced, as they were asked for.

@@ -5,10 +5,13 @@ use smallvec::SmallVec;
 use talatat_graph::{Edge, Kernel, KernelError, KernelResult, KeyBuilder, TaskContext, Value};
 
 use super::{Lowering, Operation, array, blocks, encode, largest_bytes, source_error, step};
-use crate::array::expr::Expr;
-use crate::array::grid::{Dims, Grid};
+use crate::array::build::slice;
+use crate::array::expr::{Expr, ExprRef};
+use crate::array::gather::with_axis;
+use crate::array::grid::{Axis, Dims, Grid};
 use crate::array::kernels::Block;
 use crate::array::kernels::local::LocalOp;
+use crate::array::range::StepRange;
 use crate::error::Result;
 
 pub(super) const NAME: &str = "array.local";
@@ -65,12 +68,29 @@ impl Operation for OnBlocks {
         key.value(&(&self.op, &self.reads))
     }
 
+    fn sliced(&self, expr: &Expr, _: &Expr, ranges: &[StepRange]) -> Option<ExprRef> {
+        let axis = self.op.along()?;
+        let input = expr.inputs.first()?;
+        let whole = |axis: &Axis| Some(StepRange::all(axis.length()?));
+        // Some of the lines, and then a part of each.
+        let mut lines = ranges.to_vec();
+        *lines.get_mut(axis)? = whole(input.grid.axes().get(axis)?)?;
+        let some = slice(input, lines, expr.location);
+        if some.key == input.key {
+            return None;
+        }
+        let grid = with_axis(&some.grid, axis, expr.grid.axes()[axis].clone());
+        let mut rest = some.grid.axes().iter().map(whole).collect::<Option<Vec<_>>>()?;
+        rest[axis] = ranges[axis];
+        Some(slice(&expr.with(grid, expr.op.clone(), [some]), rest, expr.location))
+    }
+
     fn lower(&self, lowering: &mut Lowering, expr: &Expr) -> Result<Vec<Edge>> {
         let inputs = &expr.inputs;
         let sources = inputs.iter().map(|input| blocks(lowering, input)).collect::<Result<Vec<_>>>()?;
         let read: u64 = inputs.iter().map(|input| largest_bytes(input)).sum();
-        // The functions work on copies of what they read at most.
-        let layer = step(expr, NAME, Local { op: self.op.clone(), grid: expr.grid.clone() }, read).scratch(read);
+        let scratch = self.op.working_bytes(inputs.first().map_or(expr.dtype, |input| input.dtype), read);
+        let layer = step(expr, NAME, Local { op: self.op.clone(), grid: expr.grid.clone() }, read).scratch(scratch);
         let layer = lowering.graph.layer(layer);
         let mut made = Vec::with_capacity(expr.grid.blocks());
         for block in 0..expr.grid.blocks() {

@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use talatat_graph::{Edge, Kernel, KernelError, KernelResult, KeyBuilder, TaskContext, Value};
+use talatat_linalg::eigen::{self, Scalar};
 use talatat_linalg::qr::{Factors, apply_q, factor};
 use talatat_linalg::{Matrix, Real};
 
 use super::{Lowering, Operation, array, blocks, encode, layer, source_error};
-use crate::array::dtype::{DType, Element};
+use crate::array::dtype::{C64, C128, Complex, DType, Element};
 use crate::array::expr::Expr;
 use crate::array::kernels::Block;
 use crate::error::Result;
@@ -302,6 +303,12 @@ pub(crate) enum Whole {
     Svd,
     /// Eigenvalues and eigenvectors of a symmetric matrix, from its lower or upper triangle.
     Eigh { upper: bool },
+    /// Eigenvalues of a symmetric matrix.
+    Eigvalsh { upper: bool },
+    /// Eigenvalues and eigenvectors of any square matrix.
+    Eig,
+    /// Eigenvalues of any square matrix.
+    Eigvals,
 }
 
 /// `array.dense`: decompositions of a matrix in one block; gives parts.
@@ -313,6 +320,34 @@ pub(crate) struct Dense {
 
 pub(super) const DENSE: &str = "array.dense";
 
+impl Dense {
+    /// Eigenvalues, and eigenvectors if they are asked for: complex ones, whatever the matrix is made of.
+    fn eigen<T: Element + Scalar>(&self, block: &Block) -> KernelResult<Value>
+    where
+        Complex<T::Part>: Element,
+    {
+        let (rows, columns) = dims(block)?;
+        let values = packed::<T>(block)?;
+        let matrix = Matrix::new(&values, rows, columns).map_err(source_error)?;
+        let flat = |values: Vec<_>| Block::from_vec(&[values.len()], values).map_err(source_error);
+        let parts = if self.what == Whole::Eig {
+            let (values, vectors) = eigen::eigen(matrix).map_err(source_error)?;
+            vec![flat(values)?, Block::from_vec(&[rows, rows], vectors).map_err(source_error)?]
+        } else {
+            vec![flat(eigen::eigenvalues(matrix).map_err(source_error)?)?]
+        };
+        Ok(together(parts.into_iter().map(Value::block).collect()))
+    }
+}
+
+/// One part is the result itself.
+fn together(mut parts: Vec<Value>) -> Value {
+    match (parts.len(), parts.pop()) {
+        (1, Some(only)) => only,
+        (_, last) => Value::Parts(parts.into_iter().chain(last).collect()),
+    }
+}
+
 impl Kernel for Dense {
     fn name(&self) -> &str {
         DENSE
@@ -321,7 +356,15 @@ impl Kernel for Dense {
     fn run(&self, _: TaskContext, inputs: &mut [Value]) -> KernelResult<Value> {
         let block = array(inputs.first().ok_or_else(|| KernelError::new("no matrix"))?)?;
         let (rows, columns) = dims(block)?;
+        match (self.what, self.dtype) {
+            (Whole::Eig | Whole::Eigvals, DType::C64) => return self.eigen::<C64>(block),
+            (Whole::Eig | Whole::Eigvals, DType::C128) => return self.eigen::<C128>(block),
+            _ => {}
+        }
         with_real!(self.dtype, T => {
+            if matches!(self.what, Whole::Eig | Whole::Eigvals) {
+                return self.eigen::<T>(block);
+            }
             let values = packed::<T>(block)?;
             let matrix = Matrix::new(&values, rows, columns).map_err(source_error)?;
             let block = |shape: &[usize], values: Vec<T>| -> KernelResult<Value> {
@@ -334,11 +377,16 @@ impl Kernel for Dense {
                     vec![block(&[rows, k], u)?, block(&[k], s)?, block(&[k, columns], vt)?]
                 }
                 Whole::Eigh { upper } => {
-                    let (values, vectors) = talatat_linalg::dense::eigh(matrix, upper).map_err(source_error)?;
+                    let (values, vectors) = talatat_linalg::dense::eigh(matrix, upper, true).map_err(source_error)?;
                     vec![block(&[k], values)?, block(&[k, k], vectors)?]
                 }
+                Whole::Eigvalsh { upper } => {
+                    let (values, _) = talatat_linalg::dense::eigh(matrix, upper, false).map_err(source_error)?;
+                    vec![block(&[k], values)?]
+                }
+                Whole::Eig | Whole::Eigvals => Vec::new(),
             };
-            Ok(Value::Parts(parts.into()))
+            Ok(together(parts))
         })
     }
 
@@ -352,6 +400,9 @@ impl Operation for Dense {
         match self.what {
             Whole::Svd => "svd",
             Whole::Eigh { .. } => "eigh",
+            Whole::Eigvalsh { .. } => "eigvalsh",
+            Whole::Eig => "eig",
+            Whole::Eigvals => "eigvals",
         }
     }
 
@@ -364,7 +415,9 @@ impl Operation for Dense {
         let source = blocks(lowering, input)?;
         // The parts, and about as much again while they are made.
         let bytes = 3 * input.block_bytes(&input.grid.place(0));
-        let layer = lowering.graph.layer(layer(expr, self.clone()).scratch(bytes).tiny(false));
+        // Complex numbers are twice as large, and the matrix is copied to its triangular form.
+        let scratch = if matches!(self.what, Whole::Eig | Whole::Eigvals) { 2 * bytes } else { bytes };
+        let layer = lowering.graph.layer(layer(expr, self.clone()).scratch(scratch).tiny(false));
         Ok(vec![lowering.graph.task(layer, 0, bytes, &source)?.into()])
     }
 }
