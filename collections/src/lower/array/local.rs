@@ -65,6 +65,20 @@ impl Operation for OnBlocks {
         key.value(&(&self.op, &self.reads))
     }
 
+    fn follows(&self, _: &Expr) -> Vec<Reads> {
+        let mut reads = self.reads.clone();
+        match self.op {
+            LocalOp::Sort { axis, .. } => {
+                reads.iter_mut().filter_map(|reads| reads.get_mut(axis)).for_each(|along| *along = None);
+            }
+            // One index for each block of the first array.
+            LocalOp::Search { stacked: true, .. } => reads.truncate(0),
+            LocalOp::Set(_) | LocalOp::UniformEdges { .. } => reads.truncate(0),
+            LocalOp::Quantile { .. } | LocalOp::Search { .. } | LocalOp::TakeAlong { .. } => {}
+        }
+        reads
+    }
+
     fn lower(&self, lowering: &mut Lowering, expr: &Expr) -> Result<Vec<Edge>> {
         let inputs = &expr.inputs;
         let sources = inputs.iter().map(|input| blocks(lowering, input)).collect::<Result<Vec<_>>>()?;
