@@ -104,13 +104,14 @@ impl LocalOp {
         }
     }
 
-    /// The axis along which each line of one block gives a line of the result, if that is what the function does: it may then be applied
+    /// The axis along which each line of the blocks gives a line of the result, if that is what the function does: it may then be applied
     /// to some of the lines.
     pub fn along(&self) -> Option<usize> {
         match self {
-            LocalOp::Sort { axis, .. } | LocalOp::Push { axis, .. } | LocalOp::Fourier(Fourier { axis, .. }) => {
-                Some(*axis)
-            }
+            LocalOp::Sort { axis, .. }
+            | LocalOp::PutAlong { axis }
+            | LocalOp::Push { axis, .. }
+            | LocalOp::Fourier(Fourier { axis, .. }) => Some(*axis),
             _ => None,
         }
     }

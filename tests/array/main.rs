@@ -19,6 +19,7 @@ mod overlap;
 mod peaks;
 mod properties;
 mod random;
+mod rewrites;
 mod shapes;
 mod statistics;
 mod together;

@@ -24,13 +24,21 @@ fn session(choice: ExecutorChoice, skip: Option<&str>) -> Named {
     Named { name, session: builder.build().expect("a session") }
 }
 
+/// A session that rewrites nothing.
+fn as_written() -> Named {
+    let builder = builder().executor(ExecutorChoice::Synchronous);
+    let builder = RULES.iter().fold(builder, |builder, rule| builder.skip(rule.name));
+    Named { name: "no rewrites".into(), session: builder.build().expect("a session") }
+}
+
 /// Every executor with all rewrites and with each rule and each pass left out.
 pub static SESSIONS: LazyLock<Vec<Named>> = LazyLock::new(|| {
     let executors = [ExecutorChoice::Synchronous, ExecutorChoice::Threads, ExecutorChoice::Serialize];
     let rules = RULES.iter().map(|rule| rule.name);
     let passes = PASSES.iter().map(|pass| pass.name).chain(["order"]);
     let skips: Vec<Option<&str>> = [None].into_iter().chain(rules.chain(passes).map(Some)).collect();
-    executors.into_iter().flat_map(|choice| skips.iter().map(move |skip| session(choice, *skip))).collect()
+    let sessions = executors.into_iter().flat_map(|choice| skips.iter().map(move |skip| session(choice, *skip)));
+    sessions.chain([as_written()]).collect()
 });
 
 /// Runs an array, checks every block's shape and type against what the handle promised, and gathers.

@@ -11,6 +11,7 @@ use crate::array::grid::{Axis, Dims, Grid, shape_text};
 use crate::array::kernels::KernelError;
 use crate::array::kernels::program::{Builder, Input, Program, Reg};
 use crate::array::range::StepRange;
+use crate::array::unify::{Operand, unify};
 use crate::error::{Error, Result};
 
 type At = &'static Location<'static>;
@@ -60,25 +61,26 @@ pub(crate) fn blockwise(
     at: At,
 ) -> Result<ExprRef> {
     let mut axes: SmallVec<[Axis; 4]> = SmallVec::with_capacity(program.ndim);
+    let operands: SmallVec<[Operand<'_>; 3]> = inputs
+        .iter()
+        .zip(&program.inputs)
+        .map(|(expr, read)| Operand { expr, reads: read.axes.iter().map(|axis| axis.map(usize::from)).collect() })
+        .collect();
     for out in 0..program.ndim {
-        let mut chosen: Option<(&Axis, u64)> = None;
-        for (input, read) in inputs.iter().zip(&program.inputs) {
-            let Some(axis) = read.axes[out] else { continue };
-            let axis = &input.grid.axes()[usize::from(axis)];
-            let bytes = size_of_array(input);
-            chosen = match chosen {
-                None => Some((axis, bytes)),
-                Some((other, _)) if !axis.as_long_as(other) => {
-                    return Err(misfit(operation, &inputs, axis, other, at));
-                }
-                // The largest array stays where it is; the others are cut like it.
-                Some((_, most)) if bytes > most => Some((axis, bytes)),
-                first => first,
-            };
+        let mut read = operands.iter().filter_map(|operand| operand.axis(out));
+        let first = read.next();
+        if let Some(other) = first.and_then(|first| read.find(|axis| !axis.as_long_as(first)))
+            && let Some(first) = first
+        {
+            return Err(misfit(operation, &inputs, other, first, at));
         }
-        let given = || extra.iter().find(|(axis, _)| *axis == out).map(|(_, axis)| axis.clone());
-        axes.push(chosen.map(|(axis, _)| axis.clone()).or_else(given).unwrap_or_else(|| Axis::whole(1)));
     }
+    let dtype = program.dtype().map_err(|error| invalid(operation, &error, at))?;
+    for (out, axis) in unify(&operands, program.ndim, dtype.size()).into_iter().enumerate() {
+        let given = || extra.iter().find(|(axis, _)| *axis == out).map(|(_, axis)| axis.clone());
+        axes.push(axis.or_else(given).unwrap_or_else(|| Axis::whole(1)));
+    }
+    drop(operands);
     for (input, read) in inputs.iter_mut().zip(&program.inputs) {
         // An axis that is not read has one index; were it cut, its empty chunks would be in the way.
         let uncut = |axis: &Axis| axis.length().map_or_else(|| axis.clone(), Axis::whole);
@@ -90,17 +92,11 @@ pub(crate) fn blockwise(
         }
         *input = rechunked(input, Grid::new(wanted), at);
     }
-    let dtype = program.dtype().map_err(|error| invalid(operation, &error, at))?;
     let grid = Grid::new(axes);
     if let Some(reason) = grid.excess() {
         return Err(Error::invalid_at(operation, reason, at));
     }
     Ok(Expr::new(dtype, grid, Op::Blockwise(Arc::new(program)), inputs, at))
-}
-
-fn size_of_array(expr: &Expr) -> u64 {
-    let lengths = expr.grid.axes().iter().map(|axis| axis.length().unwrap_or(1_000_000) as u64);
-    lengths.fold(expr.dtype.size() as u64, u64::saturating_mul)
 }
 
 /// The error for inputs whose axes `a` and `b` should be equally long.

@@ -13,6 +13,7 @@
 //! store/                .npy and stacks of it, Zarr, text, the user's own
 //!
 //! grid chunks range     what an array is known by before it is computed
+//! unify                 the chunks of arrays that are read together
 //! gather                how elements get to other places of an axis
 //! ```
 
@@ -34,6 +35,7 @@ pub(crate) mod rewrite;
 pub(crate) mod shape;
 pub(crate) mod statistics;
 pub(crate) mod store;
+pub(crate) mod unify;
 #[cfg(test)]
 mod unknown;
 

@@ -81,6 +81,25 @@ fn slices_are_read_where_they_lie() {
     assert!(x.describe_expression(true).contains("zarr memory://"));
 }
 
+#[test]
+fn whole_chunks_are_read_as_they_are_asked_for() {
+    let url = "memory://zarr-slices/recut";
+    unpack(&case("v3_sharded"), url);
+    let x = small_blocks(12 * 10 * 4).scope(|| open_zarr::<i32>(url)).unwrap();
+    assert_eq!(x.numblocks(), [2, 1]);
+    let whole = x.compute_on(&session()).unwrap();
+    let count = |x: &Array<i32>| session().graph(x).unwrap().len();
+    // Shards of (6, 10): these are read, and what they are cut into is not read twice.
+    let shards = x.rechunk(6).unwrap().rechunk([6, 10]).unwrap();
+    assert_eq!(count(&shards), 3);
+    let halves = x.rechunk([6, 5]).unwrap();
+    assert!(count(&halves) > 6);
+    for y in [shards, halves, (&x + 0).rechunk([-1, 10]).unwrap()] {
+        oracle::check(&y, whole.clone());
+        oracle::check(&y.take([1, 12], 0).unwrap(), whole.select(ndarray::Axis(0), &[1, 12]));
+    }
+}
+
 /// Slices with any step and direction, for three axes.
 fn slices() -> impl Strategy<Value = Vec<SliceInfoElem>> {
     let axis = (-14_isize..14, prop::option::of(-14_isize..15), -4_isize..5)

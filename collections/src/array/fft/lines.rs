@@ -157,7 +157,7 @@ impl<T: Element> Array<T> {
     /// use talatat::array::{along, from_ndarray};
     /// let x = from_ndarray(ndarray::array![1.0, 5.0, -1.0], 2)?;
     /// let back = x.rfft(0)?.irfft(along(0).lengths([3]))?;
-    /// assert!(back.allclose(&x)?.item()?.compute()?);
+    /// assert!(back.allclose(&x)?.compute()?);
     /// # Ok::<(), talatat::Error>(())
     /// ```
     ///

@@ -34,7 +34,7 @@ impl<T: Element> Array<T> {
     ///
     /// ```
     /// use talatat::prelude::*;
-    /// let x = talatat::array::from_ndarray(ndarray::array![[0.0, -1.0], [1.0, 0.0]], 1)?;
+    /// let x = talatat::array::from_ndarray(ndarray::array![[0.0_f64, -1.0], [1.0, 0.0]], 1)?;
     /// let (values, vectors) = x.eig()?;
     /// let error = (x.astype::<talatat::array::C128>().matmul(&vectors)? - &vectors * &values).abs().max(..)?.item()?;
     /// assert!(error.compute()? < 1e-15);
@@ -62,7 +62,7 @@ impl<T: Element> Array<T> {
     ///
     /// ```
     /// use talatat::prelude::*;
-    /// let x = talatat::array::from_ndarray(ndarray::array![[0.0, -1.0], [1.0, 0.0]], 1)?;
+    /// let x = talatat::array::from_ndarray(ndarray::array![[0.0_f64, -1.0], [1.0, 0.0]], 1)?;
     /// let values = x.eigvals()?.sort(0)?.compute()?;
     /// assert!((values[[0]].im + 1.0).abs() < 1e-15 && (values[[1]].im - 1.0).abs() < 1e-15);
     /// # Ok::<(), talatat::Error>(())

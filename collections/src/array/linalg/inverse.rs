@@ -49,7 +49,7 @@ impl<T: Element> Array<T> {
     /// use talatat::prelude::*;
     /// let x = talatat::array::from_ndarray(ndarray::array![[2.0_f64, 0.0], [0.0, 4.0], [0.0, 0.0]], 1)?;
     /// let expected = talatat::array::from_ndarray(ndarray::array![[0.5_f64, 0.0, 0.0], [0.0, 0.25, 0.0]], 1)?;
-    /// assert!(x.pinv(None)?.allclose(&expected)?.item()?.compute()?);
+    /// assert!(x.pinv(None)?.allclose(&expected)?.compute()?);
     /// # Ok::<(), talatat::Error>(())
     /// ```
     ///

@@ -3,11 +3,14 @@
 use std::panic::Location;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::array::build::{cast, misfit, rechunked, view};
 use crate::array::dtype::{Element, Promote};
 use crate::array::expr::{Expr, ExprRef, Op};
 use crate::array::grid::{Axis, Grid, shape_text};
 use crate::array::handle::Array;
+use crate::array::unify::{Operand, unify};
 use crate::error::{Error, Result};
 use crate::lower::array::Contract;
 
@@ -129,7 +132,18 @@ pub(in crate::array) fn product(operation: &str, left: ExprRef, right: ExprRef, 
             _ => return Err(misfit(&left, &right, a, b)),
         });
     }
-    let inner = inner.clone();
+    // The one that is less to move is cut like the other along the contracted axis.
+    let reads = |own: usize, inner: usize| {
+        let mut reads: SmallVec<[Option<usize>; 4]> = SmallVec::from_elem(None, 3);
+        (reads[0], reads[1]) = (Some(inner), None);
+        reads[if own == ndim - 2 { 1 } else { 2 }] = Some(own);
+        reads
+    };
+    let operands = [
+        Operand { expr: &left, reads: reads(ndim - 2, ndim - 1) },
+        Operand { expr: &right, reads: reads(ndim - 1, ndim - 2) },
+    ];
+    let inner = unify(&operands, 3, 0).into_iter().next().flatten().unwrap_or_else(|| inner.clone());
     let (rows, columns) = (left.grid.axes()[ndim - 2].clone(), right.grid.axes()[ndim - 1].clone());
     let with = |last: [&Axis; 2]| Grid::new(lead.iter().chain(last).cloned());
     let left = repeated(left, with([&rows, &inner]), at)?;

@@ -1,19 +1,25 @@
-//! Slices move towards the sources: through elementwise operations, reductions, rechunks and concatenations, into readers.
+//! Slices move towards the sources: through elementwise operations, reductions, rechunks and concatenations, into readers. Gathers of
+//! indices at even steps are slices.
 
 use std::sync::Arc;
 
-use super::rechunk;
+use super::{along, places, rechunk};
 use crate::array::build::{rechunked, slice};
 use crate::array::dtype::with_dtype;
 use crate::array::expr::{Expr, ExprRef, Op};
-use crate::array::gather::Runs;
+use crate::array::gather::{Run, Runs};
 use crate::array::grid::{Axis, Grid};
 use crate::array::kernels::Block;
 use crate::array::range::StepRange;
 
 /// What stands in the place of a slice whose input lets it pass.
 pub(super) fn push_down(expr: &Expr) -> Option<ExprRef> {
-    let (Op::Slice(ranges), [input]) = (&expr.op, expr.inputs.as_slice()) else { return None };
+    let [input] = expr.inputs.as_slice() else { return None };
+    let ranges = match &expr.op {
+        Op::Slice(ranges) => ranges,
+        Op::Gather { axis, runs } => return even(expr, input, *axis, runs),
+        _ => return None,
+    };
     match (&input.op, input.inputs.as_slice()) {
         (Op::Slice(first), [inner]) => {
             let both = first.iter().zip(ranges).zip(inner.grid.axes());
@@ -75,17 +81,35 @@ pub(super) fn push_down(expr: &Expr) -> Option<ExprRef> {
             let ranges = first.iter().zip(ranges).map(|(first, then)| first.then(then)).collect();
             Some(expr.with(expr.grid.clone(), Op::Npy { object: object.clone(), header: header.clone(), ranges }, []))
         }
-        (Op::Custom(operation), _) => operation.sliced(input, expr, ranges),
+        (Op::Reshape, [inner]) => places::reshaped(expr, input, inner, ranges),
+        (Op::Strided { offset, steps }, [inner]) => places::strided(expr, inner, offset, steps, ranges),
+        (Op::Custom(operation), _) => operation
+            .sliced(input, expr, ranges)
+            .or_else(|| along::sliced(expr, input, &**operation, ranges))
+            .and_then(|part| with_grid(part, expr)),
         _ => None,
     }
 }
 
+/// A gather of indices at even steps is a slice where that can go on and need not be cut anew.
+pub(super) fn even(expr: &Expr, input: &ExprRef, axis: usize, runs: &Runs) -> Option<ExprRef> {
+    let [Run::Take { range, each: 1, times: 1 }] = runs.list() else { return None };
+    let mut ranges = whole(&input.grid);
+    *ranges.get_mut(axis)? = *range;
+    let part = slice(input, ranges, expr.location);
+    // A source makes any chunks.
+    if part.grid != expr.grid && !input.inputs.is_empty() {
+        return None;
+    }
+    push_down(&part).and_then(|part| with_grid(part, expr))
+}
+
 /// Cutting first may leave other chunks than cutting last: then they are restored.
-fn with_grid(expr: ExprRef, wanted: &Expr) -> Option<ExprRef> {
+pub(super) fn with_grid(expr: ExprRef, wanted: &Expr) -> Option<ExprRef> {
     Some(rechunked(&expr, wanted.grid.clone(), wanted.location))
 }
 
-fn whole(grid: &Grid) -> Vec<StepRange> {
+pub(super) fn whole(grid: &Grid) -> Vec<StepRange> {
     grid.axes().iter().map(|axis| StepRange::all(axis.length().unwrap_or(0))).collect()
 }
 

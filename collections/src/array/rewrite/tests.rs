@@ -6,6 +6,8 @@ use ndarray::s;
 use super::{RULES, rewrite, rewrite_all};
 use crate::array::{Array, Element, arange, concatenate, from_ndarray, map_blocks, open_npy};
 
+mod passing;
+
 /// The expression, and what one rule (or all, for `""`) makes of it.
 fn both<T: Element>(array: &Array<T>, rule: &str) -> String {
     let expr = array.expr().expect("an array");

@@ -2,6 +2,8 @@
 
 use std::panic::Location;
 
+use smallvec::SmallVec;
+
 use crate::array::build::{axis_number, blockwise, cast, invalid, known_shape, misfit, rechunked, view};
 use crate::array::chunks::Chunks;
 use crate::array::dtype::{DType, Element};
@@ -10,6 +12,7 @@ use crate::array::grid::{Axis, Grid, shape_text};
 use crate::array::handle::Array;
 use crate::array::kernels::program::{Builder, Input};
 use crate::array::statistics::reduce::Axes;
+use crate::array::unify::{Operand, cut_like, unify};
 use crate::error::{Error, Result};
 
 type At = &'static Location<'static>;
@@ -325,20 +328,21 @@ pub(crate) fn concatenate_exprs(
             Error::invalid_at(operation, reason, at)
         })?;
         lengths.extend(along);
-        let axes = (0..first.ndim()).map(|other| {
-            let from = if other == axis { input } else { &first };
-            from.grid.axes()[other].clone()
-        });
-        aligned.push(cast(&rechunked(input, Grid::new(axes), at), dtype, at)?);
+    }
+    let reads: SmallVec<[Option<usize>; 4]> = (0..first.ndim()).map(|other| (other != axis).then_some(other)).collect();
+    let operands: Vec<Operand<'_>> = inputs.iter().map(|expr| Operand { expr, reads: reads.clone() }).collect();
+    let chosen = unify(&operands, first.ndim(), 0);
+    for input in &inputs {
+        let grid = cut_like(input, &reads, &chosen);
+        aligned.push(cast(&rechunked(input, grid, at), dtype, at)?);
     }
     if aligned.len() == 1 {
         return Ok(aligned.swap_remove(0));
     }
-    let grid =
-        Grid::new(
-            first.grid.axes().iter().enumerate().map(|(other, old)| {
-                if other == axis { Axis::from_lengths(lengths.iter().copied()) } else { old.clone() }
-            }),
-        );
+    let grid = Grid::new(first.grid.axes().iter().enumerate().map(|(other, old)| match &chosen[other] {
+        Some(axis) => axis.clone(),
+        None if other == axis => Axis::from_lengths(lengths.iter().copied()),
+        None => old.clone(),
+    }));
     Ok(Expr::new(dtype, grid, Op::Concatenate { axis }, aligned, at))
 }

@@ -61,7 +61,7 @@ impl<T: Element> Array<T> {
     ///
     /// ```
     /// use talatat::prelude::*;
-    /// let x = talatat::array::from_ndarray(ndarray::array![5, 1, 4], 2)?;
+    /// let x = talatat::array::from_ndarray(ndarray::array![5_i64, 1, 4], 2)?;
     /// assert_eq!(x.sort_complex()?.compute()?[[0]].re, 1.0);
     /// # Ok::<(), talatat::Error>(())
     /// ```

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use talatat_graph::{Edge, Kernel, KernelError, KernelResult, KeyBuilder, TaskContext, Value};
 
 use super::halo::each_of;
-use super::{Lowering, Operation, array, blocks, encode, layer, owned, source_error};
+use super::{Lowering, Operation, Reads, array, blocks, encode, layer, owned, source_error};
 use crate::array::build::{slice, touched};
 use crate::array::dtype::{DType, with_dtype};
 use crate::array::expr::{Expr, ExprRef, Op};
@@ -170,6 +170,25 @@ impl Operation for Contract {
                 format!("contract {inner} axes, {shared} shared, {left} and {right} more, {}", self.dtype)
             }
         }
+    }
+
+    /// Rows of the left input and columns of the right one; of numbers that are rounded only whole blocks, below.
+    fn follows(&self, _: &Expr) -> Vec<Reads> {
+        if self.dtype.is_inexact() {
+            return Vec::new();
+        }
+        let reads = |own: std::ops::Range<usize>, inner_first: bool| -> Reads {
+            let inner = std::iter::repeat_n(None, self.inner);
+            let own = own.map(Some);
+            let shared = (0..self.shared).map(Some);
+            if inner_first {
+                shared.chain(inner).chain(own).collect()
+            } else {
+                shared.chain(own).chain(inner).collect()
+            }
+        };
+        let middle = self.shared + self.left;
+        vec![reads(self.shared..middle, self.turned[0]), reads(middle..middle + self.right, !self.turned[1])]
     }
 
     fn sliced(&self, expr: &Expr, _: &Expr, ranges: &[StepRange]) -> Option<ExprRef> {

@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use talatat_graph::{Edge, Kernel, KernelError, KernelResult, KeyBuilder, TaskContext, Value};
 
+use super::operation::all_but;
 use super::reduce::{ARITY, COMBINE, Combine, FINISH, Finish, merged};
-use super::{Lowering, Operation, State, array, blocks, encode, largest_bytes, only_input, source_error, step};
+use super::{Lowering, Operation, Reads, State, array, blocks, encode, largest_bytes, only_input, source_error, step};
 use crate::array::dtype::DType;
 use crate::array::expr::Expr;
 use crate::array::grid::Axis;
@@ -173,6 +174,10 @@ impl Operation for GroupBy {
             }
         };
         format!("{} of {groups} groups along {}, {strategy}", self.op, self.axis)
+    }
+
+    fn follows(&self, expr: &Expr) -> Vec<Reads> {
+        vec![all_but(self.axis, expr.ndim())]
     }
 
     fn lower(&self, lowering: &mut Lowering, expr: &Expr) -> Result<Vec<Edge>> {

@@ -5,13 +5,10 @@ use smallvec::SmallVec;
 use talatat_graph::{Edge, Kernel, KernelError, KernelResult, KeyBuilder, TaskContext, Value};
 
 use super::{Lowering, Operation, array, blocks, encode, largest_bytes, source_error, step};
-use crate::array::build::slice;
-use crate::array::expr::{Expr, ExprRef};
-use crate::array::gather::with_axis;
-use crate::array::grid::{Axis, Dims, Grid};
+use crate::array::expr::Expr;
+use crate::array::grid::{Dims, Grid};
 use crate::array::kernels::Block;
 use crate::array::kernels::local::LocalOp;
-use crate::array::range::StepRange;
 use crate::error::Result;
 
 pub(super) const NAME: &str = "array.local";
@@ -68,21 +65,16 @@ impl Operation for OnBlocks {
         key.value(&(&self.op, &self.reads))
     }
 
-    fn sliced(&self, expr: &Expr, _: &Expr, ranges: &[StepRange]) -> Option<ExprRef> {
-        let axis = self.op.along()?;
-        let input = expr.inputs.first()?;
-        let whole = |axis: &Axis| Some(StepRange::all(axis.length()?));
-        // Some of the lines, and then a part of each.
-        let mut lines = ranges.to_vec();
-        *lines.get_mut(axis)? = whole(input.grid.axes().get(axis)?)?;
-        let some = slice(input, lines, expr.location);
-        if some.key == input.key {
-            return None;
+    fn follows(&self, _: &Expr) -> Vec<Reads> {
+        // One index for each block of the first array, or no lines at all.
+        if matches!(self.op, LocalOp::Search { stacked: true, .. } | LocalOp::Set(_) | LocalOp::UniformEdges { .. }) {
+            return Vec::new();
         }
-        let grid = with_axis(&some.grid, axis, expr.grid.axes()[axis].clone());
-        let mut rest = some.grid.axes().iter().map(whole).collect::<Option<Vec<_>>>()?;
-        rest[axis] = ranges[axis];
-        Some(slice(&expr.with(grid, expr.op.clone(), [some]), rest, expr.location))
+        let mut reads = self.reads.clone();
+        if let Some(axis) = self.op.along() {
+            reads.iter_mut().filter_map(|reads| reads.get_mut(axis)).for_each(|along| *along = None);
+        }
+        reads
     }
 
     fn lower(&self, lowering: &mut Lowering, expr: &Expr) -> Result<Vec<Edge>> {

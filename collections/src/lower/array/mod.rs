@@ -111,6 +111,7 @@ pub(crate) fn register(registry: Registry) -> Registry {
         .kernel_with(panels::STEP, panels::decode)
         .kernel::<panels::Order>(panels::ORDER)
         .kernel::<select::Compress>(select::COMPRESS)
+        .kernel::<select::Empty>(select::EMPTY)
         .kernel::<select::Nonzero>(select::NONZERO)
         .kernel::<select::Pick>(select::PICK)
         .kernel::<select::Assign>(select::ASSIGN)

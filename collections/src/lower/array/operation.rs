@@ -4,11 +4,17 @@ use std::any::Any;
 
 use talatat_graph::{Edge, KeyBuilder};
 
-use super::Lowering;
+use super::{Lowering, Reads};
 use crate::array::expr::{Expr, ExprRef};
+use crate::array::grid::Grid;
 use crate::array::range::StepRange;
 use crate::error::Result;
 use crate::storage::Location;
+
+/// Each axis of an array along itself, but for one.
+pub(super) fn all_but(axis: usize, ndim: usize) -> Reads {
+    (0..ndim).map(|other| (other != axis).then_some(other)).collect()
+}
 
 /// What an operation on arrays must say of itself; its inputs, grid and dtype are those of the expression it stands in.
 pub(crate) trait Operation: Any + Send + Sync {
@@ -32,6 +38,23 @@ pub(crate) trait Operation: Any + Send + Sync {
     /// What does this operation and that of its input in one pass, if there is such a thing; asked if nobody else reads the
     /// input.
     fn joined(&self, _expr: &Expr) -> Option<ExprRef> {
+        None
+    }
+
+    /// For each input, the axis of the result that each of its axes goes along index by index: what the result has at an index there
+    /// depends on that index of the input and on no other, so a part of the result is the operation on parts of the inputs. Nothing
+    /// for other axes. Only axes that are cut alike are looked at.
+    fn follows(&self, _expr: &Expr) -> Vec<Reads> {
+        Vec::new()
+    }
+
+    /// The axis whose indices a mask, the second input, keeps.
+    fn masked(&self) -> Option<usize> {
+        None
+    }
+
+    /// For what is read: the finest chunks that it can be read in, none of them twice. Chunks of these are read as they are asked for.
+    fn cuts(&self, _expr: &Expr) -> Option<Grid> {
         None
     }
 

@@ -9,11 +9,16 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use talatat_graph::{Edge, Kernel, KernelResult, KeyBuilder, TaskContext, Value};
 
-use super::{Lowering, Operation, array, blocks, encode, largest_bytes, missing, only_input, source_error, step};
-use crate::array::expr::Expr;
+use super::operation::all_but;
+use super::{
+    Lowering, Operation, Reads, array, blocks, encode, largest_bytes, missing, only_input, source_error, step,
+};
+use crate::array::build::slice;
+use crate::array::expr::{Expr, ExprRef};
 use crate::array::grid::Grid;
 use crate::array::kernels::scan::{SEGMENT, ScanOp, carry, scan, totals};
 use crate::array::kernels::{Arg, Block};
+use crate::array::range::StepRange;
 use crate::error::Result;
 
 pub(super) const TOTALS: &str = "array.scan.totals";
@@ -146,6 +151,26 @@ impl Operation for Scan {
 
     fn describe(&self) -> String {
         format!("{} along {}", self.op.name(), self.axis)
+    }
+
+    fn follows(&self, expr: &Expr) -> Vec<Reads> {
+        vec![all_but(self.axis, expr.ndim())]
+    }
+
+    /// Nothing depends on what comes behind it.
+    fn sliced(&self, expr: &Expr, part: &Expr, ranges: &[StepRange]) -> Option<ExprRef> {
+        let (input, range) = (only_input(expr).ok()?, ranges.get(self.axis)?);
+        let end = range.start.max(range.last()?) + 1;
+        let axis = expr.grid.axes().get(self.axis)?;
+        if axis.length().is_none_or(|length| end >= length) {
+            return None;
+        }
+        let mut first: Vec<StepRange> =
+            expr.grid.axes().iter().map(|axis| StepRange::all(axis.length().unwrap_or(0))).collect();
+        first[self.axis] = StepRange::all(end);
+        let input = slice(input, first, part.location);
+        let scanned = expr.with(input.grid.clone(), expr.op.clone(), [input]);
+        Some(slice(&scanned, ranges.to_vec(), part.location))
     }
 
     fn lower(&self, lowering: &mut Lowering, expr: &Expr) -> Result<Vec<Edge>> {

@@ -3,16 +3,17 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 use talatat_graph::{Edge, Kernel, KernelResult, KeyBuilder, TaskContext, Value};
 
+use super::operation::all_but;
 use super::{
-    Lowering, Operation, array, blocks, encode, layer, missing, only_input, owned, source_error, two_inputs,
-    wrong_inputs,
+    Lowering, Operation, Reads, array, blocks, encode, layer, missing, only_input, owned, source_error, step,
+    two_inputs, wrong_inputs,
 };
-use crate::array::build::touched;
-use crate::array::dtype::with_dtype;
-use crate::array::expr::{Expr, Op};
+use crate::array::build::{slice, touched};
+use crate::array::dtype::{DType, with_dtype};
+use crate::array::expr::{Expr, ExprRef, Op};
 use crate::array::grid::{Axis, Dims, Grid};
 use crate::array::kernels::select::{self, Source, Steps};
 use crate::array::kernels::{Block, pool};
@@ -20,6 +21,7 @@ use crate::array::range::StepRange;
 use crate::error::{Error, Result};
 
 pub(super) const COMPRESS: &str = "array.compress";
+pub(super) const EMPTY: &str = "array.compress.empty";
 pub(super) const NONZERO: &str = "array.nonzero";
 pub(super) const PICK: &str = "array.pick";
 pub(super) const ASSIGN: &str = "array.assign";
@@ -55,17 +57,76 @@ impl Operation for Compress {
         key.value(&self.axis)
     }
 
+    fn follows(&self, expr: &Expr) -> Vec<Reads> {
+        vec![all_but(self.axis, expr.ndim()), smallvec![None]]
+    }
+
+    fn masked(&self) -> Option<usize> {
+        Some(self.axis)
+    }
+
     fn lower(&self, lowering: &mut Lowering, expr: &Expr) -> Result<Vec<Edge>> {
         let [input, mask] = two_inputs(expr)?;
         let (sources, masks) = (blocks(lowering, input)?, blocks(lowering, mask)?);
+        let empty = Empty { grid: input.grid.clone(), axis: self.axis, dtype: expr.dtype };
+        let empty = lowering.graph.layer(step(expr, EMPTY, empty, 0));
         let layer = lowering.graph.layer(layer(expr, self.clone()));
+        let counts = counts(mask);
+        let others = input.grid.axes().iter().enumerate().filter(|(axis, _)| *axis != self.axis);
+        let known = others.into_iter().all(|(_, axis)| axis.length().is_some());
         let tasks = sources.iter().enumerate().map(|(block, source)| {
             let place = input.grid.place(block);
+            let count = counts.as_ref().and_then(|counts| counts.get(place[self.axis]).copied());
+            // Of what a mask in memory drops nothing is read.
+            if known && count == Some(0) {
+                return Ok(lowering.graph.task(empty, block as u32, 0, &[])?.into());
+            }
             let edges = [*source, masks[place[self.axis]]];
             // At most all of it is kept.
-            Ok(lowering.graph.task(layer, block as u32, input.block_bytes(&place), &edges)?.into())
+            let all = input.block_bytes(&place);
+            let length = input.grid.block_shape(&place)[self.axis].max(1) as u64;
+            let bytes = count.map_or(all, |count| all / length * count as u64);
+            Ok(lowering.graph.task(layer, block as u32, bytes, &edges)?.into())
         });
         tasks.collect()
+    }
+}
+
+/// How many indices of each chunk a mask in memory keeps.
+fn counts(mask: &Expr) -> Option<Vec<usize>> {
+    let (Op::Memory(block), [axis]) = (&mask.op, mask.grid.axes()) else { return None };
+    let view = block.view::<bool>().ok()?;
+    let mut flags = view.iter();
+    Some(axis.lengths()?.into_iter().map(|length| flags.by_ref().take(length).filter(|keep| **keep).count()).collect())
+}
+
+/// `array.compress.empty`: a block of which nothing is kept.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Empty {
+    grid: Grid,
+    axis: usize,
+    dtype: DType,
+}
+
+impl Kernel for Empty {
+    fn name(&self) -> &str {
+        EMPTY
+    }
+
+    fn describe(&self) -> String {
+        "compress to nothing".into()
+    }
+
+    fn run(&self, task: TaskContext, _: &mut [Value]) -> KernelResult<Value> {
+        let mut shape = self.grid.block_shape(&self.grid.place(task.block as usize));
+        *shape.get_mut(self.axis).ok_or_else(missing)? = 0;
+        with_dtype!(self.dtype, T => {
+            Ok(Value::block(Block::from_vec(&shape, Vec::<T>::new()).map_err(source_error)?))
+        })
+    }
+
+    fn encode(&self, _: u64) -> talatat_graph::Result<Vec<u8>> {
+        encode(self)
     }
 }
 
@@ -162,7 +223,7 @@ impl Kernel for Pick {
 
 impl Pick {
     /// The blocks, along the axes that are picked from, that the indices of a block may point into.
-    fn needed(&self, indices: &[crate::array::expr::ExprRef], place: &[usize]) -> Vec<usize> {
+    fn needed(&self, indices: &[ExprRef], place: &[usize]) -> Vec<usize> {
         let known = indices.iter().zip(self.picked.axes()).map(|(index, axis)| {
             let Op::Memory(all) = &index.op else { return None };
             let (origin, shape) = (index.grid.block_origin(place), index.grid.block_shape(place));
@@ -206,6 +267,21 @@ impl Operation for Pick {
             1 => format!("take along {}", self.axis),
             axes => format!("take points of {axes} axes from {}", self.axis),
         }
+    }
+
+    /// The source along the axes that stay, the indices along their own.
+    fn follows(&self, expr: &Expr) -> Vec<Reads> {
+        let points = expr.inputs.get(1).map_or(0, |index| index.ndim());
+        let ends = self.axis..self.axis + self.picked.ndim();
+        let along = |axis: usize| match axis {
+            axis if axis < ends.start => Some(axis),
+            axis if axis >= ends.end => Some(axis - ends.len() + points),
+            _ => None,
+        };
+        let source = expr.inputs.first().map_or(0, |source| source.ndim());
+        let index: Reads = (self.axis..self.axis + points).map(Some).collect();
+        let indices = std::iter::repeat_n(index, self.picked.ndim());
+        std::iter::once((0..source).map(along).collect()).chain(indices).collect()
     }
 
     fn lower(&self, lowering: &mut Lowering, expr: &Expr) -> Result<Vec<Edge>> {
@@ -308,6 +384,20 @@ impl Operation for Assign {
 
     fn parameters(&self, key: KeyBuilder) -> KeyBuilder {
         key.value(&self.ranges)
+    }
+
+    /// A part that meets no assigned element is one of the array; the assigned part is the values.
+    fn sliced(&self, expr: &Expr, part: &Expr, ranges: &[StepRange]) -> Option<ExprRef> {
+        let [input, values] = two_inputs(expr).ok()?;
+        if ranges == self.ranges && values.grid == part.grid {
+            return Some(values.clone());
+        }
+        let apart = |(one, other): (&StepRange, &StepRange)| {
+            let ends = |range: &StepRange| Some((range.start.min(range.last()?), range.start.max(range.last()?)));
+            ends(one).zip(ends(other)).is_some_and(|(one, other)| one.1 < other.0 || other.1 < one.0)
+        };
+        let missed = self.grid.is_known() && ranges.iter().zip(&self.ranges).any(apart);
+        missed.then(|| slice(input, ranges.to_vec(), part.location))
     }
 
     fn lower(&self, lowering: &mut Lowering, expr: &Expr) -> Result<Vec<Edge>> {

@@ -5,7 +5,8 @@
 use serde::{Deserialize, Serialize};
 use talatat_graph::{Edge, Kernel, KernelError, KernelResult, KeyBuilder, LayerId, TaskContext, Value};
 
-use super::{Lowering, Operation, array, blocks, encode, largest_bytes, only_input, source_error, step};
+use super::operation::all_but;
+use super::{Lowering, Operation, Reads, array, blocks, encode, largest_bytes, only_input, source_error, step};
 use crate::array::expr::Expr;
 use crate::array::grid::Grid;
 use crate::array::kernels::error::Result as KernelsResult;
@@ -144,6 +145,10 @@ impl Operation for Sort {
 
     fn describe(&self) -> String {
         format!("{} along {}", self.name(), self.axis)
+    }
+
+    fn follows(&self, expr: &Expr) -> Vec<Reads> {
+        vec![all_but(self.axis, expr.ndim())]
     }
 
     fn lower(&self, lowering: &mut Lowering, expr: &Expr) -> Result<Vec<Edge>> {

@@ -9,9 +9,10 @@ use super::each::{block_of, lower_each, step_of};
 use super::{Lowering, Operation, encode, layer, only_input, source_error};
 use crate::array::dtype::with_dtype;
 use crate::array::expr::{Expr, ExprRef, Op};
-use crate::array::grid::Grid;
+use crate::array::grid::{Axis, Grid};
 use crate::array::kernels::Block;
 use crate::array::range::{StepRange, ranges_text};
+use crate::config::chunk_target;
 use crate::error::Result;
 use crate::storage::zarr::{ZarrArray, ZarrOutput, ZarrRef};
 use crate::storage::{Location, StorageError};
@@ -110,6 +111,21 @@ impl Operation for Zarr {
         Some(self.array.location())
     }
 
+    /// The chunks of the store; of shards that fit a block, shards.
+    fn cuts(&self, expr: &Expr) -> Option<Grid> {
+        let sharded = elements(&self.array.chunk).saturating_mul(expr.dtype.size()) as u64 <= chunk_target();
+        let chunk = self.array.inside.as_ref().filter(|_| !sharded).unwrap_or(&self.array.chunk);
+        let axes = self.ranges.iter().zip(chunk).map(|(range, &chunk)| {
+            let (chunk, end) = (chunk.max(1), range.start + range.length);
+            if range.step != 1 {
+                return None;
+            }
+            let inner = (range.start / chunk + 1..end.div_ceil(chunk)).map(|number| number * chunk - range.start);
+            Some(Axis::Known(std::iter::once(0).chain(inner).chain([range.length]).collect()))
+        });
+        Some(Grid::new(axes.collect::<Option<Vec<Axis>>>()?))
+    }
+
     fn sliced(&self, _: &Expr, slice: &Expr, ranges: &[StepRange]) -> Option<ExprRef> {
         let ranges = self.ranges.iter().zip(ranges).map(|(first, then)| first.then(then)).collect();
         let part = Zarr { array: self.array.clone(), ranges };
@@ -128,6 +144,10 @@ impl Operation for Zarr {
         });
         tasks.collect()
     }
+}
+
+fn elements(lengths: &[usize]) -> usize {
+    lengths.iter().fold(1, |count, &length| count.saturating_mul(length))
 }
 
 /// `array.zarr.clear`: removes what was where the array will be.
