@@ -121,3 +121,19 @@ fn parts_compute_what_they_touch() {
     assert_eq!(session().graph(&(both[0].clone(), both[1].clone())).unwrap().len(), 10 + 10);
     assert_eq!(both[1].compute_on(&session()).unwrap().sum(), 10_000.0);
 }
+
+#[test]
+fn arrays_of_delayed_calls() {
+    let rows = delayed(|row: i64| ArrayD::from_shape_fn(IxDyn(&[2, 3]), |at| row * 10 + (at[0] * 3 + at[1]) as i64));
+    let parts: Vec<Array<i64>> =
+        (0..3_i64).map(|row| talatat::array::from_delayed(&rows.call(row), [2, 3]).unwrap()).collect();
+    let all = talatat::array::concatenate(&parts, 0).unwrap();
+    let expected = ArrayD::from_shape_fn(IxDyn(&[6, 3]), |at| (at[0] / 2 * 10 + at[0] % 2 * 3 + at[1]) as i64);
+    check_local(&all, &expected);
+    check_local(&all.t(), &expected.t().to_owned());
+    // Only calls that are wanted are made.
+    assert_eq!(session().graph(&all.slice(s![2..4, ..]).unwrap()).unwrap().len(), 2);
+    let wrong = talatat::array::from_delayed(&rows.call(0_i64), [3, 2]).unwrap();
+    let error = wrong.compute_on(&session()).unwrap_err().to_string();
+    assert!(error.contains("shape [2, 3] where [3, 2] was promised"), "{error}");
+}

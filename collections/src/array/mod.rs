@@ -41,6 +41,7 @@ mod unknown;
 
 pub use chunks::{AxisChunks, Chunks, IntoAxisChunks};
 pub use create::constants::{arange, eye, from_ndarray, full, linspace, linspace_open, ones, zeros};
+pub use create::delayed::from_delayed;
 pub use create::indices::{Indexing, fromfunction, indices, indices_sparse, meshgrid, meshgrid_sparse};
 pub use create::space::{
     empty_like, full_like, geomspace, geomspace_open, identity, logspace, logspace_open, ones_like, zeros_like,
