@@ -8,7 +8,7 @@ use ndarray::{ArrayD, IxDyn, Slice as NdSlice};
 use smallvec::SmallVec;
 use talatat_graph::{Edge, Kernel, KernelError, KernelResult, KeyBuilder, TaskContext, Value};
 
-use super::halo::each_of;
+use super::neighbours::halo::each_of;
 use super::{Lowering, Operation, array, blocks, check_dtype, layer, source_error};
 use crate::array::build::{slice, touched};
 use crate::array::dtype::{DType, with_dtype};

@@ -3,33 +3,22 @@
 mod assemble;
 mod bins;
 mod blockwise;
-mod contract;
-mod each;
 mod gather;
 mod group;
-mod halo;
 mod index;
+mod linalg;
 mod local;
-mod npy_stack;
+mod neighbours;
 mod operation;
-mod overlap;
 mod own;
-mod panels;
 mod rechunk;
 mod reduce;
 mod roots;
 mod scan;
 mod select;
 mod sort;
-mod source;
-mod target;
-mod text;
+mod store;
 mod tree;
-mod tsqr;
-mod weigh;
-mod write;
-#[cfg(feature = "zarr")]
-mod zarr;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -38,27 +27,27 @@ use hashbrown::HashMap;
 use talatat_graph::{Block as GraphBlock, Brief, Edge, Kernel, KernelError, KernelResult, Key, Layer, Registry, Value};
 
 pub(crate) use bins::Bins;
-pub(crate) use contract::Contract;
 pub(crate) use group::{Codes, GroupBy};
-pub(crate) use halo::{Border, Halo};
 pub(crate) use index::{IndexFunction, Label, Part};
+pub(crate) use linalg::contract::Contract;
+pub(crate) use linalg::panels::{Factorization, Order, Solve};
+pub(crate) use linalg::tsqr::{Dense, Factor, TallProduct, Whole};
 pub(crate) use local::{OnBlocks, Reads};
-pub(crate) use npy_stack::StackWriting;
+pub(crate) use neighbours::halo::{Border, Halo};
+pub(crate) use neighbours::overlap::MapOverlap;
+pub(crate) use neighbours::weigh::Weigh;
 pub(crate) use operation::Operation;
-pub(crate) use overlap::MapOverlap;
 pub(crate) use own::{Own, OwnReduction};
-pub(crate) use panels::{Factorization, Order, Solve};
 pub(crate) use roots::Roots;
 pub(crate) use scan::Scan;
 pub(crate) use select::{Assign, Compress, Nonzero, Pick};
 pub(crate) use sort::Sort;
-pub(crate) use target::{StoreGuard, Storing};
-pub(crate) use text::{Text, TextOutput, TextWriting};
-pub(crate) use tree::{Kind as StateKind, SketchedQuantiles, States};
-pub(crate) use tsqr::{Dense, Factor, TallProduct, Whole};
-pub(crate) use weigh::Weigh;
+pub(crate) use store::npy_stack::StackWriting;
+pub(crate) use store::target::{StoreGuard, Storing};
+pub(crate) use store::text::{Text, TextOutput, TextWriting};
 #[cfg(feature = "zarr")]
-pub(crate) use zarr::{Zarr, ZarrWriting};
+pub(crate) use store::zarr::{Zarr, ZarrWriting};
+pub(crate) use tree::{Kind as StateKind, SketchedQuantiles, States};
 
 use super::Lowering;
 use crate::array::dtype::DType;
@@ -74,8 +63,8 @@ const TINY: u64 = 16 << 10;
 /// Adds the kernels and blocks of arrays.
 pub(crate) fn register(registry: Registry) -> Registry {
     #[cfg(feature = "zarr")]
-    let registry = zarr::register(registry);
-    let registry = text::register(npy_stack::register(registry));
+    let registry = store::zarr::register(registry);
+    let registry = store::text::register(store::npy_stack::register(registry));
     registry
         .block("array", |bytes| Ok(Arc::new(Block::decode(bytes).map_err(KernelError::from_source)?)))
         .block("array.state", |bytes| {
@@ -96,30 +85,30 @@ pub(crate) fn register(registry: Registry) -> Registry {
         .kernel::<scan::Totals>(scan::TOTALS)
         .kernel::<scan::Carry>(scan::CARRY)
         .kernel::<scan::Run>(scan::RUN)
-        .kernel::<weigh::Weigh>(weigh::NAME)
+        .kernel::<neighbours::weigh::Weigh>(neighbours::weigh::NAME)
         .kernel::<local::Local>(local::NAME)
         .kernel::<bins::Count>(bins::COUNT)
         .kernel::<tree::Chunk>(tree::CHUNK)
         .kernel::<sort::Sorting>(sort::NAME)
         .kernel::<tree::Merge>(tree::MERGE)
         .kernel::<tree::Finish>(tree::FINISH)
-        .kernel::<contract::Contract>(contract::NAME)
-        .kernel::<contract::SumOf>(contract::SUM_OF)
-        .kernel::<tsqr::Factor>(tsqr::FACTOR)
-        .kernel::<tsqr::Apply>(tsqr::APPLY)
-        .kernel::<tsqr::Dense>(tsqr::DENSE)
-        .kernel_with(panels::STEP, panels::decode)
-        .kernel::<panels::Order>(panels::ORDER)
+        .kernel::<linalg::contract::Contract>(linalg::contract::NAME)
+        .kernel::<linalg::contract::SumOf>(linalg::contract::SUM_OF)
+        .kernel::<linalg::tsqr::Factor>(linalg::tsqr::FACTOR)
+        .kernel::<linalg::tsqr::Apply>(linalg::tsqr::APPLY)
+        .kernel::<linalg::tsqr::Dense>(linalg::tsqr::DENSE)
+        .kernel_with(linalg::panels::STEP, linalg::panels::decode)
+        .kernel::<linalg::panels::Order>(linalg::panels::ORDER)
         .kernel::<select::Compress>(select::COMPRESS)
         .kernel::<select::Empty>(select::EMPTY)
         .kernel::<select::Nonzero>(select::NONZERO)
         .kernel::<select::Pick>(select::PICK)
         .kernel::<select::Assign>(select::ASSIGN)
-        .kernel::<source::Npy>(source::NPY)
-        .block(write::WRITTEN, write::decode_written)
-        .kernel::<write::Write>(write::WRITE)
-        .kernel::<write::Finish>(write::FINISH)
-        .kernel_with(source::BLOCK, source::decode_block)
+        .kernel::<store::source::Npy>(store::source::NPY)
+        .block(store::write::WRITTEN, store::write::decode_written)
+        .kernel::<store::write::Write>(store::write::WRITE)
+        .kernel::<store::write::Finish>(store::write::FINISH)
+        .kernel_with(store::source::BLOCK, store::source::decode_block)
 }
 
 /// The state of a reduction on its way.
@@ -231,11 +220,11 @@ fn lower_one(lowering: &mut Lowering, expr: &Expr) -> Result<Vec<Edge>> {
         (Op::Concatenate { axis }, inputs) => assemble::lower_concatenate(lowering, expr, inputs, *axis),
         (Op::Gather { axis, runs }, [input]) => gather::lower_gather(lowering, expr, input, *axis, runs),
         (Op::Strided { offset, steps }, [input]) => gather::lower_strided(lowering, expr, input, offset, steps),
-        (Op::Write(output), [input]) => write::lower_write(lowering, expr, input, output),
+        (Op::Write(output), [input]) => store::write::lower_write(lowering, expr, input, output),
         (Op::Custom(operation), _) => operation.lower(lowering, expr),
-        (Op::Memory(array), _) => source::lower_memory(lowering, expr, array),
-        (Op::Persisted(blocks), _) => source::lower_persisted(lowering, expr, blocks),
-        (Op::Npy { object, header, ranges }, _) => source::lower_npy(lowering, expr, object, header, ranges),
+        (Op::Memory(array), _) => store::source::lower_memory(lowering, expr, array),
+        (Op::Persisted(blocks), _) => store::source::lower_persisted(lowering, expr, blocks),
+        (Op::Npy { object, header, ranges }, _) => store::source::lower_npy(lowering, expr, object, header, ranges),
         (Op::Foreign(blocks), _) => blocks.lower(lowering),
         _ => Err(wrong_inputs(expr)),
     }

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use talatat_graph::{Edge, KernelError, KernelResult, Value};
 
-use super::{array, source_error};
 use crate::array::build::{slice, touched};
 use crate::array::dtype::Element;
 use crate::array::expr::{Expr, ExprRef};
@@ -17,6 +16,7 @@ use crate::array::kernels::Scalar;
 use crate::array::range::StepRange;
 use crate::array::shape::reshape::concatenate_exprs;
 use crate::error::Result;
+use crate::lower::array::{array, source_error};
 
 /// What stands beyond the ends of an axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -58,18 +58,18 @@ struct Side {
 }
 
 /// What a chunk is made of along one axis.
-pub(super) struct Reach {
+pub(in crate::lower::array) struct Reach {
     /// The chunks it reads, ascending.
     chunks: Vec<usize>,
     /// The positions in the axis with its border.
     positions: Range<usize>,
     /// How many of them lie before the chunk itself.
-    pub(super) before: usize,
+    pub(in crate::lower::array) before: usize,
 }
 
 impl Reach {
     /// The length with the border.
-    pub(super) fn length(&self) -> usize {
+    pub(in crate::lower::array) fn length(&self) -> usize {
         self.positions.len()
     }
 }
@@ -152,22 +152,22 @@ impl Halo {
     }
 
     /// How far blocks see along each axis, and what stands beyond its ends.
-    pub(super) fn sides(&self) -> (Vec<(usize, usize)>, Vec<Border>) {
+    pub(in crate::lower::array) fn sides(&self) -> (Vec<(usize, usize)>, Vec<Border>) {
         self.sides.iter().map(|side| ((side.before, side.after), side.border)).unzip()
     }
 
     /// Whether the result has all blocks.
-    pub(super) fn is_whole(&self) -> bool {
+    pub(in crate::lower::array) fn is_whole(&self) -> bool {
         self.sides.iter().all(|side| side.window == (0..side.axis.chunks()))
     }
 
     /// What the result depends on beside the grid of the whole array.
-    pub(super) fn parameters(&self) -> Vec<((usize, usize), Border, Range<usize>)> {
+    pub(in crate::lower::array) fn parameters(&self) -> Vec<((usize, usize), Border, Range<usize>)> {
         self.sides.iter().map(|side| ((side.before, side.after), side.border, side.window.clone())).collect()
     }
 
     /// The chunk along each axis of a block of the result, counted in the whole array.
-    pub(super) fn place(&self, mut block: usize) -> Dims {
+    pub(in crate::lower::array) fn place(&self, mut block: usize) -> Dims {
         let mut place = Dims::from_elem(0, self.sides.len());
         for (at, side) in place.iter_mut().zip(&self.sides).rev() {
             *at = side.window.start + block % side.window.len().max(1);
@@ -177,28 +177,28 @@ impl Halo {
     }
 
     /// How the whole array is cut.
-    pub(super) fn grid(&self) -> Grid {
+    pub(in crate::lower::array) fn grid(&self) -> Grid {
         Grid::new(self.sides.iter().map(|side| side.axis.clone()))
     }
 
-    pub(super) fn reaches(&self, place: &[usize]) -> SmallVec<[Reach; 4]> {
+    pub(in crate::lower::array) fn reaches(&self, place: &[usize]) -> SmallVec<[Reach; 4]> {
         self.sides.iter().zip(place).map(|(side, &chunk)| side.reach(chunk)).collect()
     }
 
     /// How many blocks of one input a task reads.
-    pub(super) fn sources(reaches: &[Reach]) -> usize {
+    pub(in crate::lower::array) fn sources(reaches: &[Reach]) -> usize {
         reaches.iter().map(|reach| reach.chunks.len()).product()
     }
 
     /// The most elements of a block with its border; an unknown length counts as `unknown`.
-    pub(super) fn largest(&self, unknown: usize) -> u64 {
+    pub(in crate::lower::array) fn largest(&self, unknown: usize) -> u64 {
         let longest = |side: &Side| (side.axis.longest().unwrap_or(unknown) + side.before + side.after) as u64;
         self.sides.iter().map(longest).fold(1, u64::saturating_mul)
     }
 
     /// What gives some ranges of `expr`, which is this halo's operation, with fewer blocks: a halo, and the inputs cut to
     /// the chunks that are needed. Nothing if all are.
-    pub(super) fn sliced(
+    pub(in crate::lower::array) fn sliced(
         &self,
         expr: &Expr,
         ranges: &[StepRange],
@@ -233,7 +233,10 @@ impl Halo {
     }
 
     /// What each block of the result reads of inputs with these blocks: for each input the neighbours in row-major order.
-    pub(super) fn edges(&self, inputs: &[(&Grid, &[Edge])]) -> impl Iterator<Item = SmallVec<[Edge; 9]>> {
+    pub(in crate::lower::array) fn edges(
+        &self,
+        inputs: &[(&Grid, &[Edge])],
+    ) -> impl Iterator<Item = SmallVec<[Edge; 9]>> {
         // The places among the inputs' chunks, once for each chunk of an axis and not for each block.
         let slots: Vec<Vec<Vec<usize>>> = self
             .sides
@@ -261,7 +264,7 @@ impl Halo {
     }
 
     /// The shape of the block with its border; lengths that the grid does not know are those of `shape`, a block's.
-    pub(super) fn padded_shape(&self, reaches: &[Reach], shape: &[usize]) -> Dims {
+    pub(in crate::lower::array) fn padded_shape(&self, reaches: &[Reach], shape: &[usize]) -> Dims {
         let length = |((side, reach), found): ((&Side, &Reach), &usize)| match side.axis.length() {
             Some(_) => reach.length(),
             None => *found,
@@ -270,7 +273,7 @@ impl Halo {
     }
 
     /// Checks the shapes of the blocks that a task got.
-    pub(super) fn check(&self, reaches: &[Reach], inputs: &[Value]) -> KernelResult<()> {
+    pub(in crate::lower::array) fn check(&self, reaches: &[Reach], inputs: &[Value]) -> KernelResult<()> {
         let (count, mut number) = (Halo::sources(reaches), 0);
         if inputs.len() != count {
             return Err(KernelError::new(format!("{} blocks where {count} were promised", inputs.len())));
@@ -304,7 +307,7 @@ impl Halo {
 
     /// Puts a part of the block with its border together: along each axis the positions `within` of it, into `target`, which
     /// has their shape. `sources` are one input's blocks, in the order of [`Halo::edges`].
-    pub(super) fn fill<T: Element>(
+    pub(in crate::lower::array) fn fill<T: Element>(
         &self,
         reaches: &[Reach],
         sources: &[ArrayViewD<'_, T>],
@@ -387,12 +390,12 @@ impl Halo {
 }
 
 /// The views of the blocks of one input.
-pub(super) fn views<T: Element>(inputs: &[Value]) -> KernelResult<SmallVec<[ArrayViewD<'_, T>; 9]>> {
+pub(in crate::lower::array) fn views<T: Element>(inputs: &[Value]) -> KernelResult<SmallVec<[ArrayViewD<'_, T>; 9]>> {
     inputs.iter().map(|input| array(input)?.view::<T>().map_err(source_error)).collect()
 }
 
 /// Visits all combinations of one number from each list, in row-major order.
-pub(super) fn each_of(lists: &[&[usize]], mut visit: impl FnMut(&[usize])) {
+pub(in crate::lower::array) fn each_of(lists: &[&[usize]], mut visit: impl FnMut(&[usize])) {
     if lists.iter().any(|list| list.is_empty()) {
         return;
     }

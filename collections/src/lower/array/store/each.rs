@@ -2,14 +2,18 @@
 
 use talatat_graph::{Edge, Kernel, KernelError, KernelResult, Key, Layer, TaskContext, Value};
 
-use super::{Lowering, array, blocks, layer, only_input};
 use crate::array::expr::Expr;
 use crate::array::grid::{Dims, Grid};
 use crate::array::kernels::Block;
 use crate::error::Result;
+use crate::lower::array::{Lowering, array, blocks, layer, only_input};
 
 /// The block that a task is given, and where it begins; one of another shape than promised is refused.
-pub(super) fn block_of<'a>(inputs: &'a [Value], grid: &Grid, task: TaskContext) -> KernelResult<(&'a Block, Dims)> {
+pub(in crate::lower::array) fn block_of<'a>(
+    inputs: &'a [Value],
+    grid: &Grid,
+    task: TaskContext,
+) -> KernelResult<(&'a Block, Dims)> {
     let block = array(inputs.first().ok_or_else(|| KernelError::new("there is no block to write"))?)?;
     let place = grid.place(task.block as usize);
     let shape = grid.block_shape(&place);
@@ -21,13 +25,13 @@ pub(super) fn block_of<'a>(inputs: &'a [Value], grid: &Grid, task: TaskContext) 
 }
 
 /// One of several steps of an expression.
-pub(super) fn step_of(expr: &Expr, kernel: impl Kernel) -> Layer {
+pub(in crate::lower::array) fn step_of(expr: &Expr, kernel: impl Kernel) -> Layer {
     let key = expr.key.combine(Key::of(kernel.name(), &[]).bits());
     Layer::new(key, std::sync::Arc::new(kernel)).at(expr.location)
 }
 
 /// A task of `write` for each block of the input, which makes nothing, and one of `finish` after all of them. `before` runs first.
-pub(super) fn lower_each(
+pub(in crate::lower::array) fn lower_each(
     lowering: &mut Lowering,
     expr: &Expr,
     before: Option<Edge>,

@@ -9,14 +9,14 @@ use talatat_graph::{Edge, Kernel, KernelError, KernelResult, Key, KeyBuilder, Ta
 use talatat_linalg::panel::{self, Panel, Triangle};
 
 use super::tsqr::{dims, packed, with_real};
-use super::{Lowering, Operation, array, blocks, encode, layer, owned, source_error};
 use crate::array::dtype::DType;
 use crate::array::expr::Expr;
 use crate::array::kernels::Block;
 use crate::error::Result;
+use crate::lower::array::{Lowering, Operation, array, blocks, encode, layer, owned, source_error};
 
-pub(super) const STEP: &str = "array.panel";
-pub(super) const ORDER: &str = "array.pivots";
+pub(in crate::lower::array) const STEP: &str = "array.panel";
+pub(in crate::lower::array) const ORDER: &str = "array.pivots";
 
 /// What a task does to a panel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,7 +42,7 @@ struct Panels {
     dtype: DType,
 }
 
-pub(super) fn decode(bytes: &[u8]) -> KernelResult<std::sync::Arc<dyn Kernel>> {
+pub(in crate::lower::array) fn decode(bytes: &[u8]) -> KernelResult<std::sync::Arc<dyn Kernel>> {
     Ok(std::sync::Arc::new(postcard::from_bytes::<Panels>(bytes).map_err(source_error)?))
 }
 

@@ -8,7 +8,6 @@ use smallvec::SmallVec;
 use talatat_graph::{Edge, Kernel, KernelError, KernelResult, KeyBuilder, TaskContext, Value};
 
 use super::halo::{Halo, Reach, views};
-use super::{Lowering, Operation, array, blocks, check_dtype, layer, source_error};
 use crate::array::dtype::{DType, with_dtype};
 use crate::array::expr::{Expr, ExprRef, Op};
 use crate::array::functions::map_blocks::{BlockFunction, BlockInfo};
@@ -16,6 +15,7 @@ use crate::array::grid::{Dims, Grid};
 use crate::array::kernels::{Block, pool};
 use crate::array::range::StepRange;
 use crate::error::Result;
+use crate::lower::array::{Lowering, Operation, array, blocks, check_dtype, layer, source_error};
 
 /// The operation, and the kernel of its tasks; it cannot leave the process.
 #[derive(Clone)]

@@ -8,12 +8,12 @@ use ndarray::ArrayViewD;
 use talatat_graph::{Edge, Kernel, KernelError, KernelResult, KeyBuilder, TaskContext, Value};
 
 use super::each::{block_of, lower_each};
-use super::{Lowering, Operation, only_input, source_error};
 use crate::array::dtype::Element;
 use crate::array::expr::Expr;
 use crate::array::grid::Grid;
 use crate::array::store::target::StoreTarget;
 use crate::error::Result;
+use crate::lower::array::{Lowering, Operation, only_input, source_error};
 
 /// A target that is being stored into.
 struct Progress<T, S> {

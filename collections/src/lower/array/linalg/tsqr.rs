@@ -7,14 +7,14 @@ use talatat_linalg::eigen::{self, Scalar};
 use talatat_linalg::qr::{Factors, apply_q, factor};
 use talatat_linalg::{Matrix, Real};
 
-use super::{Lowering, Operation, array, blocks, encode, layer, source_error};
 use crate::array::dtype::{C64, C128, Complex, DType, Element};
 use crate::array::expr::Expr;
 use crate::array::kernels::Block;
 use crate::error::Result;
+use crate::lower::array::{Lowering, Operation, array, blocks, encode, layer, source_error};
 
-pub(super) const FACTOR: &str = "array.qr.factor";
-pub(super) const APPLY: &str = "array.qr.apply";
+pub(in crate::lower::array) const FACTOR: &str = "array.qr.factor";
+pub(in crate::lower::array) const APPLY: &str = "array.qr.apply";
 
 /// So many R are put under each other and factored.
 const ARITY: usize = 8;
@@ -40,10 +40,10 @@ macro_rules! with_real {
         }
     };
 }
-pub(super) use with_real;
+pub(in crate::lower::array) use with_real;
 
 /// A block's elements in row-major order.
-pub(super) fn packed<'a, T: Element>(block: &'a Block) -> KernelResult<std::borrow::Cow<'a, [T]>> {
+pub(in crate::lower::array) fn packed<'a, T: Element>(block: &'a Block) -> KernelResult<std::borrow::Cow<'a, [T]>> {
     let view = block.view::<T>().map_err(source_error)?;
     match view.to_slice() {
         Some(values) => Ok(values.into()),
@@ -52,7 +52,7 @@ pub(super) fn packed<'a, T: Element>(block: &'a Block) -> KernelResult<std::borr
 }
 
 /// Rows and columns of a block.
-pub(super) fn dims(block: &Block) -> KernelResult<(usize, usize)> {
+pub(in crate::lower::array) fn dims(block: &Block) -> KernelResult<(usize, usize)> {
     match block.shape() {
         &[rows, columns] => Ok((rows, columns)),
         shape => Err(KernelError::new(format!("a block of shape {shape:?} where a matrix was promised"))),
@@ -103,7 +103,7 @@ impl Kernel for Factor {
 /// `array.qr.apply`: Q of a node of the tree times a matrix: rows of one that the node above gave, of one that is given, or of the
 /// identity.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Apply {
+pub(in crate::lower::array) struct Apply {
     dtype: DType,
     /// For each task the rows and columns that were factored, and which rows of the last input are multiplied.
     nodes: Vec<(usize, usize, std::ops::Range<usize>)>,
@@ -318,7 +318,7 @@ pub(crate) struct Dense {
     pub(crate) dtype: DType,
 }
 
-pub(super) const DENSE: &str = "array.dense";
+pub(in crate::lower::array) const DENSE: &str = "array.dense";
 
 impl Dense {
     /// Eigenvalues, and eigenvectors if they are asked for: complex ones, whatever the matrix is made of.

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use talatat_graph::{Edge, Kernel, KernelError, KernelResult, KeyBuilder, Registry, TaskContext, Value};
 
 use super::each::{block_of, lower_each, step_of};
-use super::{Lowering, Operation, encode, layer, only_input, source_error};
 use crate::array::dtype::with_dtype;
 use crate::array::expr::{Expr, ExprRef, Op};
 use crate::array::grid::{Axis, Grid};
@@ -14,32 +13,33 @@ use crate::array::kernels::Block;
 use crate::array::range::{StepRange, ranges_text};
 use crate::config::chunk_target;
 use crate::error::Result;
+use crate::lower::array::{Lowering, Operation, encode, layer, only_input, source_error};
 use crate::storage::zarr::{ZarrArray, ZarrOutput, ZarrRef};
 use crate::storage::{Location, StorageError};
 
-pub(super) const READ: &str = "array.zarr";
-pub(super) const CLEAR: &str = "array.zarr.clear";
-pub(super) const WRITE: &str = "array.zarr.write";
-pub(super) const FINISH: &str = "array.zarr.finish";
+pub(in crate::lower::array) const READ: &str = "array.zarr";
+pub(in crate::lower::array) const CLEAR: &str = "array.zarr.clear";
+pub(in crate::lower::array) const WRITE: &str = "array.zarr.write";
+pub(in crate::lower::array) const FINISH: &str = "array.zarr.finish";
 
-pub(super) fn register(registry: Registry) -> Registry {
+pub(in crate::lower::array) fn register(registry: Registry) -> Registry {
     registry.kernel::<Read>(READ).kernel::<Clear>(CLEAR).kernel::<Write>(WRITE).kernel::<Finish>(FINISH)
 }
 
 /// An array that is understood again where a task arrives.
 #[derive(Clone, Serialize, Deserialize)]
-pub(super) struct Opened {
+pub(in crate::lower::array) struct Opened {
     reference: ZarrRef,
     #[serde(skip)]
     array: OnceLock<Arc<ZarrArray>>,
 }
 
 impl Opened {
-    pub(super) fn new(array: Arc<ZarrArray>) -> Self {
+    pub(in crate::lower::array) fn new(array: Arc<ZarrArray>) -> Self {
         Opened { reference: array.reference(), array: OnceLock::from(array) }
     }
 
-    pub(super) fn get(&self) -> std::result::Result<&ZarrArray, StorageError> {
+    pub(in crate::lower::array) fn get(&self) -> std::result::Result<&ZarrArray, StorageError> {
         if let Some(array) = self.array.get() {
             return Ok(array);
         }
@@ -47,14 +47,14 @@ impl Opened {
         Ok(self.array.get_or_init(|| array))
     }
 
-    pub(super) fn location(&self) -> &Location {
+    pub(in crate::lower::array) fn location(&self) -> &Location {
         &self.reference.location
     }
 }
 
 /// `array.zarr`: reads a region of an array for each block.
 #[derive(Clone, Serialize, Deserialize)]
-pub(super) struct Read {
+pub(in crate::lower::array) struct Read {
     opened: Opened,
     grid: Grid,
     ranges: Vec<StepRange>,
@@ -152,7 +152,7 @@ fn elements(lengths: &[usize]) -> usize {
 
 /// `array.zarr.clear`: removes what was where the array will be.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Clear(ZarrOutput);
+pub(in crate::lower::array) struct Clear(ZarrOutput);
 
 impl Kernel for Clear {
     fn name(&self) -> &str {
@@ -175,7 +175,7 @@ impl Kernel for Clear {
 
 /// `array.zarr.write`: writes the chunks of a block.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Write {
+pub(in crate::lower::array) struct Write {
     opened: Opened,
     output: ZarrOutput,
     grid: Grid,
@@ -215,7 +215,7 @@ impl Kernel for Write {
 
 /// `array.zarr.finish`: all is written.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Finish(ZarrOutput);
+pub(in crate::lower::array) struct Finish(ZarrOutput);
 
 impl Kernel for Finish {
     fn name(&self) -> &str {

@@ -6,20 +6,20 @@ use serde::{Deserialize, Serialize};
 use talatat_graph::{Block as GraphBlock, Brief, Edge, Kernel, KernelResult, Key, Layer, TaskContext, Value};
 
 use super::each::block_of;
-use super::{Lowering, blocks, encode, source_error};
 use crate::array::dtype::with_dtype;
 use crate::array::expr::{Expr, ExprRef};
 use crate::array::grid::Grid;
 use crate::error::Result;
+use crate::lower::array::{Lowering, blocks, encode, source_error};
 use crate::storage::Scheme;
 use crate::storage::npy::{NpyOutput, WRITE_BUFFER};
 
-pub(super) const WRITE: &str = "array.npy.write";
-pub(super) const FINISH: &str = "array.npy.finish";
-pub(super) const WRITTEN: &str = "array.npy.written";
+pub(in crate::lower::array) const WRITE: &str = "array.npy.write";
+pub(in crate::lower::array) const FINISH: &str = "array.npy.finish";
+pub(in crate::lower::array) const WRITTEN: &str = "array.npy.written";
 
 /// What the store calls a part that has been written.
-pub(super) struct Written(String);
+pub(in crate::lower::array) struct Written(String);
 
 impl GraphBlock for Written {
     fn nbytes(&self) -> usize {
@@ -40,13 +40,13 @@ impl GraphBlock for Written {
     }
 }
 
-pub(super) fn decode_written(bytes: &[u8]) -> KernelResult<Arc<dyn GraphBlock>> {
+pub(in crate::lower::array) fn decode_written(bytes: &[u8]) -> KernelResult<Arc<dyn GraphBlock>> {
     Ok(Arc::new(Written(std::str::from_utf8(bytes).map_err(source_error)?.to_owned())))
 }
 
 /// `array.npy.write`: writes a block where it belongs.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Write {
+pub(in crate::lower::array) struct Write {
     output: NpyOutput,
     grid: Grid,
 }
@@ -76,7 +76,7 @@ impl Kernel for Write {
 
 /// `array.npy.finish`: all is written.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Finish {
+pub(in crate::lower::array) struct Finish {
     output: NpyOutput,
 }
 
@@ -105,7 +105,7 @@ impl Kernel for Finish {
 }
 
 /// The input is cut as the output wants it (see [`crate::array::NpyWrite`]).
-pub(super) fn lower_write(
+pub(in crate::lower::array) fn lower_write(
     lowering: &mut Lowering,
     expr: &Expr,
     input: &ExprRef,

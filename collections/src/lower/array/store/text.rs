@@ -7,21 +7,21 @@ use serde::{Deserialize, Serialize};
 use talatat_graph::{Edge, Kernel, KernelError, KernelResult, KeyBuilder, Registry, TaskContext, Value};
 
 use super::each::{block_of, step_of};
-use super::{Lowering, Operation, array, blocks, encode, layer, only_input, source_error};
 use crate::array::dtype::{DType, with_dtype};
 use crate::array::expr::Expr;
 use crate::array::grid::Grid;
 use crate::array::kernels::Block;
 use crate::error::Result;
+use crate::lower::array::{Lowering, Operation, array, blocks, encode, layer, only_input, source_error};
 use crate::storage::text::{RowFormat, Start, TAIL, TextElement, TextFormat};
 use crate::storage::{Location, ObjectRef, UnfinishedFile, write_atomic};
 
-pub(super) const READ: &str = "array.text";
-pub(super) const LINES: &str = "array.text.lines";
-pub(super) const APPEND: &str = "array.text.append";
-pub(super) const FINISH: &str = "array.text.finish";
+pub(in crate::lower::array) const READ: &str = "array.text";
+pub(in crate::lower::array) const LINES: &str = "array.text.lines";
+pub(in crate::lower::array) const APPEND: &str = "array.text.append";
+pub(in crate::lower::array) const FINISH: &str = "array.text.finish";
 
-pub(super) fn register(registry: Registry) -> Registry {
+pub(in crate::lower::array) fn register(registry: Registry) -> Registry {
     registry.kernel::<Text>(READ).kernel::<Lines>(LINES).kernel::<Append>(APPEND).kernel::<Finish>(FINISH)
 }
 
@@ -109,7 +109,7 @@ impl TextOutput {
 
 /// `array.text.lines`: a block as lines of text.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Lines {
+pub(in crate::lower::array) struct Lines {
     row: RowFormat,
     grid: Grid,
 }
@@ -145,7 +145,7 @@ impl Kernel for Lines {
 
 /// `array.text.append`: appends lines to a file, and says where it ends; of lines, and where it ended before.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Append {
+pub(in crate::lower::array) struct Append {
     output: TextOutput,
     /// Where the first lines begin.
     start: u64,
@@ -184,7 +184,7 @@ impl Kernel for Append {
 
 /// `array.text.finish`: gives the file its last lines and its name, or sends all lines.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Finish {
+pub(in crate::lower::array) struct Finish {
     output: TextOutput,
     header: String,
     footer: String,

@@ -11,7 +11,6 @@ use smallvec::SmallVec;
 use talatat_graph::{Edge, Kernel, KernelError, KernelResult, KeyBuilder, TaskContext, Value};
 
 use super::halo::{Border, Halo, Reach, each_of, views};
-use super::{Lowering, Operation, array, blocks, check_dtype, encode, layer, source_error};
 use crate::array::dtype::{DType, Element, with_dtype};
 use crate::array::expr::{Expr, ExprRef, Op};
 use crate::array::grid::{Axis, Dims, Grid};
@@ -19,8 +18,9 @@ use crate::array::kernels::stencil::Weighed;
 use crate::array::kernels::{Block, Scalar, pool};
 use crate::array::range::StepRange;
 use crate::error::Result;
+use crate::lower::array::{Lowering, Operation, array, blocks, check_dtype, encode, layer, source_error};
 
-pub(super) const NAME: &str = "array.weigh";
+pub(in crate::lower::array) const NAME: &str = "array.weigh";
 
 /// A strip with its border has about as many bytes: a quarter of a second-level cache, as a chain of sweeps holds two.
 const STRIP: usize = 256 << 10;

@@ -4,23 +4,23 @@ use serde::{Deserialize, Serialize};
 use talatat_graph::{Edge, Kernel, KernelResult, KeyBuilder, Registry, TaskContext, Value};
 
 use super::each::{block_of, lower_each};
-use super::{Lowering, Operation, encode, largest_bytes, only_input, source_error};
 use crate::array::dtype::with_dtype;
 use crate::array::expr::Expr;
 use crate::array::grid::Grid;
 use crate::error::Result;
+use crate::lower::array::{Lowering, Operation, encode, largest_bytes, only_input, source_error};
 use crate::storage::npy::{StackOutput, WRITE_BUFFER};
 
-pub(super) const WRITE: &str = "array.npy_stack.write";
-pub(super) const FINISH: &str = "array.npy_stack.finish";
+pub(in crate::lower::array) const WRITE: &str = "array.npy_stack.write";
+pub(in crate::lower::array) const FINISH: &str = "array.npy_stack.finish";
 
-pub(super) fn register(registry: Registry) -> Registry {
+pub(in crate::lower::array) fn register(registry: Registry) -> Registry {
     registry.kernel::<Write>(WRITE).kernel::<Finish>(FINISH)
 }
 
 /// `array.npy_stack.write`: writes a block as a file.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Write {
+pub(in crate::lower::array) struct Write {
     output: StackOutput,
     grid: Grid,
 }
@@ -50,7 +50,7 @@ impl Kernel for Write {
 
 /// `array.npy_stack.finish`: all is written.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Finish(StackOutput);
+pub(in crate::lower::array) struct Finish(StackOutput);
 
 impl Kernel for Finish {
     fn name(&self) -> &str {

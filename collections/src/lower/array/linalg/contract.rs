@@ -7,8 +7,6 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use talatat_graph::{Edge, Kernel, KernelError, KernelResult, KeyBuilder, TaskContext, Value};
 
-use super::halo::each_of;
-use super::{Lowering, Operation, Reads, array, blocks, encode, layer, owned, source_error};
 use crate::array::build::{slice, touched};
 use crate::array::dtype::{DType, with_dtype};
 use crate::array::expr::{Expr, ExprRef, Op};
@@ -16,8 +14,10 @@ use crate::array::grid::{Axis, Dims, Grid};
 use crate::array::kernels::{Block, linalg};
 use crate::array::range::StepRange;
 use crate::error::Result;
+use crate::lower::array::neighbours::halo::each_of;
+use crate::lower::array::{Lowering, Operation, Reads, array, blocks, encode, layer, owned, source_error};
 
-pub(super) const NAME: &str = "array.contract";
+pub(in crate::lower::array) const NAME: &str = "array.contract";
 
 /// `array.contract`: the sum over the contracted axes of products, added to a third input if there is one; and sums of such sums.
 ///
@@ -128,11 +128,11 @@ impl Kernel for Contract {
 
 /// `array.sum_of`: one block added to another.
 #[derive(Serialize, Deserialize)]
-pub(super) struct SumOf {
+pub(in crate::lower::array) struct SumOf {
     dtype: DType,
 }
 
-pub(super) const SUM_OF: &str = "array.sum_of";
+pub(in crate::lower::array) const SUM_OF: &str = "array.sum_of";
 
 impl Kernel for SumOf {
     fn name(&self) -> &str {

@@ -5,18 +5,18 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use talatat_graph::{Edge, Kernel, KernelError, KernelResult, TaskContext, Value};
 
-use super::{Lowering, TINY, array, encode, layer, source_error};
 use crate::array::dtype::{DType, with_dtype};
 use crate::array::expr::Expr;
 use crate::array::grid::Grid;
 use crate::array::kernels::Block;
 use crate::array::range::StepRange;
 use crate::error::Result;
+use crate::lower::array::{Lowering, TINY, array, encode, layer, source_error};
 use crate::storage::ObjectRef;
 use crate::storage::npy::{NpyHeader, read_steps};
 
-pub(super) const BLOCK: &str = "array.block";
-pub(super) const NPY: &str = "array.npy";
+pub(in crate::lower::array) const BLOCK: &str = "array.block";
+pub(in crate::lower::array) const NPY: &str = "array.npy";
 
 /// One block, whatever its number: what a block from memory is in another process.
 struct OneBlock(Block);
@@ -31,7 +31,7 @@ impl Kernel for OneBlock {
     }
 }
 
-pub(super) fn decode_block(bytes: &[u8]) -> KernelResult<Arc<dyn Kernel>> {
+pub(in crate::lower::array) fn decode_block(bytes: &[u8]) -> KernelResult<Arc<dyn Kernel>> {
     Ok(Arc::new(OneBlock(Block::decode(bytes).map_err(source_error)?.into_shared())))
 }
 
@@ -111,7 +111,7 @@ impl Kernel for Persisted {
 
 /// `array.npy`: reads a region of a file for each block.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Npy {
+pub(in crate::lower::array) struct Npy {
     object: ObjectRef,
     header: Arc<NpyHeader>,
     grid: Grid,
@@ -155,17 +155,25 @@ fn tasks(lowering: &mut Lowering, expr: &Expr, kernel: impl Kernel, owned: bool)
         .collect()
 }
 
-pub(super) fn lower_memory(lowering: &mut Lowering, expr: &Expr, array: &Arc<Block>) -> Result<Vec<Edge>> {
+pub(in crate::lower::array) fn lower_memory(
+    lowering: &mut Lowering,
+    expr: &Expr,
+    array: &Arc<Block>,
+) -> Result<Vec<Edge>> {
     let gaps = expr.grid.axes().iter().skip(1).any(|axis| axis.chunks() > 1);
     let packed = gaps && expr.grid.largest_block(0) as u64 * expr.dtype.size() as u64 <= TINY;
     tasks(lowering, expr, Memory { array: array.clone(), grid: expr.grid.clone() }, packed)
 }
 
-pub(super) fn lower_persisted(lowering: &mut Lowering, expr: &Expr, blocks: &Arc<[Value]>) -> Result<Vec<Edge>> {
+pub(in crate::lower::array) fn lower_persisted(
+    lowering: &mut Lowering,
+    expr: &Expr,
+    blocks: &Arc<[Value]>,
+) -> Result<Vec<Edge>> {
     tasks(lowering, expr, Persisted { blocks: blocks.clone() }, false)
 }
 
-pub(super) fn lower_npy(
+pub(in crate::lower::array) fn lower_npy(
     lowering: &mut Lowering,
     expr: &Expr,
     object: &ObjectRef,
