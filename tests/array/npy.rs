@@ -1,16 +1,13 @@
 //! Arrays written to `.npy` files and objects block by block: on every executor, within a memory limit, with faults.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use ndarray::{ArrayD, IxDyn};
 use talatat::array::{Array, AxisChunks, NpyWrite, arange, from_ndarray, open_npy};
-use talatat::graph::testing::{Fault, Faulty};
-use talatat::graph::{Executor, Synchronous, Threads};
 use talatat::prelude::*;
 use talatat::{ExecutorChoice, Session};
 
-use crate::common::builder;
+use crate::common::{builder, faulty_sessions};
 use crate::oracle::SESSIONS;
 
 fn numbered(shape: &[usize]) -> ArrayD<i32> {
@@ -139,26 +136,15 @@ fn whatever_task_fails_nothing_half_written_is_left() {
     let (old, new) = (numbered(&[2]), numbered(&[6, 5]));
     let x = from_ndarray(new.clone(), [2, 2]).unwrap().persist_on(&session()).unwrap();
     let mut kept = 0;
-    for seed in 0..40 {
-        for fault in [Fault::Error, Fault::Panic] {
-            let executors: [Arc<dyn Executor>; 2] = [
-                Arc::new(Faulty { inner: Synchronous, fault, seed }),
-                Arc::new(Faulty { inner: Threads::new(3), fault, seed }),
-            ];
-            for executor in executors {
-                let faulty = builder().custom_executor(executor).build().unwrap();
-                session().scope(|| from_ndarray(old.clone(), 2).unwrap().to_npy(url)).unwrap();
-                let error = faulty.scope(|| x.to_npy(url)).unwrap_err().to_string();
-                assert!(error.contains("injected"), "{error}");
-                check_after_failure(&path, &old, &new);
-                kept += usize::from(read(url) == old);
-                faulty.scope(|| x.to_npy("memory://npy-out/faulty")).unwrap_err();
-                // An object is there if the task that sent it was the one to fail: all of it.
-                assert!(
-                    open_npy::<i32>("memory://npy-out/faulty", 2).is_err() || read("memory://npy-out/faulty") == new
-                );
-            }
-        }
+    for faulty in faulty_sessions(0..40) {
+        session().scope(|| from_ndarray(old.clone(), 2).unwrap().to_npy(url)).unwrap();
+        let error = faulty.scope(|| x.to_npy(url)).unwrap_err().to_string();
+        assert!(error.contains("injected"), "{error}");
+        check_after_failure(&path, &old, &new);
+        kept += usize::from(read(url) == old);
+        faulty.scope(|| x.to_npy("memory://npy-out/faulty")).unwrap_err();
+        // An object is there if the task that sent it was the one to fail: all of it.
+        assert!(open_npy::<i32>("memory://npy-out/faulty", 2).is_err() || read("memory://npy-out/faulty") == new);
     }
     assert!(kept > 80, "only the last task gives the name");
 }

@@ -27,6 +27,19 @@ pub fn sessions() -> Vec<Session> {
     executors.into_iter().map(session).collect()
 }
 
+/// Sessions in which some task of each run fails, which one depends on the seed: by an error and by a panic, on one thread and on
+/// several.
+pub fn faulty_sessions(seeds: std::ops::Range<u64>) -> impl Iterator<Item = Session> {
+    let faults = seeds.flat_map(|seed| [(seed, testing::Fault::Error), (seed, testing::Fault::Panic)]);
+    faults.flat_map(|(seed, fault)| {
+        let executors: [Arc<dyn Executor>; 2] = [
+            Arc::new(testing::Faulty { inner: Synchronous, fault, seed }),
+            Arc::new(testing::Faulty { inner: Threads::new(3), fault, seed }),
+        ];
+        executors.map(|executor| builder().custom_executor(executor).build().expect("default settings"))
+    })
+}
+
 /// A command that runs one ignored test of this binary in another process, with its own environment.
 pub fn in_another_process(test: &str) -> std::process::Command {
     let mut command = std::process::Command::new(std::env::current_exe().expect("the test's binary"));

@@ -4,12 +4,10 @@ use ndarray::s;
 use proptest::prelude::*;
 use std::io::Write;
 use talatat::array::{Array, NpyStackWrite, from_ndarray, open_npy_stack, open_npy_stack_along};
-use talatat::graph::testing::{Fault, Faulty};
-use talatat::graph::{Executor, Threads};
 use talatat::prelude::*;
 use talatat::storage::{Location, expand, write_atomic};
 
-use crate::common::builder;
+use crate::common::{builder, faulty_sessions};
 use crate::{SESSIONS, names, numbered, session};
 
 #[test]
@@ -132,10 +130,7 @@ fn a_write_that_fails_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x");
     let x = from_ndarray(numbered(&[20]), 3).unwrap().persist_on(&session()).unwrap();
-    for seed in 0..20 {
-        let faulty = Faulty { inner: Threads::new(2), fault: Fault::Error, seed };
-        let faulty =
-            builder().custom_executor(std::sync::Arc::new(faulty) as std::sync::Arc<dyn Executor>).build().unwrap();
+    for (number, faulty) in faulty_sessions(0..10).enumerate() {
         faulty.scope(|| x.to_npy_stack(path.to_str().unwrap(), 0)).unwrap_err();
         // The last task may be the one that fails when it is done.
         if path.exists() {
@@ -146,7 +141,7 @@ fn a_write_that_fails_leaves_nothing() {
             std::fs::remove_dir_all(&path).unwrap();
         }
         assert!(names(folder.path()).is_empty());
-        let url = format!("memory://stack-faults/{seed}");
+        let url = format!("memory://stack-faults/{number}");
         faulty.scope(|| x.to_npy_stack(&url, 0)).unwrap_err();
         let left = expand(&[format!("{url}/**")]).map_or(0, |found| found.len());
         assert!(left == 0 || open_npy_stack::<i32>(&url).is_err(), "{left} files");

@@ -1,15 +1,11 @@
 //! Writes that fail on the way: what is left is the whole old array, the whole new one, or none.
 
-use std::sync::Arc;
-
 use ndarray::{ArrayD, IxDyn};
 use talatat::array::{Array, ZarrOptions, ZarrWrite, from_ndarray, open_zarr};
-use talatat::graph::testing::{Fault, Faulty};
-use talatat::graph::{Executor, Synchronous, Threads};
 use talatat::prelude::*;
 
 use super::{case, put, session, unpack};
-use crate::common::builder;
+use crate::common::faulty_sessions;
 
 fn numbered(shape: &[usize]) -> ArrayD<i32> {
     let count = shape.iter().product::<usize>() as i32;
@@ -36,32 +32,23 @@ fn whatever_task_fails_there_is_never_half_an_array() {
     let (old, new) = (numbered(&[3]), numbered(&[6, 5]));
     let x = from_ndarray(new.clone(), [2, 2]).unwrap().persist_on(&session()).unwrap();
     let (mut kept, mut none) = (0, 0);
-    for seed in 0..25 {
-        for fault in [Fault::Error, Fault::Panic] {
-            let executors: [Arc<dyn Executor>; 2] = [
-                Arc::new(Faulty { inner: Synchronous, fault, seed }),
-                Arc::new(Faulty { inner: Threads::new(3), fault, seed }),
-            ];
-            for executor in executors {
-                let faulty = builder().custom_executor(executor).build().unwrap();
-                for url in [local, "memory://zarr-faults/x"] {
-                    session().scope(|| from_ndarray(old.clone(), 2).unwrap().to_zarr_with(url, &overwrite())).unwrap();
-                    let error = faulty.scope(|| x.to_zarr_with(url, &overwrite())).unwrap_err().to_string();
-                    assert!(error.contains("injected"), "{error}");
-                    match found(url) {
-                        None => none += 1,
-                        Some(found) if found == old => kept += 1,
-                        Some(found) => assert_eq!(found, new, "half of it was written"),
-                    }
-                    if url == local {
-                        let left: Vec<_> =
-                            std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-                        assert_eq!(left, ["x.zarr"]);
-                        assert!(found(url).is_some());
-                    } else {
-                        assert!(found(url).is_some() || objects(url) == 0, "chunks are left");
-                    }
-                }
+    for faulty in faulty_sessions(0..25) {
+        for url in [local, "memory://zarr-faults/x"] {
+            session().scope(|| from_ndarray(old.clone(), 2).unwrap().to_zarr_with(url, &overwrite())).unwrap();
+            let error = faulty.scope(|| x.to_zarr_with(url, &overwrite())).unwrap_err().to_string();
+            assert!(error.contains("injected"), "{error}");
+            match found(url) {
+                None => none += 1,
+                Some(found) if found == old => kept += 1,
+                Some(found) => assert_eq!(found, new, "half of it was written"),
+            }
+            if url == local {
+                let left: Vec<_> =
+                    std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+                assert_eq!(left, ["x.zarr"]);
+                assert!(found(url).is_some());
+            } else {
+                assert!(found(url).is_some() || objects(url) == 0, "chunks are left");
             }
         }
     }
