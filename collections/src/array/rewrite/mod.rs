@@ -167,15 +167,29 @@ fn until_stable(roots: &[ExprRef], rule: impl Fn(&Expr) -> Option<ExprRef>) -> V
                 stack.extend(inputs.into_iter().map(|input| (input, None)));
             }
             Some(expr) => {
-                let inputs: Vec<ExprRef> =
-                    expr.inputs.iter().map(|input| known.get(&input.key).unwrap_or(input).clone()).collect();
-                let same = inputs.iter().zip(&expr.inputs).all(|(new, old)| new.key == old.key);
-                let result = if same { expr } else { expr.with_inputs(inputs) };
-                known.insert(original.key, result);
+                known.insert(original.key, renewed(expr, &known));
             }
         }
     }
     roots.iter().map(|root| known.get(&root.key).unwrap_or(root).clone()).collect()
+}
+
+/// Applies a rule from the sources up to the results, once. It is given each expression as it was and as it is on what its inputs
+/// became, and gives what should stand in its place.
+fn from_sources_up(roots: &[ExprRef], mut rule: impl FnMut(&Expr, ExprRef) -> ExprRef) -> Vec<ExprRef> {
+    let mut known: HashMap<Key, ExprRef> = HashMap::new();
+    Expr::visit(roots, &mut |expr| {
+        let now = renewed(expr.clone(), &known);
+        known.insert(expr.key, rule(expr, now));
+    });
+    roots.iter().map(|root| known.get(&root.key).unwrap_or(root).clone()).collect()
+}
+
+/// An expression on what its inputs became; itself if none changed.
+fn renewed(expr: ExprRef, known: &HashMap<Key, ExprRef>) -> ExprRef {
+    let inputs: Vec<ExprRef> = expr.inputs.iter().map(|input| known.get(&input.key).unwrap_or(input).clone()).collect();
+    let same = inputs.iter().zip(&expr.inputs).all(|(new, old)| new.key == old.key);
+    if same { expr } else { expr.with_inputs(inputs) }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use talatat_graph::Key;
 
 use super::fuse::is_cheap;
 use super::rechunk::{DEEPEST, made_anew, merge, reduced};
-use super::until_stable;
+use super::{from_sources_up, until_stable};
 use crate::array::build::rechunked;
 use crate::array::expr::{Expr, ExprRef, Op};
 use crate::array::grid::Grid;
@@ -22,26 +22,18 @@ pub(super) fn share(roots: &[ExprRef]) -> Vec<ExprRef> {
     if sources.grids.is_empty() {
         return roots.to_vec();
     }
-    let mut rebuilt: HashMap<Key, ExprRef> = HashMap::new();
     let mut moved = false;
-    Expr::visit(roots, &mut |expr| {
-        let inputs: Vec<ExprRef> =
-            expr.inputs.iter().map(|input| rebuilt.get(&input.key).unwrap_or(input).clone()).collect();
-        let result = match (&expr.op, expr.inputs.as_slice(), inputs.as_slice()) {
-            (Op::Reduce { .. }, [input], [new]) if let Some(grid) = sources.wanted(expr, input) => {
-                moved = true;
-                reduced(expr, rechunked(new, grid, expr.location))
-            }
-            _ if inputs.iter().zip(&expr.inputs).all(|(new, old)| new.key == old.key) => expr.clone(),
-            _ => expr.with_inputs(inputs),
-        };
-        rebuilt.insert(expr.key, result);
+    let shared = from_sources_up(roots, |expr, now| match (&expr.op, expr.inputs.as_slice(), now.inputs.as_slice()) {
+        (Op::Reduce { .. }, [input], [new]) if let Some(grid) = sources.wanted(expr, input) => {
+            moved = true;
+            reduced(expr, rechunked(new, grid, expr.location))
+        }
+        _ => now,
     });
     if !moved {
         return roots.to_vec();
     }
-    let roots: Vec<ExprRef> = roots.iter().map(|root| rebuilt.get(&root.key).unwrap_or(root).clone()).collect();
-    until_stable(&roots, merge)
+    until_stable(&shared, merge)
 }
 
 /// An array below elementwise operations: for each of its axes, the one of their result that it goes along.

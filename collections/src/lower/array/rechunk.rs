@@ -116,11 +116,10 @@ impl Kernel for Split {
 }
 
 fn check_region(found: &[usize], grid: &Grid, place: &[usize]) -> KernelResult<()> {
-    let expected = grid.block_shape(place);
-    let same = grid.axes().iter().zip(found).zip(&expected).all(|((axis, a), b)| axis.length().is_none() || a == b);
-    if found.len() == expected.len() && same {
+    if grid.has_block(place, found) {
         return Ok(());
     }
+    let expected = grid.block_shape(place);
     Err(KernelError::new(format!("a block of shape {found:?} where {expected:?} was promised")))
 }
 
@@ -241,52 +240,32 @@ pub(super) fn lower_rechunk(lowering: &mut Lowering, expr: &Expr, input: &ExprRe
     let mut made = blocks(lowering, input)?;
     let steps = steps::between(&input.grid, &expr.grid, expr.dtype.size() as u64);
     // What is kept anyhow needs no parts: each task reads what it wants of it.
-    if steps.is_empty() && matches!(input.op, Op::Persisted(_)) {
-        return whole(lowering, expr, &input.grid, &made);
-    }
+    let kept = steps.is_empty() && matches!(input.op, Op::Persisted(_));
     let mut from = input.grid.clone();
     let mut key = expr.key;
     for grid in steps {
         key = key.combine(Key::of(MERGE, &[]).bits());
-        made = once(lowering, expr, key, &from, &grid, &made)?.into();
+        made = once(lowering, expr, (key, false), (&from, &grid), &made)?.into();
         from = grid;
     }
-    once(lowering, expr, expr.key, &from, &expr.grid, &made)
+    once(lowering, expr, (expr.key, kept), (&from, &expr.grid), &made)
 }
 
-/// Blocks made of whole blocks of another grid: one copy, as long as those live.
-fn whole(lowering: &mut Lowering, expr: &Expr, from: &Grid, sources: &[Edge]) -> Result<Vec<Edge>> {
-    let to = &expr.grid;
-    let merge = Merge { from: from.clone(), to: to.clone(), dtype: expr.dtype, whole: true };
-    let layer = lowering.graph.layer(super::layer(expr, merge));
-    let taken = Overlaps::of(to, from);
-    let mut made = Vec::with_capacity(to.blocks());
-    let mut edges: Vec<Edge> = Vec::new();
-    for block in 0..to.blocks() {
-        let place = to.place(block);
-        let mut passes = taken.count(&place) == 1;
-        edges.clear();
-        for source in taken.places(&place) {
-            passes = passes && from.block_shape(&source) == to.block_shape(&place);
-            edges.push(sources[from.block_at(&source)]);
-        }
-        made.push(match edges.as_slice() {
-            [edge] if passes => *edge,
-            edges => lowering.graph.task(layer, block as u32, expr.block_bytes(&place), edges)?.into(),
-        });
-    }
-    Ok(made)
-}
-
-/// Blocks of one grid made of those of another.
-fn once(lowering: &mut Lowering, expr: &Expr, key: Key, from: &Grid, to: &Grid, sources: &[Edge]) -> Result<Vec<Edge>> {
+/// Blocks of one grid made of those of another: of parts that are cut for them, or of whole blocks if these are kept.
+fn once(
+    lowering: &mut Lowering,
+    expr: &Expr,
+    (key, kept): (Key, bool),
+    (from, to): (&Grid, &Grid),
+    sources: &[Edge],
+) -> Result<Vec<Edge>> {
     let size = expr.dtype.size() as u64;
     let bytes = |grid: &Grid, place: &[usize]| size.saturating_mul(grid.block_elements(place) as u64);
     let tiny = [from, to].iter().all(|grid| size.saturating_mul(grid.largest_block(1_000_000) as u64) <= TINY);
     let layer = |key: Key, kernel: Arc<dyn Kernel>| Layer::new(key, kernel).at(expr.location).tiny(tiny);
     let split = Split { from: from.clone(), to: to.clone() };
     let split_layer = lowering.graph.layer(layer(key.combine(Key::of(SPLIT, &[]).bits()), Arc::new(split)));
-    let merge = Merge { from: from.clone(), to: to.clone(), dtype: expr.dtype, whole: false };
+    let merge = Merge { from: from.clone(), to: to.clone(), dtype: expr.dtype, whole: kept };
     let merge_layer = lowering.graph.layer(layer(key, Arc::new(merge)));
     let (given, taken) = (Overlaps::of(from, to), Overlaps::of(to, from));
     // What each source block gives to whom; a block that one target takes whole needs no cutting.
@@ -300,7 +279,7 @@ fn once(lowering: &mut Lowering, expr: &Expr, key: Key, from: &Grid, to: &Grid, 
         for source_place in taken.places(&place) {
             let source = from.block_at(&source_place);
             passes = passes && from.block_shape(&source_place) == to.block_shape(&place);
-            if given.count(&source_place) == 1 {
+            if kept || given.count(&source_place) == 1 {
                 edges.push(sources[source]);
                 continue;
             }

@@ -283,16 +283,8 @@ impl Halo {
         let mut wrong = None;
         each_of(&along, |place| {
             let fits = array(&inputs[number]).map(|block| {
-                let expected = grid.block_shape(place);
-                let same = block.ndim() == expected.len()
-                    && block
-                        .shape()
-                        .iter()
-                        .zip(&expected)
-                        .zip(grid.axes())
-                        .all(|((found, expected), axis)| axis.length().is_none() || found == expected);
-                (!same).then(|| {
-                    let found = block.shape();
+                (!grid.has_block(place, block.shape())).then(|| {
+                    let (found, expected) = (block.shape(), grid.block_shape(place));
                     KernelError::new(format!("a block of shape {found:?} where {expected:?} was promised"))
                 })
             });

@@ -30,11 +30,19 @@ pub(in crate::lower::array) fn step_of(expr: &Expr, kernel: impl Kernel) -> Laye
     Layer::new(key, std::sync::Arc::new(kernel)).at(expr.location)
 }
 
-/// A task of `write` for each block of the input, which makes nothing, and one of `finish` after all of them. `before` runs first.
+/// What a write waits for beside its block.
+pub(in crate::lower::array) enum After {
+    Nothing,
+    Task(Edge),
+    /// The write before it.
+    Another,
+}
+
+/// A task of `write` for each block of the input, and one of `finish` on what they made.
 pub(in crate::lower::array) fn lower_each(
     lowering: &mut Lowering,
     expr: &Expr,
-    before: Option<Edge>,
+    after: After,
     write: impl Kernel,
     scratch: u64,
     finish: impl Kernel,
@@ -43,6 +51,11 @@ pub(in crate::lower::array) fn lower_each(
     let write = lowering.graph.layer(step_of(expr, write).scratch(scratch));
     let mut written: Vec<Edge> = Vec::with_capacity(sources.len());
     for (block, source) in sources.iter().enumerate() {
+        let before = match after {
+            After::Nothing => None,
+            After::Task(edge) => Some(edge),
+            After::Another => written.last().copied(),
+        };
         let edges: Vec<Edge> = [Some(*source), before].into_iter().flatten().collect();
         written.push(lowering.graph.task(write, block as u32, 0, &edges)?.into());
     }

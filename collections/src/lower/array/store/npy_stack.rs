@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use talatat_graph::{Edge, Kernel, KernelResult, KeyBuilder, Registry, TaskContext, Value};
 
-use super::each::{block_of, lower_each};
+use super::each::{After, block_of, lower_each};
 use crate::array::dtype::with_dtype;
 use crate::array::expr::Expr;
 use crate::array::grid::Grid;
@@ -98,6 +98,6 @@ impl Operation for StackWriting {
             None => largest_bytes(input),
         };
         let write = Write { output: self.output.clone(), grid: input.grid.clone() };
-        lower_each(lowering, expr, None, write, scratch, Finish(self.output.clone()))
+        lower_each(lowering, expr, After::Nothing, write, scratch, Finish(self.output.clone()))
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use ndarray::ArrayViewD;
 use talatat_graph::{Edge, Kernel, KernelError, KernelResult, KeyBuilder, TaskContext, Value};
 
-use super::each::{block_of, lower_each};
+use super::each::{After, block_of, lower_each};
 use crate::array::dtype::Element;
 use crate::array::expr::Expr;
 use crate::array::grid::Grid;
@@ -124,6 +124,6 @@ impl<T: Element, S: StoreTarget<T>> Operation for Storing<T, S> {
 
     fn lower(&self, lowering: &mut Lowering, expr: &Expr) -> Result<Vec<Edge>> {
         let write = Write { storing: self.clone(), grid: only_input(expr)?.grid.clone() };
-        lower_each(lowering, expr, None, write, self.progress.target.scratch(), Finish(self.clone()))
+        lower_each(lowering, expr, After::Nothing, write, self.progress.target.scratch(), Finish(self.clone()))
     }
 }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use talatat_graph::{Block as GraphBlock, Brief, Edge, Kernel, KernelResult, Key, Layer, TaskContext, Value};
+use talatat_graph::{Block as GraphBlock, Brief, Edge, Kernel, KernelResult, TaskContext, Value};
 
-use super::each::block_of;
+use super::each::{After, block_of, lower_each};
 use crate::array::dtype::with_dtype;
 use crate::array::expr::{Expr, ExprRef};
 use crate::array::grid::Grid;
 use crate::error::Result;
-use crate::lower::array::{Lowering, blocks, encode, source_error};
+use crate::lower::array::{Lowering, encode, largest_bytes, source_error};
 use crate::storage::Scheme;
 use crate::storage::npy::{NpyOutput, WRITE_BUFFER};
 
@@ -111,24 +111,14 @@ pub(in crate::lower::array) fn lower_write(
     input: &ExprRef,
     output: &NpyOutput,
 ) -> Result<Vec<Edge>> {
-    let sources = blocks(lowering, input)?;
-    let largest = input.grid.largest_block(1_000_000) as u64 * input.dtype.size() as u64;
+    let largest = largest_bytes(input);
     let scratch = match output {
         NpyOutput::File(..) => largest.min(WRITE_BUFFER),
         NpyOutput::Parts(..) | NpyOutput::Whole(..) => largest,
     };
-    let kernel = Write { output: output.clone(), grid: input.grid.clone() };
-    let key = expr.key.combine(Key::of(WRITE, &[]).bits());
-    let write = lowering.graph.layer(Layer::new(key, Arc::new(kernel)).at(expr.location).scratch(scratch));
     // A store of this process takes parts one after the other.
     let ordered = matches!(output, NpyOutput::Parts(..)) && output.location().scheme() == Scheme::Memory;
-    let mut written: Vec<Edge> = Vec::with_capacity(sources.len());
-    for (block, source) in sources.iter().enumerate() {
-        let edges = [Some(*source), written.last().copied().filter(|_| ordered)];
-        let edges: Vec<Edge> = edges.into_iter().flatten().collect();
-        written.push(lowering.graph.task(write, block as u32, 0, &edges)?.into());
-    }
-    let finish = Finish { output: output.clone() };
-    let finish = lowering.graph.layer(Layer::new(expr.key, Arc::new(finish)).at(expr.location));
-    Ok(vec![lowering.graph.task(finish, 0, 0, &written)?.into()])
+    let after = if ordered { After::Another } else { After::Nothing };
+    let write = Write { output: output.clone(), grid: input.grid.clone() };
+    lower_each(lowering, expr, after, write, scratch, Finish { output: output.clone() })
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use serde::{Deserialize, Serialize};
 use talatat_graph::{Edge, Kernel, KernelError, KernelResult, KeyBuilder, Registry, TaskContext, Value};
 
-use super::each::{block_of, lower_each, step_of};
+use super::each::{After, block_of, lower_each, step_of};
 use crate::array::dtype::with_dtype;
 use crate::array::expr::{Expr, ExprRef, Op};
 use crate::array::grid::{Axis, Grid};
@@ -260,10 +260,10 @@ impl Operation for ZarrWriting {
     fn lower(&self, lowering: &mut Lowering, expr: &Expr) -> Result<Vec<Edge>> {
         let input = only_input(expr)?;
         let cleared = match self.output.must_clear() {
-            false => None,
+            false => After::Nothing,
             true => {
                 let clear = lowering.graph.layer(step_of(expr, Clear(self.output.clone())));
-                Some(Edge::from(lowering.graph.task(clear, 0, 0, &[])?))
+                After::Task(lowering.graph.task(clear, 0, 0, &[])?.into())
             }
         };
         let opened = Opened::new(self.array.clone());
