@@ -33,6 +33,7 @@ pub(in crate::lower::array) fn step_of(expr: &Expr, kernel: impl Kernel) -> Laye
 /// What a write waits for beside its block.
 pub(in crate::lower::array) enum After {
     Nothing,
+    #[cfg(feature = "zarr")]
     Task(Edge),
     /// The write before it.
     Another,
@@ -53,6 +54,7 @@ pub(in crate::lower::array) fn lower_each(
     for (block, source) in sources.iter().enumerate() {
         let before = match after {
             After::Nothing => None,
+            #[cfg(feature = "zarr")]
             After::Task(edge) => Some(edge),
             After::Another => written.last().copied(),
         };
