@@ -16,7 +16,7 @@ use crate::array::grid::{Axis, Grid, shape_text};
 use crate::array::kernels::Block;
 use crate::collection::Collection;
 use crate::error::{Error, Result};
-use crate::frame::expr::{FrameExpr, Op as FrameOp};
+use crate::frame::expr::{Facts, FrameExpr, Op as FrameOp};
 use crate::frame::{Frame, Partition, col};
 use crate::lower::{Foreign, Lowering, lower_array};
 
@@ -114,6 +114,8 @@ impl Frame {
             key: KeyBuilder::new(TO_COLUMN).key(expr.key).bytes(name.as_bytes()).finish(),
             partitions: axis.chunks(),
             rows,
+            inputs: Vec::new(),
+            facts: Facts::default(),
             location: at,
             op: FrameOp::Foreign(Arc::new(ArrayAsColumn { expr, name: name.to_string(), dtype: T::DTYPE })),
         };

@@ -1,77 +1,102 @@
 //! Expressions of frames: what a handle points at.
 
+use std::collections::BTreeSet;
 use std::panic::Location;
 use std::sync::Arc;
 
 use polars::prelude::{DataFrame, Expr, PlSmallStr, Schema, SchemaRef};
-use talatat_graph::{Kernel, Key, KeyBuilder};
+use talatat_graph::{Key, KeyBuilder};
 
-use super::csv::CsvScan;
-use super::groupby::Grouping;
+use super::scan::{Held, Scan};
 use super::step::{self, Step, row_bytes};
 use super::wire::add_to_key;
 use crate::error::Result;
-use crate::lower::Foreign;
+use crate::lower::{Foreign, FrameOperation as Operation};
 
 /// An expression, shared by whoever stands on it.
 pub(crate) type Node = Arc<FrameExpr>;
 
+/// Names of columns.
+pub(crate) type Columns = BTreeSet<PlSmallStr>;
+
 /// One operation on frames, with what is known of its result before anything runs.
 pub(crate) struct FrameExpr {
     pub(crate) op: Op,
+    pub(crate) inputs: Vec<Node>,
     pub(crate) schema: SchemaRef,
     pub(crate) key: Key,
     pub(crate) partitions: usize,
-    /// A guess at the rows of one partition.
+    /// A guess at the rows of the largest partition.
     pub(crate) rows: u64,
+    pub(crate) facts: Facts,
     pub(crate) location: &'static Location<'static>,
 }
 
+/// What is known for certain of partitions before they are computed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Facts {
+    /// How many rows each partition has.
+    pub(crate) lengths: Option<Arc<[u64]>>,
+}
+
+impl Facts {
+    /// The rows of all partitions.
+    pub(crate) fn rows(&self) -> Option<u64> {
+        self.lengths.as_ref().map(|lengths| lengths.iter().sum())
+    }
+}
+
+/// What an operation's result is.
+pub(crate) struct Shape {
+    pub(crate) schema: SchemaRef,
+    pub(crate) partitions: usize,
+    /// A guess at the rows of the largest partition.
+    pub(crate) rows: u64,
+    pub(crate) facts: Facts,
+}
+
+impl Shape {
+    /// As many partitions as the input has, with other rows.
+    pub(crate) fn like(input: &FrameExpr) -> Shape {
+        Shape { schema: input.schema.clone(), partitions: input.partitions, rows: input.rows, facts: Facts::default() }
+    }
+}
+
 /// The operations.
+#[derive(Clone)]
 pub(crate) enum Op {
-    /// Reads CSV files.
-    Csv(CsvScan),
-    /// Partitions that are in memory.
-    Data(Arc<[DataFrame]>),
+    /// Partitions that a task can make by itself: of files, of memory.
+    Scan(Arc<dyn Scan>),
     /// Partitions that a collection of another kind makes.
     #[cfg_attr(not(feature = "array"), allow(dead_code))]
     Foreign(Arc<dyn Foreign>),
     /// A partition-wise step.
-    Step { input: Node, step: Step },
-    /// A kernel on each partition.
-    Map { input: Node, kernel: Arc<dyn Kernel> },
-    /// Groups and aggregates all rows.
-    GroupBy { input: Node, grouping: Grouping },
-    /// The first rows.
-    Head { input: Node, rows: usize },
+    Step(Step),
+    /// What makes its own tasks.
+    Custom(Arc<dyn Operation>),
 }
 
 impl FrameExpr {
-    /// The operation's input, if it has one.
-    pub(crate) fn input(&self) -> Option<&Node> {
-        match &self.op {
-            Op::Csv(_) | Op::Data(_) | Op::Foreign(_) => None,
-            Op::Step { input, .. } | Op::Map { input, .. } | Op::GroupBy { input, .. } | Op::Head { input, .. } => {
-                Some(input)
-            }
-        }
-    }
-
     /// A guess at the bytes of one partition.
     pub(crate) fn bytes(&self) -> u64 {
         self.rows.saturating_mul(row_bytes(&self.schema).max(1))
     }
 
     /// A scan with its rewrites.
-    pub(crate) fn csv(scan: CsvScan, location: &'static Location<'static>) -> Node {
-        let rows = if scan.predicate.is_some() { scan.rows() / 2 } else { scan.rows() };
+    pub(crate) fn scan(scan: impl Scan + 'static, location: &'static Location<'static>) -> Node {
+        Self::scan_of(Arc::new(scan), location)
+    }
+
+    pub(crate) fn scan_of(scan: Arc<dyn Scan>, location: &'static Location<'static>) -> Node {
         Arc::new(FrameExpr {
+            inputs: Vec::new(),
             schema: scan.schema(),
             key: scan.key(),
-            partitions: scan.blocks.len(),
-            rows,
+            partitions: scan.partitions(),
+            rows: scan.rows(),
+            facts: scan.facts(),
             location,
-            op: Op::Csv(scan),
+            op: Op::Scan(scan),
         })
     }
 
@@ -82,8 +107,7 @@ impl FrameExpr {
         key: Key,
         location: &'static Location<'static>,
     ) -> Node {
-        let rows = parts.iter().map(|part| part.height() as u64).max().unwrap_or(0);
-        Arc::new(FrameExpr { partitions: parts.len(), op: Op::Data(parts), schema, key, rows, location })
+        Self::scan(Held { parts, schema, key }, location)
     }
 
     /// A step that has been checked.
@@ -94,100 +118,95 @@ impl FrameExpr {
 
     pub(crate) fn step_with(input: Node, step: Step, schema: SchemaRef, location: &'static Location<'static>) -> Node {
         let key = add_to_key(KeyBuilder::new("frame.step").key(input.key), &step).finish();
-        let rows = if matches!(step, Step::Filter(_)) { input.rows / 2 } else { input.rows };
-        Arc::new(FrameExpr { schema, key, partitions: input.partitions, rows, location, op: Op::Step { input, step } })
+        let (rows, facts) = match step.keeps_rows() {
+            true => (input.rows, input.facts.clone()),
+            false => (step.rows(input.rows), Facts::default()),
+        };
+        Arc::new(FrameExpr {
+            schema,
+            key,
+            partitions: input.partitions,
+            rows,
+            facts,
+            location,
+            op: Op::Step(step),
+            inputs: vec![input],
+        })
     }
 
-    /// A kernel on each partition.
-    pub(crate) fn map(
-        input: Node,
-        kernel: Arc<dyn Kernel>,
-        schema: SchemaRef,
-        identity: Key,
+    /// An operation that makes its own tasks.
+    ///
+    /// # Errors
+    /// If it makes no sense of these inputs.
+    pub(crate) fn custom(
+        operation: Arc<dyn Operation>,
+        inputs: Vec<Node>,
+        location: &'static Location<'static>,
+    ) -> Result<Node> {
+        let shape = operation.result(&inputs)?;
+        Ok(Self::shaped(operation, inputs, shape, location))
+    }
+
+    /// An operation whose result is known to be this.
+    pub(crate) fn shaped(
+        operation: Arc<dyn Operation>,
+        inputs: Vec<Node>,
+        shape: Shape,
         location: &'static Location<'static>,
     ) -> Node {
-        let key = KeyBuilder::new("frame.map").key(input.key).key(identity).finish();
-        let (partitions, rows) = (input.partitions, input.rows);
-        Arc::new(FrameExpr { op: Op::Map { input, kernel }, schema, key, partitions, rows, location })
-    }
-
-    /// An aggregation.
-    pub(crate) fn group_by(input: Node, grouping: Grouping, location: &'static Location<'static>) -> Node {
-        let key = grouping.key(input.key);
-        let rows = grouping.rows(input.rows);
+        let named = inputs.iter().fold(KeyBuilder::new(operation.name()), |key, input| key.key(input.key));
         Arc::new(FrameExpr {
-            schema: grouping.schema.clone(),
-            op: Op::GroupBy { input, grouping },
-            key,
-            partitions: 1,
-            rows,
+            key: operation.parameters(named).finish(),
+            op: Op::Custom(operation),
+            inputs,
+            schema: shape.schema,
+            partitions: shape.partitions,
+            rows: shape.rows,
+            facts: shape.facts,
             location,
         })
     }
 
-    /// The first rows.
-    pub(crate) fn head(input: Node, rows: usize, location: &'static Location<'static>) -> Node {
-        Arc::new(FrameExpr {
-            schema: input.schema.clone(),
-            key: KeyBuilder::new("frame.head").key(input.key).number(rows as u64).finish(),
-            partitions: 1,
-            rows: rows as u64,
-            location,
-            op: Op::Head { input, rows },
-        })
-    }
-
-    /// The same operation on another input.
-    pub(crate) fn on(&self, input: Node) -> Result<Node> {
-        Ok(match &self.op {
-            Op::Csv(scan) => Self::csv(scan.clone(), self.location),
-            Op::Data(parts) => Self::data(parts.clone(), self.schema.clone(), self.key, self.location),
-            Op::Foreign(blocks) => Arc::new(FrameExpr {
-                key: self.key,
-                schema: self.schema.clone(),
-                partitions: self.partitions,
-                rows: self.rows,
-                location: self.location,
-                op: Op::Foreign(blocks.clone()),
-            }),
-            Op::Step { step, .. } => Self::step(input, step.clone(), self.location)?,
-            Op::Map { kernel, .. } => Arc::new(FrameExpr {
-                key: KeyBuilder::new("frame.map.on").key(self.key).key(input.key).finish(),
-                schema: self.schema.clone(),
-                partitions: input.partitions,
-                rows: self.rows,
-                location: self.location,
-                op: Op::Map { input, kernel: kernel.clone() },
-            }),
-            Op::GroupBy { grouping, .. } => Self::group_by(input, grouping.clone(), self.location),
-            Op::Head { rows, .. } => Self::head(input, *rows, self.location),
-        })
+    /// The same operation on other inputs.
+    pub(crate) fn on(self: &Node, inputs: Vec<Node>) -> Result<Node> {
+        if inputs.len() == self.inputs.len() && inputs.iter().zip(&self.inputs).all(|(new, old)| new.key == old.key) {
+            return Ok(self.clone());
+        }
+        match &self.op {
+            Op::Scan(_) | Op::Foreign(_) => Ok(self.clone()),
+            Op::Step(step) => match <[Node; 1]>::try_from(inputs) {
+                Ok([input]) => Self::step(input, step.clone(), self.location),
+                Err(_) => Ok(self.clone()),
+            },
+            Op::Custom(operation) => Self::custom(operation.clone(), inputs, self.location),
+        }
     }
 
     /// One line for people.
     pub(crate) fn describe(&self) -> String {
         match &self.op {
-            Op::Csv(scan) => scan.describe(),
-            Op::Data(parts) => format!("from_polars: {} partitions [{}]", parts.len(), names(&self.schema)),
+            Op::Scan(scan) => scan.describe(),
             Op::Foreign(blocks) => blocks.describe(),
-            Op::Step { step, .. } => step.describe(),
-            Op::Map { kernel, .. } => format!("map_partitions {}", kernel.describe()),
-            Op::GroupBy { grouping, .. } => grouping.describe(),
-            Op::Head { rows, .. } => format!("head {rows}"),
+            Op::Step(step) => step.describe(),
+            Op::Custom(operation) => operation.describe(),
         }
     }
 
-    /// The expression as an indented tree.
+    /// The expression as an indented tree. What is read twice is shown once more by its first line alone.
     pub(crate) fn tree(&self) -> String {
         let mut text = String::new();
-        let mut depth = 0;
-        let mut node = Some(self);
-        while let Some(expr) = node {
+        let mut open = vec![(self, 0)];
+        let mut shown = std::collections::HashSet::new();
+        while let Some((expr, depth)) = open.pop() {
             text.push_str(&"  ".repeat(depth));
             text.push_str(&expr.describe());
+            let again = !shown.insert(expr.key);
+            if again && !expr.inputs.is_empty() {
+                text.push_str(" (as above)");
+            } else if !again {
+                open.extend(expr.inputs.iter().rev().map(|input| (&**input, depth + 1)));
+            }
             text.push('\n');
-            depth += 1;
-            node = expr.input().map(|input| &**input);
         }
         text
     }

@@ -4,7 +4,7 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use polars::prelude::{DataFrame, DataType, Expr, PlSmallStr, Schema, SchemaRef, col};
-use talatat_graph::{Key, KeyBuilder};
+use talatat_graph::KeyBuilder;
 
 use super::agg::{self, Agg, State};
 use super::expr::{FrameExpr, output_name};
@@ -112,7 +112,7 @@ impl GroupBy {
                 node = FrameExpr::step(node, Step::Filter(all), location)?;
             }
         }
-        Ok(Frame { node: FrameExpr::group_by(node, grouping, self.location) })
+        Ok(Frame { node: FrameExpr::custom(Arc::new(grouping), vec![node], self.location)? })
     }
 }
 
@@ -280,10 +280,10 @@ impl Grouping {
         }
     }
 
-    /// The name of the result.
-    pub(crate) fn key(&self, input: Key) -> Key {
-        let key = KeyBuilder::new("frame.groupby").key(input).value(&self.keys).value(&self.sort);
-        add_to_key(add_to_key(key, &self.partial), &self.finish).finish()
+    /// Mixes in what the result depends on.
+    pub(crate) fn key(&self, key: KeyBuilder) -> KeyBuilder {
+        let key = key.value(&self.keys).value(&self.sort);
+        add_to_key(add_to_key(key, &self.partial), &self.finish)
     }
 
     /// A guess at the number of groups of a partition.
@@ -292,7 +292,7 @@ impl Grouping {
     }
 
     /// One line for people.
-    pub(crate) fn describe(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         self.shown.clone()
     }
 

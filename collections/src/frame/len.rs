@@ -35,11 +35,16 @@ impl Collection for FrameLen {
         Ok(1)
     }
 
+    fn announce(&self, lowering: &mut Lowering) -> Result<()> {
+        lowering.frames.announce(&self.node, Wanted::Rows);
+        Ok(())
+    }
+
     fn lower(&self, lowering: &mut Lowering) -> Result<Vec<Edge>> {
         if let Some(rows) = self.known {
             return lower::known_len(lowering, self.key(), rows);
         }
-        let node = rewrite(&self.node, Wanted::Rows, &lowering.options)?;
+        let node = lower::Roots::resolve(lowering, &self.node, Wanted::Rows)?;
         lower::len(lowering, &node)
     }
 
@@ -62,6 +67,17 @@ impl Collection for FrameLen {
             }
             false => self.node.clone(),
         };
+        Self::described(&node)
+    }
+
+    fn describe_lowered(&self, lowering: &Lowering) -> String {
+        let node = lowering.frames.rewritten(&self.node, Wanted::Rows);
+        node.map_or_else(|| self.describe_expression(true), |node| Self::described(node))
+    }
+}
+
+impl FrameLen {
+    fn described(node: &Node) -> String {
         let indented: String = node.tree().lines().map(|line| format!("  {line}\n")).collect();
         format!("len\n{indented}")
     }

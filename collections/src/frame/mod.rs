@@ -35,6 +35,7 @@ mod ops;
 mod partition;
 mod read;
 pub mod rewrite;
+pub(crate) mod scan;
 pub(crate) mod step;
 mod threads;
 pub(crate) mod wire;
@@ -126,9 +127,13 @@ impl Collection for Frame {
         Ok(self.node.partitions)
     }
 
+    fn announce(&self, lowering: &mut Lowering) -> Result<()> {
+        lowering.frames.announce(&self.node, Wanted::All);
+        Ok(())
+    }
+
     fn lower(&self, lowering: &mut Lowering) -> Result<Vec<Edge>> {
-        let node = rewrite(&self.node, Wanted::All, &lowering.options)?;
-        lower::frame(lowering, &node)
+        lower::Roots::lower(lowering, &self.node)
     }
 
     fn gather(&self, blocks: Vec<Value>) -> Result<DataFrame> {
@@ -148,6 +153,11 @@ impl Collection for Frame {
             false => self.node.clone(),
         };
         node.tree()
+    }
+
+    fn describe_lowered(&self, lowering: &Lowering) -> String {
+        let node = lowering.frames.rewritten(&self.node, Wanted::All);
+        node.map_or_else(|| self.describe_expression(true), |node| node.tree())
     }
 }
 

@@ -13,6 +13,7 @@ use super::step::{self, Step};
 use super::wire::unique;
 use super::{Frame, FrameLen, GroupBy, columns_named};
 use crate::error::{Error, Result};
+use crate::lower::frame::{Head, Map};
 
 impl Frame {
     /// Columns and expressions, in this order; `Frame[["a", "b"]]` of pandas.
@@ -144,7 +145,9 @@ impl Frame {
     /// ```
     #[track_caller]
     pub fn head(&self, n: usize) -> Frame {
-        Frame { node: FrameExpr::head(self.node.clone(), n, Location::caller()) }
+        let head = Head { rows: n };
+        let shape = head.shape(&self.node);
+        Frame { node: FrameExpr::shaped(Arc::new(head), vec![self.node.clone()], shape, Location::caller()) }
     }
 
     /// How many rows there are. Of files no column is parsed, unless a filter reads it.
@@ -222,7 +225,7 @@ impl Frame {
         let kernel = MapKernel { name, function, schema: (*schema).clone() };
         // A closure equals only itself.
         let identity = KeyBuilder::new("closure").number(unique()).finish();
-        Frame { node: FrameExpr::map(self.node.clone(), Arc::new(kernel), schema, identity, location) }
+        self.mapped(Map { kernel: Arc::new(kernel), schema, identity }, location)
     }
 
     /// A kernel on each partition: it reads and gives a [`Partition`](super::Partition) with the promised columns. A kernel that is
@@ -240,6 +243,11 @@ impl Frame {
     #[track_caller]
     pub fn map_partitions_with(&self, kernel: Arc<dyn Kernel>, schema: &Schema, identity: Key) -> Frame {
         let schema = Arc::new(schema.clone());
-        Frame { node: FrameExpr::map(self.node.clone(), kernel, schema, identity, Location::caller()) }
+        self.mapped(Map { kernel, schema, identity }, Location::caller())
+    }
+
+    fn mapped(&self, map: Map, location: &'static Location<'static>) -> Frame {
+        let shape = map.shape(&self.node);
+        Frame { node: FrameExpr::shaped(Arc::new(map), vec![self.node.clone()], shape, location) }
     }
 }

@@ -30,6 +30,19 @@ impl Step {
         }
     }
 
+    /// Whether the rows are those of the input, in its order.
+    pub(crate) fn keeps_rows(&self) -> bool {
+        !matches!(self, Step::Filter(_))
+    }
+
+    /// A guess at the rows after the step.
+    pub(crate) fn rows(&self, rows: u64) -> u64 {
+        match self {
+            Step::Filter(_) => rows / 2,
+            Step::Select(_) | Step::WithColumns(_) => rows,
+        }
+    }
+
     /// The step at the end of a query.
     pub(crate) fn apply(&self, query: LazyFrame) -> LazyFrame {
         match self {

@@ -23,6 +23,8 @@ pub(crate) use array::{
 #[cfg(feature = "zarr")]
 pub(crate) use array::{Zarr, ZarrWriting};
 pub(crate) use delayed::DelayedTasks;
+#[cfg(feature = "frame")]
+pub(crate) use frame::Operation as FrameOperation;
 
 /// Blocks that a collection of another kind makes: a frame's column as an array, an array as a frame's column.
 pub(crate) trait Foreign: Send + Sync {
@@ -50,6 +52,8 @@ pub struct Lowering {
     pub(crate) delayed: DelayedTasks,
     #[cfg(feature = "array")]
     pub(crate) arrays: ArrayRoots,
+    #[cfg(feature = "frame")]
+    pub(crate) frames: frame::Roots,
     memo: HashMap<Key, Rc<[Edge]>>,
 }
 

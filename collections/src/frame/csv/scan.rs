@@ -4,13 +4,17 @@ use std::sync::Arc;
 
 use polars::prelude::{Expr, Field, PlSmallStr, Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
-use talatat_graph::{Key, KeyBuilder};
+use talatat_graph::{Edge, Key, KeyBuilder};
 
 use super::parse::Parser;
 use super::{CsvOptions, sample};
 use crate::error::Result;
-use crate::frame::expr::names;
+use crate::frame::expr::{Columns, FrameExpr, names};
+use crate::frame::kernels::Source;
+use crate::frame::scan::Scan;
 use crate::frame::wire::{Wire, add_to_key};
+use crate::lower::Lowering;
+use crate::lower::frame::quotes;
 use crate::storage::ObjectRef;
 
 /// A byte range of a file.
@@ -69,34 +73,13 @@ impl CsvScan {
         })
     }
 
-    /// The columns that come out.
-    pub(crate) fn schema(&self) -> SchemaRef {
-        let Some(columns) = &self.projection else { return self.file_schema.clone() };
-        let field = |name: &PlSmallStr| Some(Field::new(name.clone(), self.file_schema.get(name)?.clone()));
-        Arc::new(columns.iter().filter_map(field).collect())
-    }
-
-    /// What the partitions are: the files' versions, the blocks, the options and what was pushed down.
-    pub(crate) fn key(&self) -> Key {
-        let key = self.files.iter().fold(KeyBuilder::new("frame.read_csv"), |key, file| {
-            let location = file.location().to_string();
-            key.bytes(location.as_bytes()).number(file.size()).bytes(file.version().as_bytes())
-        });
-        let key = add_to_key(key.value(&*self.options), &*self.file_schema);
-        let projection =
-            self.projection.as_ref().map(|columns| columns.iter().map(PlSmallStr::as_str).collect::<Vec<_>>());
-        add_to_key(key.value(&projection), &self.predicate).finish()
-    }
-
     /// The same with nothing pushed down.
     pub(crate) fn plain(&self) -> CsvScan {
         CsvScan { projection: None, predicate: None, ..self.clone() }
     }
 
-    /// A guess at the rows of a block.
-    pub(crate) fn rows(&self) -> u64 {
-        let largest = self.blocks.iter().map(|block| block.end - block.start).max().unwrap_or(0);
-        (largest as f64 / self.record).ceil() as u64
+    fn largest_block(&self) -> u64 {
+        self.blocks.iter().map(|block| block.end - block.start).max().unwrap_or(0)
     }
 
     /// Whether block `number` needs to know what quotes stand before it.
@@ -119,9 +102,37 @@ impl CsvScan {
             predicate: self.predicate.clone().map(Wire),
         }
     }
+}
 
-    /// One line for people.
-    pub(crate) fn describe(&self) -> String {
+impl Scan for CsvScan {
+    fn schema(&self) -> SchemaRef {
+        let Some(columns) = &self.projection else { return self.file_schema.clone() };
+        let field = |name: &PlSmallStr| Some(Field::new(name.clone(), self.file_schema.get(name)?.clone()));
+        Arc::new(columns.iter().filter_map(field).collect())
+    }
+
+    fn key(&self) -> Key {
+        let key = self.files.iter().fold(KeyBuilder::new("frame.read_csv"), |key, file| {
+            let location = file.location().to_string();
+            key.bytes(location.as_bytes()).number(file.size()).bytes(file.version().as_bytes())
+        });
+        let key = add_to_key(key.value(&*self.options), &*self.file_schema);
+        let projection =
+            self.projection.as_ref().map(|columns| columns.iter().map(PlSmallStr::as_str).collect::<Vec<_>>());
+        add_to_key(key.value(&projection), &self.predicate).finish()
+    }
+
+    fn partitions(&self) -> usize {
+        self.blocks.len()
+    }
+
+    fn rows(&self) -> u64 {
+        let largest = self.largest_block();
+        let rows = (largest as f64 / self.record).ceil() as u64;
+        if self.predicate.is_some() { rows / 2 } else { rows }
+    }
+
+    fn describe(&self) -> String {
         let first = self.files.first().map_or_else(String::new, |file| file.location().to_string());
         let first = first.rsplit('/').next().unwrap_or_default();
         let more = match self.files.len() {
@@ -135,5 +146,33 @@ impl CsvScan {
         };
         let filter = self.predicate.as_ref().map_or_else(String::new, |predicate| format!(" where {predicate}"));
         format!("read_csv {first}{more}: {} blocks, {columns}{filter}", self.blocks.len())
+    }
+
+    fn projected(&self, columns: &Columns) -> Option<Arc<dyn Scan>> {
+        let names = self.schema();
+        let kept: Arc<[PlSmallStr]> = names.iter_names().filter(|name| columns.contains(*name)).cloned().collect();
+        let fewer = kept.len() < self.file_schema.len();
+        fewer.then(|| Arc::new(CsvScan { projection: Some(kept), ..self.clone() }) as Arc<dyn Scan>)
+    }
+
+    fn filtered(&self, condition: &Expr) -> Option<Arc<dyn Scan>> {
+        let predicate = match self.predicate.clone() {
+            Some(known) => known.and(condition.clone()),
+            None => condition.clone(),
+        };
+        Some(Arc::new(CsvScan { predicate: Some(predicate), ..self.clone() }))
+    }
+
+    fn source(&self) -> Source {
+        Source::Csv(Box::new(self.parser()))
+    }
+
+    /// The text of the block; columns that are read but not handed on come on top.
+    fn scratch(&self) -> u64 {
+        self.largest_block()
+    }
+
+    fn needs(&self, lowering: &mut Lowering, expr: &FrameExpr) -> Result<Vec<Vec<Edge>>> {
+        quotes(lowering, expr, self)
     }
 }

@@ -1,28 +1,40 @@
 //! Moves filters towards the reader, so that rows that nobody wants are dropped where they are parsed.
 //!
 //! A condition passes a step that does not make the columns it reads; through a `select` that only renames them it goes with
-//! the names changed. All steps look at one row at a time, so dropping rows earlier changes nothing else. It does not pass
-//! `head`, `groupby` and `map_partitions`, which look at other rows.
+//! the names changed. All steps look at one row at a time, so dropping rows earlier changes nothing else. Operations say by themselves
+//! whether it passes them. It does not pass what others read, too.
 
-use polars::prelude::{Expr, Operator};
+use std::collections::HashSet;
 
+use polars::prelude::{Expr, Operator, PlSmallStr};
+use talatat_graph::Key;
+
+use super::Root;
+use super::walk::{readers, rebuilt};
 use crate::error::Result;
 use crate::frame::expr::{FrameExpr, Node, Op, output_name};
 use crate::frame::step::{Step, columns_of};
 
-/// Rewrites the whole expression, inputs first.
-pub(super) fn push(node: &Node) -> Result<Node> {
-    let Some(input) = node.input() else { return Ok(node.clone()) };
-    let below = push(input)?;
-    match &node.op {
-        Op::Step { step: Step::Filter(predicate), .. } => {
-            let mut conditions = Vec::new();
-            split(predicate, &mut conditions);
-            conditions.into_iter().try_fold(below, |below, condition| sink(below, condition, node))
+/// Rewrites the whole expressions, inputs first.
+pub(super) fn push(roots: &[Root]) -> Result<Vec<Node>> {
+    let nodes: Vec<&Node> = roots.iter().map(|root| &root.node).collect();
+    let counted = readers(nodes.iter().copied());
+    let several: HashSet<Key> = counted.iter().filter(|(_, count)| *count > 1).map(|(node, _)| node.key).collect();
+    let mut pass = Pass::default();
+    rebuilt(&nodes, |node, inputs| {
+        let new = match (&node.op, inputs.as_slice()) {
+            (Op::Step(Step::Filter(predicate)), [below]) => {
+                let mut conditions = Vec::new();
+                split(predicate, &mut conditions);
+                conditions.into_iter().try_fold(below.clone(), |below, condition| pass.sink(&below, condition, node))?
+            }
+            _ => node.on(inputs)?,
+        };
+        if several.contains(&node.key) {
+            pass.shared.insert(new.key);
         }
-        _ if std::sync::Arc::ptr_eq(&below, input) => Ok(node.clone()),
-        _ => node.on(below),
-    }
+        Ok(new)
+    })
 }
 
 /// The conditions that a filter joins by "and".
@@ -36,40 +48,58 @@ fn split(predicate: &Expr, conditions: &mut Vec<Expr>) {
     }
 }
 
-/// Puts a condition as far below as it goes.
-fn sink(below: Node, condition: Expr, filter: &FrameExpr) -> Result<Node> {
-    let reads = columns_of(&condition);
-    match &below.op {
+/// One run of the rule.
+#[derive(Default)]
+struct Pass {
+    /// What has other readers, too, who want all rows.
+    shared: HashSet<Key>,
+}
+
+impl Pass {
+    /// Puts a condition as far below as it goes.
+    fn sink(&self, below: &Node, condition: Expr, filter: &FrameExpr) -> Result<Node> {
+        let reads = columns_of(&condition);
+        let stays = |condition| FrameExpr::step(below.clone(), Step::Filter(condition), filter.location);
         // A condition on no column at all stays where its author put it.
-        Op::Csv(scan) if !reads.is_empty() => {
-            let mut scan = scan.clone();
-            scan.predicate = Some(match scan.predicate.take() {
-                Some(known) => known.and(condition),
-                None => condition,
-            });
-            Ok(FrameExpr::csv(scan, below.location))
+        if reads.is_empty() || self.shared.contains(&below.key) {
+            return stays(condition);
         }
-        Op::Step { input, step: step @ Step::WithColumns(exprs) } => {
-            let made = |name| exprs.iter().any(|expr| output_name(expr, &input.schema).as_ref() == Some(name));
-            if reads.is_empty() || reads.iter().any(made) {
-                return FrameExpr::step(below, Step::Filter(condition), filter.location);
+        let through = |input: &Node, condition| below.on(vec![self.sink(input, condition, filter)?]);
+        match (&below.op, below.inputs.as_slice()) {
+            (Op::Scan(scan), _) => match scan.filtered(&condition) {
+                Some(scan) => Ok(FrameExpr::scan_of(scan, below.location)),
+                None => stays(condition),
+            },
+            (Op::Step(step), [input]) => match condition_below(step, input, &condition, &reads) {
+                Some(condition) => through(input, condition),
+                None => stays(condition),
+            },
+            (Op::Custom(operation), inputs) => {
+                let places = operation.sinks(inputs, &condition);
+                if places.is_empty() {
+                    return stays(condition);
+                }
+                let mut inputs = inputs.to_vec();
+                for (at, condition) in places {
+                    if let Some(input) = inputs.get_mut(at) {
+                        *input = self.sink(input, condition, filter)?;
+                    }
+                }
+                below.on(inputs)
             }
-            let input = sink(input.clone(), condition, filter)?;
-            FrameExpr::step(input, step.clone(), below.location)
+            _ => stays(condition),
         }
-        Op::Step { input, step: step @ Step::Select(exprs) } => match renamed(&condition, exprs) {
-            Some(condition) if !reads.is_empty() => {
-                let input = sink(input.clone(), condition, filter)?;
-                FrameExpr::step(input, step.clone(), below.location)
-            }
-            _ => FrameExpr::step(below, Step::Filter(condition), filter.location),
-        },
-        Op::Step { input, step: step @ Step::Filter(_) } => {
-            // A filter that stayed: whether this one gets further does not depend on it.
-            let input = sink(input.clone(), condition, filter)?;
-            FrameExpr::step(input, step.clone(), below.location)
-        }
-        _ => FrameExpr::step(below, Step::Filter(condition), filter.location),
+    }
+}
+
+/// The condition in the names of the step's input, if it passes the step.
+fn condition_below(step: &Step, input: &Node, condition: &Expr, reads: &[PlSmallStr]) -> Option<Expr> {
+    let made = |exprs: &[Expr], name| exprs.iter().any(|expr| output_name(expr, &input.schema).as_ref() == Some(name));
+    match step {
+        // A filter that stayed: whether this one gets further does not depend on it.
+        Step::Filter(_) => Some(condition.clone()),
+        Step::WithColumns(exprs) => (!reads.iter().any(|name| made(exprs, name))).then(|| condition.clone()),
+        Step::Select(exprs) => renamed(condition, exprs),
     }
 }
 

@@ -1,19 +1,32 @@
-//! Rewrites of frame expressions: one list, one reason each. A rewrite gives an expression with the same rows and columns.
+//! Rewrites of frame expressions: one list, one reason each. A rewrite gives expressions with the same rows and columns.
+//!
+//! All frames that one graph is made for are rewritten together. What several of them read is made once: a filter of one reader stays
+//! above it, and it has the columns that any reader needs.
 
 mod filter;
 mod projection;
+mod walk;
 
 use super::expr::Node;
 use crate::error::Result;
 use crate::lower::LoweringOptions;
 
+pub(crate) use walk::readers;
+
 /// What the graph will read of the expression's result.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Wanted {
     /// Rows and columns.
     All,
     /// How many rows there are.
     Rows,
+}
+
+/// An expression that is computed, and what is wanted of it.
+#[derive(Clone)]
+pub(crate) struct Root {
+    pub(crate) node: Node,
+    pub(crate) wanted: Wanted,
 }
 
 /// One rewrite.
@@ -22,7 +35,7 @@ pub struct Rewrite {
     pub name: &'static str,
     /// Why it stands where it does.
     pub reason: &'static str,
-    run: fn(&Node, Wanted) -> Result<Node>,
+    run: fn(&[Root]) -> Result<Vec<Node>>,
 }
 
 /// The rewrites, in the order they run.
@@ -30,7 +43,7 @@ pub const REWRITES: &[Rewrite] = &[
     Rewrite {
         name: "filter_pushdown",
         reason: "first: a filter that has reached the reader needs no column above it",
-        run: |node, _| filter::push(node),
+        run: filter::push,
     },
     Rewrite {
         name: "projection_pushdown",
@@ -40,9 +53,18 @@ pub const REWRITES: &[Rewrite] = &[
 ];
 
 /// Runs all rewrites except those that are to be left out.
-pub(crate) fn rewrite(node: &Node, wanted: Wanted, options: &LoweringOptions) -> Result<Node> {
+pub(crate) fn rewrite_all(roots: Vec<Root>, options: &LoweringOptions) -> Result<Vec<Root>> {
     let rules = REWRITES.iter().filter(|rule| !options.skip_rewrites.iter().any(|name| name == rule.name));
-    rules.into_iter().try_fold(node.clone(), |node, rule| (rule.run)(&node, wanted))
+    rules.into_iter().try_fold(roots, |roots, rule| {
+        let nodes = (rule.run)(&roots)?;
+        Ok(roots.iter().zip(nodes).map(|(root, node)| Root { node, wanted: root.wanted }).collect())
+    })
+}
+
+/// Rewrites one expression by itself.
+pub(crate) fn rewrite(node: &Node, wanted: Wanted, options: &LoweringOptions) -> Result<Node> {
+    let roots = rewrite_all(vec![Root { node: node.clone(), wanted }], options)?;
+    Ok(roots.into_iter().next().map_or_else(|| node.clone(), |root| root.node))
 }
 
 #[cfg(test)]

@@ -1,0 +1,61 @@
+//! Frames as tasks.
+//!
+//! A run of partition-wise steps, the scan included, is one layer: a task a partition (`partition`). What other operations do stands in
+//! a file each: they implement [`Operation`].
+
+mod csv;
+mod groupby;
+mod head;
+mod len;
+mod map;
+mod operation;
+mod partition;
+mod roots;
+mod tree;
+
+use std::sync::Arc;
+
+use talatat_graph::{Edge, Kernel, Key, Layer, LayerId};
+
+pub(crate) use csv::quotes;
+pub(crate) use head::Head;
+pub(crate) use len::{known_len, len};
+pub(crate) use map::Map;
+pub(crate) use operation::{Narrowed, Operation};
+pub(crate) use roots::Roots;
+use tree::tree;
+
+use super::Lowering;
+use crate::error::{Error, Result};
+use crate::frame::expr::{FrameExpr, Node, Op};
+
+/// Makes tasks of a rewritten expression: an edge for each partition.
+pub(crate) fn frame(lowering: &mut Lowering, node: &Node) -> Result<Vec<Edge>> {
+    if let Some(edges) = lowering.seen(node.key) {
+        return Ok(edges.to_vec());
+    }
+    let edges = match &node.op {
+        Op::Scan(_) | Op::Step(_) => partition::partitions(lowering, node)?,
+        Op::Foreign(blocks) => blocks.lower(lowering)?,
+        Op::Custom(operation) => operation.lower(lowering, node)?,
+    };
+    Ok(lowering.note(node.key, edges).to_vec())
+}
+
+/// The input of an operation that has one.
+fn only_input<'a>(operation: &str, inputs: &'a [Node]) -> Result<&'a Node> {
+    match inputs {
+        [input] => Ok(input),
+        _ => Err(Error::invalid(operation, format!("it has one input, not {}", inputs.len()))),
+    }
+}
+
+fn add(lowering: &mut Lowering, key: Key, kernel: Arc<dyn Kernel>, node: &FrameExpr) -> LayerId {
+    lowering.graph.layer(Layer::new(key, kernel).at(node.location))
+}
+
+fn one_each(lowering: &mut Lowering, layer: LayerId, bytes: u64, inputs: &[Edge]) -> Result<Vec<Edge>> {
+    let numbered = inputs.iter().enumerate();
+    let tasks = numbered.map(|(block, &input)| Ok(lowering.graph.task(layer, block as u32, bytes, &[input])?.into()));
+    tasks.collect()
+}

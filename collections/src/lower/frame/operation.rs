@@ -1,0 +1,56 @@
+//! Operations on frames that make their own tasks.
+
+use std::sync::Arc;
+
+use polars::prelude::Expr;
+use talatat_graph::{Edge, KeyBuilder};
+
+use crate::error::Result;
+use crate::frame::expr::{Columns, Node, Shape};
+use crate::lower::Lowering;
+
+/// What an operation on frames must say of itself. Its inputs are those of the expression it stands in.
+pub(crate) trait Operation: Send + Sync {
+    /// Its name in keys and plans.
+    fn name(&self) -> &'static str;
+
+    /// One line for plans.
+    fn describe(&self) -> String {
+        self.name().into()
+    }
+
+    /// Mixes in all that the result depends on beside the inputs.
+    fn parameters(&self, key: KeyBuilder) -> KeyBuilder;
+
+    /// What comes out of these inputs: asked anew whenever an input is rewritten.
+    ///
+    /// # Errors
+    /// If it makes no sense of them.
+    fn result(&self, inputs: &[Node]) -> Result<Shape>;
+
+    /// What gives only these columns of the result, and what it reads then; `None` if it needs all columns of its inputs. If all
+    /// columns are wanted, the result is to be as before. Inputs come with the columns that it reads and with no others, in
+    /// the order that they have.
+    fn narrowed(&self, _inputs: &[Node], _wanted: &Columns) -> Option<Narrowed> {
+        None
+    }
+
+    /// Into which inputs a condition on the result goes, in their names: filtering these and leaving the filter out gives
+    /// the same rows. Nothing if it has to stay above.
+    fn sinks(&self, _inputs: &[Node], _condition: &Expr) -> Vec<(usize, Expr)> {
+        Vec::new()
+    }
+
+    /// Makes the tasks: an edge for each partition.
+    ///
+    /// # Errors
+    /// If an input cannot be lowered, or the graph has no room.
+    fn lower(&self, lowering: &mut Lowering, node: &Node) -> Result<Vec<Edge>>;
+}
+
+/// An operation that gives fewer columns.
+pub(crate) struct Narrowed {
+    pub(crate) operation: Arc<dyn Operation>,
+    /// The columns of each input that it reads; `None` for all.
+    pub(crate) reads: Vec<Option<Columns>>,
+}

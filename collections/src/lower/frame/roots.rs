@@ -1,0 +1,62 @@
+//! The frames that one graph is made for: rewritten together, so that what they share is seen.
+
+use std::collections::{HashMap, HashSet};
+
+use talatat_graph::{Edge, Key};
+
+use crate::error::Result;
+use crate::frame::expr::{Node, Op};
+use crate::frame::rewrite::{Root, Wanted, readers, rewrite_all};
+use crate::lower::Lowering;
+
+/// Frame expressions that a graph is made for, as they were asked for and as they were rewritten.
+#[derive(Default)]
+pub(crate) struct Roots {
+    announced: Vec<Root>,
+    rewritten: HashMap<(Key, Wanted), Node>,
+    /// What has several readers is made once, in tasks of its own.
+    shared: HashSet<Key>,
+}
+
+impl Roots {
+    /// Says that an expression will be lowered. All that is announced before the first one is lowered is rewritten together.
+    pub(crate) fn announce(&mut self, node: &Node, wanted: Wanted) {
+        self.announced.push(Root { node: node.clone(), wanted });
+    }
+
+    /// What an expression was rewritten to, if it has been lowered.
+    pub(crate) fn rewritten(&self, node: &Node, wanted: Wanted) -> Option<&Node> {
+        self.rewritten.get(&(node.key, wanted))
+    }
+
+    /// Whether several others read this.
+    pub(crate) fn is_shared(&self, node: &Node) -> bool {
+        self.shared.contains(&node.key)
+    }
+
+    /// Rewrites an expression, with those announced beside it.
+    pub(crate) fn resolve(lowering: &mut Lowering, node: &Node, wanted: Wanted) -> Result<Node> {
+        let mut announced = std::mem::take(&mut lowering.frames.announced);
+        if lowering.frames.rewritten(node, wanted).is_none() {
+            announced.push(Root { node: node.clone(), wanted });
+        }
+        if !announced.is_empty() {
+            let rewritten = rewrite_all(announced.clone(), &lowering.options)?;
+            let counted = readers(rewritten.iter().map(|root| &root.node));
+            let frames = &mut lowering.frames;
+            let free = |node: &Node| matches!(&node.op, Op::Scan(scan) if scan.is_free());
+            frames
+                .shared
+                .extend(counted.iter().filter(|(node, count)| *count > 1 && !free(node)).map(|(node, _)| node.key));
+            let asked = announced.into_iter().map(|root| (root.node.key, root.wanted));
+            frames.rewritten.extend(asked.zip(rewritten.into_iter().map(|root| root.node)));
+        }
+        Ok(lowering.frames.rewritten(node, wanted).unwrap_or(node).clone())
+    }
+
+    /// Rewrites an expression, with those announced beside it, and makes its partitions.
+    pub(crate) fn lower(lowering: &mut Lowering, node: &Node) -> Result<Vec<Edge>> {
+        let node = Self::resolve(lowering, node, Wanted::All)?;
+        super::frame(lowering, &node)
+    }
+}
