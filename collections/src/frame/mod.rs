@@ -27,6 +27,7 @@
 
 pub mod agg;
 pub(crate) mod csv;
+mod cumulative;
 pub(crate) mod expr;
 pub(crate) mod groupby;
 pub(crate) mod kernels;
@@ -38,6 +39,7 @@ pub mod rewrite;
 pub(crate) mod scan;
 pub(crate) mod step;
 mod threads;
+mod verbs;
 pub(crate) mod wire;
 
 use std::fmt;
@@ -54,6 +56,7 @@ pub use polars::prelude::{
     DataFrame, DataType, Expr, PolarsError, Schema, TimeUnit, col, df, len as row_count, lit, when,
 };
 pub use read::{read_csv, read_csv_with};
+pub use verbs::DropNa;
 
 use polars::prelude::SchemaRef;
 use talatat_graph::{Edge, Error as GraphError, Key, Registry, Value, format_bytes};
@@ -62,7 +65,8 @@ use crate::collection::Collection;
 use crate::error::{Error, Result};
 use crate::frame::expr::{FrameExpr, Node};
 use crate::frame::kernels::{
-    GroupKernel, HeadKernel, LenKernel, PartitionKernel, RawKernel, StateKernel, SumKernel, TakeKernel,
+    CarryKernel, GroupKernel, HeadKernel, LenKernel, PartitionKernel, RawKernel, RowIndexKernel, StateKernel,
+    SumKernel, TakeKernel,
 };
 use crate::frame::rewrite::{Wanted, rewrite};
 use crate::lower::{Lowering, LoweringOptions, frame as lower};
@@ -232,6 +236,8 @@ pub(crate) fn register(registry: Registry) -> Registry {
         .kernel::<SumKernel>(SumKernel::NAME)
         .kernel::<HeadKernel>(HeadKernel::NAME)
         .kernel::<TakeKernel>(TakeKernel::NAME)
+        .kernel::<CarryKernel>(CarryKernel::NAME)
+        .kernel::<RowIndexKernel>(RowIndexKernel::NAME)
         .block(Partition::CODEC, Partition::decode_block)
         .block(partition::HeadRows::CODEC, partition::HeadRows::decode_block)
         .block(partition::RawBytes::CODEC, partition::RawBytes::decode_block)

@@ -83,7 +83,7 @@ impl Frame {
         self.step(Step::WithColumns(vec![expr.into().alias(name)]), Location::caller())
     }
 
-    fn step(&self, step: Step, location: &'static Location<'static>) -> Result<Frame> {
+    pub(super) fn step(&self, step: Step, location: &'static Location<'static>) -> Result<Frame> {
         for expr in step.exprs() {
             let spelled = expr.into_iter().all(|part| !matches!(part, Expr::Selector(_)));
             if spelled && !step::columns_of(expr).iter().any(|name| name.starts_with('^')) {

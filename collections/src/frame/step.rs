@@ -2,7 +2,10 @@
 
 use std::panic::Location;
 
-use polars::prelude::{DataFrame, DataType, Expr, IntoLazy, LazyFrame, PlSmallStr, PolarsError, Schema, SchemaRef};
+use polars::prelude::{
+    DataFrame, DataType, ExplodeOptions, Expr, IntoLazy, LazyFrame, PlSmallStr, PolarsError, Schema, SchemaRef,
+    Selector, UnpivotArgsDSL,
+};
 use polars_plan::plans::{IR, is_elementwise_rec};
 use polars_plan::utils::expr_to_leaf_column_names;
 use serde::{Deserialize, Serialize};
@@ -18,6 +21,15 @@ pub(crate) enum Step {
     Select(Vec<Expr>),
     /// Adds or replaces columns.
     WithColumns(Vec<Expr>),
+    /// A row for each element of lists.
+    Explode(Vec<PlSmallStr>),
+    /// Columns as rows.
+    Unpivot {
+        /// The columns that are repeated.
+        index: Vec<PlSmallStr>,
+        /// The columns that become rows.
+        on: Vec<PlSmallStr>,
+    },
 }
 
 impl Step {
@@ -27,12 +39,14 @@ impl Step {
             Step::Filter(_) => "filter",
             Step::Select(_) => "select",
             Step::WithColumns(_) => "with_columns",
+            Step::Explode(_) => "explode",
+            Step::Unpivot { .. } => "melt",
         }
     }
 
     /// Whether the rows are those of the input, in its order.
     pub(crate) fn keeps_rows(&self) -> bool {
-        !matches!(self, Step::Filter(_))
+        matches!(self, Step::Select(_) | Step::WithColumns(_))
     }
 
     /// A guess at the rows after the step.
@@ -40,6 +54,9 @@ impl Step {
         match self {
             Step::Filter(_) => rows / 2,
             Step::Select(_) | Step::WithColumns(_) => rows,
+            // How long lists are is not known.
+            Step::Explode(_) => rows.saturating_mul(4),
+            Step::Unpivot { on, .. } => rows.saturating_mul(on.len() as u64),
         }
     }
 
@@ -49,6 +66,13 @@ impl Step {
             Step::Filter(predicate) => query.filter(predicate.clone()),
             Step::Select(exprs) => query.select(exprs.as_slice()),
             Step::WithColumns(exprs) => query.with_columns(exprs.as_slice()),
+            Step::Explode(columns) => query.explode(by_name(columns), EXPLODE),
+            Step::Unpivot { index, on } => query.unpivot(UnpivotArgsDSL {
+                on: Some(by_name(on)),
+                index: by_name(index),
+                variable_name: None,
+                value_name: None,
+            }),
         }
     }
 
@@ -57,14 +81,29 @@ impl Step {
         match self {
             Step::Filter(predicate) => std::slice::from_ref(predicate),
             Step::Select(exprs) | Step::WithColumns(exprs) => exprs,
+            Step::Explode(_) | Step::Unpivot { .. } => &[],
         }
     }
 
     /// One line for people.
     pub(crate) fn describe(&self) -> String {
-        let exprs: Vec<String> = self.exprs().iter().map(|expr| format!("{expr}")).collect();
-        format!("{} {}", self.name(), exprs.join(", "))
+        let told: Vec<String> = match self {
+            Step::Filter(_) | Step::Select(_) | Step::WithColumns(_) => {
+                self.exprs().iter().map(|expr| format!("{expr}")).collect()
+            }
+            Step::Explode(columns) | Step::Unpivot { on: columns, .. } => {
+                columns.iter().map(PlSmallStr::to_string).collect()
+            }
+        };
+        format!("{} {}", self.name(), told.join(", "))
     }
+}
+
+/// As in pandas, a row with an empty or a missing list stays.
+const EXPLODE: ExplodeOptions = ExplodeOptions { empty_as_null: true, keep_nulls: true };
+
+fn by_name(columns: &[PlSmallStr]) -> Selector {
+    Selector::ByName { names: columns.iter().cloned().collect(), strict: true }
 }
 
 /// Runs steps on a frame, as one query.
@@ -106,6 +145,9 @@ fn check_unguarded(step: Step, schema: &Schema, location: &'static Location<'sta
     let name = step.name();
     let failed = |error: PolarsError| refused(name, schema, &error, location);
     let query = step.apply(DataFrame::empty_with_schema(schema).lazy());
+    if matches!(step, Step::Explode(_) | Step::Unpivot { .. }) {
+        return Ok((step, query.collect().map_err(failed)?.schema().clone()));
+    }
     let plan = query.clone().to_alp().map_err(failed)?;
     let exprs = match plan.lp_arena.get(plan.lp_top) {
         IR::Select { expr, .. } => expr.as_slice(),
@@ -157,6 +199,7 @@ fn spell_out(step: Step, spelled: Vec<Expr>, schema: &Schema) -> Step {
         Step::Filter(predicate) => Step::Filter(spelled.into_iter().next().unwrap_or(predicate)),
         Step::Select(_) => Step::Select(spelled),
         Step::WithColumns(_) => Step::WithColumns(spelled),
+        step @ (Step::Explode(_) | Step::Unpivot { .. }) => step,
     }
 }
 

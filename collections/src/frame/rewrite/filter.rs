@@ -100,6 +100,8 @@ fn condition_below(step: &Step, input: &Node, condition: &Expr, reads: &[PlSmall
         Step::Filter(_) => Some(condition.clone()),
         Step::WithColumns(exprs) => (!reads.iter().any(|name| made(exprs, name))).then(|| condition.clone()),
         Step::Select(exprs) => renamed(condition, exprs),
+        Step::Explode(columns) => (!reads.iter().any(|name| columns.contains(name))).then(|| condition.clone()),
+        Step::Unpivot { index, .. } => reads.iter().all(|name| index.contains(name)).then(|| condition.clone()),
     }
 }
 

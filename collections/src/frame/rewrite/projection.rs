@@ -154,6 +154,18 @@ fn step_change(step: &Step, schema: &Schema, need: Need) -> (Become, Need) {
             needed.extend(kept.iter().flat_map(columns_of));
             (Become::Step(Step::WithColumns(kept)), Some(needed))
         }
+        // How many rows come out depends on the lists.
+        Step::Explode(columns) => {
+            (Become::Same, need.map(|needed| needed.into_iter().chain(columns.iter().cloned()).collect()))
+        }
+        Step::Unpivot { index, on } => {
+            let index: Vec<PlSmallStr> = match &need {
+                Some(needed) => index.iter().filter(|name| needed.contains(*name)).cloned().collect(),
+                None => index.clone(),
+            };
+            let reads = index.iter().chain(on).cloned().collect();
+            (Become::Step(Step::Unpivot { index, on: on.clone() }), Some(reads))
+        }
         Step::Select(exprs) => {
             if need.as_ref().is_some_and(Columns::is_empty) {
                 return (Become::Gone, Some(Columns::new()));

@@ -3,6 +3,7 @@
 //! A run of partition-wise steps, the scan included, is one layer: a task a partition (`partition`). What other operations do stands in
 //! a file each: they implement [`Operation`].
 
+mod carry;
 mod csv;
 mod groupby;
 mod head;
@@ -11,18 +12,21 @@ mod map;
 mod operation;
 mod partition;
 mod roots;
+mod rows;
 mod tree;
 
 use std::sync::Arc;
 
 use talatat_graph::{Edge, Kernel, Key, Layer, LayerId};
 
+pub(crate) use carry::Carry;
 pub(crate) use csv::quotes;
 pub(crate) use head::Head;
 pub(crate) use len::{known_len, len};
 pub(crate) use map::Map;
 pub(crate) use operation::{Narrowed, Operation};
 pub(crate) use roots::Roots;
+pub(crate) use rows::RowIndex;
 use tree::tree;
 
 use super::Lowering;
