@@ -227,6 +227,7 @@ pub(crate) fn columns_named(
 
 /// Adds the kernels and blocks of frames to a registry.
 pub(crate) fn register(registry: Registry) -> Registry {
+    let registry = kernels::register_moves(registry);
     let registry = GroupKernel::NAMES.into_iter().fold(registry, |registry, name| registry.kernel::<GroupKernel>(name));
     registry
         .kernel::<PartitionKernel>(PartitionKernel::NAME)

@@ -3,9 +3,11 @@
 mod carry;
 mod group;
 mod head;
+pub(crate) mod order;
 mod partition;
 mod read;
 mod rows;
+pub(crate) mod split;
 
 pub(crate) use carry::{CarryKernel, Running};
 pub(crate) use group::GroupKernel;
@@ -15,10 +17,20 @@ pub(crate) use read::{LenKernel, RawKernel, StateKernel, SumKernel, TAIL};
 pub(crate) use rows::RowIndexKernel;
 
 use polars::prelude::PolarsError;
-use talatat_graph::KernelError;
+use talatat_graph::{KernelError, Registry};
 
 /// An error of polars, as a kernel's: its first line, the rest is a plan.
 pub(crate) fn failed(error: PolarsError) -> KernelError {
     let text = error.to_string();
     KernelError::new(text.lines().next().unwrap_or_default().to_string())
+}
+
+/// Adds the kernels that move rows between partitions.
+pub(crate) fn register_moves(registry: Registry) -> Registry {
+    registry
+        .kernel::<split::SplitKernel>(split::SplitKernel::NAME)
+        .kernel::<split::GatherKernel>(split::GatherKernel::NAME)
+        .kernel::<order::SampleKernel>(order::SampleKernel::NAME)
+        .kernel::<order::SplittersKernel>(order::SplittersKernel::NAME)
+        .kernel::<order::SortKernel>(order::SortKernel::NAME)
 }
