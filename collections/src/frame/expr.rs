@@ -7,6 +7,7 @@ use std::sync::Arc;
 use polars::prelude::{DataFrame, Expr, PlSmallStr, Schema, SchemaRef};
 use talatat_graph::{Key, KeyBuilder};
 
+use super::index::Divisions;
 use super::scan::{Held, Scan};
 use super::step::{self, Step, row_bytes};
 use super::wire::add_to_key;
@@ -37,6 +38,8 @@ pub(crate) struct FrameExpr {
 pub(crate) struct Facts {
     /// How many rows each partition has.
     pub(crate) lengths: Option<Arc<[u64]>>,
+    /// The column that rows are in the order of.
+    pub(crate) divisions: Option<Divisions>,
 }
 
 impl Facts {
@@ -107,7 +110,17 @@ impl FrameExpr {
         key: Key,
         location: &'static Location<'static>,
     ) -> Node {
-        Self::scan(Held { parts, schema, key }, location)
+        Self::scan(Held { parts, schema, key, divisions: None }, location)
+    }
+
+    /// Partitions in memory that an expression was computed to.
+    pub(crate) fn computed(&self, parts: Arc<[DataFrame]>) -> Node {
+        let of_parts = |index: &Divisions| {
+            let dtype = self.schema.get(index.column())?;
+            Divisions::of_parts(index.column(), &parts, dtype).ok().flatten()
+        };
+        let divisions = self.facts.divisions.as_ref().and_then(of_parts);
+        Self::scan(Held { parts: parts.clone(), schema: self.schema.clone(), key: self.key, divisions }, self.location)
     }
 
     /// A step that has been checked.
@@ -118,10 +131,12 @@ impl FrameExpr {
 
     pub(crate) fn step_with(input: Node, step: Step, schema: SchemaRef, location: &'static Location<'static>) -> Node {
         let key = add_to_key(KeyBuilder::new("frame.step").key(input.key), &step).finish();
-        let (rows, facts) = match step.keeps_rows() {
-            true => (input.rows, input.facts.clone()),
-            false => (step.rows(input.rows), Facts::default()),
+        let divisions = input.facts.divisions.as_ref().and_then(|index| index.after(&step, &input.schema));
+        let (rows, lengths) = match step.keeps_rows() {
+            true => (input.rows, input.facts.lengths.clone()),
+            false => (step.rows(input.rows), None),
         };
+        let facts = Facts { lengths, divisions };
         Arc::new(FrameExpr {
             schema,
             key,

@@ -26,17 +26,22 @@
 //! `polars` crate: depend on the same version with the features you want, and they work here.
 
 pub mod agg;
+mod concat;
 pub(crate) mod csv;
 mod cumulative;
 pub(crate) mod expr;
 pub(crate) mod groupby;
+pub(crate) mod index;
 pub(crate) mod kernels;
 mod len;
+mod merge;
 mod ops;
 mod partition;
 mod read;
+mod repartition;
 pub mod rewrite;
 pub(crate) mod scan;
+mod sort;
 pub(crate) mod step;
 mod threads;
 mod verbs;
@@ -46,9 +51,12 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 
+pub use concat::{ConcatColumns, concat, concat_columns};
 pub use csv::CsvOptions;
 pub use groupby::GroupBy;
+pub use index::{Divisions, Loc, SetIndex};
 pub use len::FrameLen;
+pub use merge::{How, MergeOn, Validate};
 pub use partition::Partition;
 /// The `polars` crate, in the version that frames are made of.
 pub use polars;
@@ -56,6 +64,8 @@ pub use polars::prelude::{
     DataFrame, DataType, Expr, PolarsError, Schema, TimeUnit, col, df, len as row_count, lit, when,
 };
 pub use read::{read_csv, read_csv_with};
+pub use repartition::{PartitionSize, Partitions};
+pub use sort::{NaPosition, SortOrder};
 pub use verbs::DropNa;
 
 use polars::prelude::SchemaRef;
@@ -63,7 +73,7 @@ use talatat_graph::{Edge, Error as GraphError, Key, Registry, Value, format_byte
 
 use crate::collection::Collection;
 use crate::error::{Error, Result};
-use crate::frame::expr::{FrameExpr, Node};
+use crate::frame::expr::Node;
 use crate::frame::kernels::{
     CarryKernel, GroupKernel, HeadKernel, LenKernel, PartitionKernel, RawKernel, RowIndexKernel, StateKernel,
     SumKernel, TakeKernel,
@@ -148,7 +158,7 @@ impl Collection for Frame {
 
     fn persisted(&self, blocks: Vec<Value>) -> Result<Self> {
         let parts: Arc<[DataFrame]> = self.take_parts(blocks)?.into();
-        Ok(Frame { node: FrameExpr::data(parts, self.node.schema.clone(), self.node.key, self.node.location) })
+        Ok(Frame { node: self.node.computed(parts) })
     }
 
     fn describe_expression(&self, rewritten: bool) -> String {

@@ -3,6 +3,8 @@
 mod carry;
 mod group;
 mod head;
+pub(crate) mod join;
+pub(crate) mod moves;
 pub(crate) mod order;
 mod partition;
 mod read;
@@ -33,4 +35,8 @@ pub(crate) fn register_moves(registry: Registry) -> Registry {
         .kernel::<order::SampleKernel>(order::SampleKernel::NAME)
         .kernel::<order::SplittersKernel>(order::SplittersKernel::NAME)
         .kernel::<order::SortKernel>(order::SortKernel::NAME)
+        .kernel::<moves::TailKernel>(moves::TailKernel::NAME)
+        .kernel::<moves::OrderedKernel>(moves::OrderedKernel::NAME)
+        .kernel::<moves::BesideKernel>(moves::BesideKernel::NAME)
+        .kernel::<join::JoinKernel>(join::JoinKernel::NAME)
 }

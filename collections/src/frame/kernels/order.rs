@@ -6,8 +6,8 @@
 
 use polars::prelude::row_encode::_get_rows_encoded_ca;
 use polars::prelude::{
-    BinaryOffsetChunked, Column, DataFrame, DataType, IdxCa, IdxSize, IntoColumn, NamedFrom, PlSmallStr, PolarsError,
-    PolarsResult, Series, SortMultipleOptions,
+    BinaryOffsetChunked, Column, DataFrame, DataType, IdxCa, IdxSize, IntoColumn, NamedFrom, PlSmallStr, PolarsResult,
+    Series, SortMultipleOptions,
 };
 use serde::{Deserialize, Serialize};
 use talatat_graph::{Kernel, KernelResult, Result, TaskContext, Value};
@@ -44,6 +44,12 @@ const ROW: &str = "row";
 const WEIGHT: &str = "weight";
 
 impl Order {
+    /// By one column, missing values last.
+    pub(crate) fn ascending(column: &str) -> Order {
+        let key = OrderKey { column: column.into(), descending: false, nulls_last: true };
+        Order { keys: vec![key], ties: true }
+    }
+
     pub(crate) fn describe(&self) -> String {
         let keys = self.keys.iter().map(|key| match key.descending {
             true => format!("{} descending", key.column),
@@ -78,6 +84,14 @@ impl Order {
             .with_maintain_order(true)
             .with_multithreaded(false);
         frame.sort(self.keys.iter().map(|key| key.column.as_str()), options)
+    }
+
+    /// Whether the rows are in order.
+    pub(crate) fn holds(&self, frame: &DataFrame) -> PolarsResult<bool> {
+        let keys = self.columns(frame)?.into_iter().cloned().collect();
+        let keys = DataFrame::new(frame.height(), keys)?;
+        // Sorting what is sorted takes one pass.
+        Ok(self.sort(&keys)?.equals_missing(&keys))
     }
 
     /// The part of each row: how many splitters are not behind it.
@@ -286,6 +300,8 @@ impl Kernel for SplittersKernel {
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct SortKernel {
     pub(crate) order: Order,
+    /// Columns that are left out of the result: the order is by them alone.
+    pub(crate) without: Vec<String>,
 }
 
 impl SortKernel {
@@ -303,8 +319,11 @@ impl Kernel for SortKernel {
 
     fn run(&self, _: TaskContext, inputs: &mut [Value]) -> KernelResult<Value> {
         let parts = inputs.iter_mut().map(Partition::take).collect::<KernelResult<Vec<_>>>()?;
-        let frame = alone(|| self.order.sort(&gathered(parts)?)).map_err(failed)?;
-        Ok(Value::block(Partition(frame)))
+        let sort = || {
+            let sorted = self.order.sort(&gathered(parts)?)?;
+            Ok(sorted.drop_many(self.without.iter().map(String::as_str)))
+        };
+        Ok(Value::block(Partition(alone(sort).map_err(failed)?)))
     }
 
     fn encode(&self, _: u64) -> Result<Vec<u8>> {

@@ -4,7 +4,9 @@
 //! part. Rows of a part keep their order. A part owns its memory: it is free as soon as the part has been read.
 
 use polars::prelude::row_encode::encode_rows_unordered;
-use polars::prelude::{Column, DataFrame, DataType, IdxCa, IdxSize, PlSmallStr, PolarsError, PolarsResult};
+use polars::prelude::{
+    Column, DataFrame, DataType, IdxCa, IdxSize, IntoColumn, NamedFrom, PlSmallStr, PolarsError, PolarsResult, Series,
+};
 use polars_utils::aliases::{PlSeedableRandomStateQuality, SeedableFromU64SeedExt};
 use serde::{Deserialize, Serialize};
 use talatat_graph::{Kernel, KernelResult, Result, TaskContext, Value};
@@ -22,6 +24,8 @@ use crate::frame::wire::WireDtype;
 pub(crate) struct SplitKernel {
     pub(crate) by: SplitBy,
     pub(crate) parts: u32,
+    /// The name of a last column that says where each row comes from, see [`origin`].
+    pub(crate) origin: Option<String>,
 }
 
 /// Which part a row goes to.
@@ -31,6 +35,18 @@ pub(crate) enum SplitBy {
     Hash(Vec<HashKey>),
     /// The first part has the rows before the first splitter, the second those from it to the next one ...
     Ranges(Order),
+    /// Each row goes to the partition that this column says it came from.
+    Origin(String),
+    /// As many rows in each part, but for one.
+    Even,
+}
+
+/// Bits of an origin that are the row's number in its partition; those above are the partition's.
+const ROW_BITS: u32 = 40;
+
+/// Where a row comes from, as a number: origins have the order of rows over all partitions.
+pub(crate) fn origin(partition: u64, row: u64) -> u64 {
+    (partition << ROW_BITS) | row
 }
 
 /// A column to hash, and the type it is cast to before: keys of two frames are equal if they are equal in the common type.
@@ -63,6 +79,10 @@ impl SplitKernel {
     fn numbers(&self, block: u64, frame: &DataFrame, splitters: Option<&DataFrame>) -> PolarsResult<Vec<u32>> {
         match &self.by {
             SplitBy::Hash(keys) => hash_parts(frame, keys, self.parts),
+            SplitBy::Origin(column) => {
+                Ok(frame.column(column)?.u64()?.iter().map(|from| (from.unwrap_or(0) >> ROW_BITS) as u32).collect())
+            }
+            SplitBy::Even => Ok(Vec::new()),
             SplitBy::Ranges(order) => {
                 let splitters =
                     splitters.ok_or_else(|| PolarsError::ComputeError("the table of splitters is missing".into()))?;
@@ -77,7 +97,17 @@ impl SplitKernel {
         frame: DataFrame,
         splitters: Option<&DataFrame>,
     ) -> PolarsResult<Vec<DataFrame>> {
+        if let SplitBy::Even = self.by {
+            let at = |part: u64| (frame.height() as u64 * part / u64::from(self.parts)) as usize;
+            let part = |part: u64| frame.slice(at(part) as i64, at(part + 1) - at(part));
+            return Ok((0..u64::from(self.parts)).map(part).collect());
+        }
         let numbers = self.numbers(block, &frame, splitters)?;
+        let mut frame = frame;
+        if let Some(name) = &self.origin {
+            let from: Vec<u64> = (0..frame.height() as u64).map(|row| origin(block, row)).collect();
+            frame.with_column(Series::new(name.as_str().into(), from).into_column())?;
+        }
         cut(frame, &numbers, self.parts)
     }
 }
@@ -94,6 +124,8 @@ impl Kernel for SplitKernel {
                 format!("hash of {}", keys.join(", "))
             }
             SplitBy::Ranges(order) => format!("ranges of {}", order.describe()),
+            SplitBy::Origin(_) => "origin".into(),
+            SplitBy::Even => "rows".into(),
         };
         format!("{}({by} -> {} parts)", Self::NAME, self.parts)
     }
@@ -168,7 +200,7 @@ fn hashable(column: &Column) -> PolarsResult<Column> {
         DataType::Categorical(..) | DataType::Enum(..) => column.cast(&DataType::String),
         dtype if dtype.is_nested() => {
             let rows = encode_rows_unordered(std::slice::from_ref(column))?;
-            Ok(polars::prelude::IntoColumn::into_column(rows))
+            Ok(rows.into_column())
         }
         _ => Ok(column.clone()),
     }
@@ -211,7 +243,7 @@ pub(crate) fn cut(mut frame: DataFrame, numbers: &[u32], parts: u32) -> PolarsRe
 
 #[cfg(test)]
 mod tests {
-    use polars::prelude::{IntoLazy, NamedFrom, Series, df};
+    use polars::prelude::{IntoLazy, df};
     use proptest::prelude::*;
 
     use super::*;
@@ -249,7 +281,7 @@ mod tests {
     #[test]
     fn parts_are_even_and_nested_keys_have_one() {
         let frame = df!("x" => (0_i64..10_000).collect::<Vec<_>>()).unwrap();
-        let kernel = SplitKernel { by: SplitBy::Hash(vec![HashKey::plain("x")]), parts: 10 };
+        let kernel = SplitKernel { by: SplitBy::Hash(vec![HashKey::plain("x")]), parts: 10, origin: None };
         let parts = kernel.split(0, frame, None).unwrap();
         assert_eq!(parts.iter().map(DataFrame::height).sum::<usize>(), 10_000);
         assert!(parts.iter().all(|part| (850..1150).contains(&part.height())), "{parts:?}");
@@ -270,7 +302,7 @@ mod tests {
         let kernel = SampleKernel { order: order.clone(), rows: samples };
         let samples = parts.iter().enumerate().map(|(at, part)| kernel.sample(at as u64, part).unwrap()).collect();
         let splitters = SplittersKernel { order: order.clone(), parts: count }.splitters(samples).unwrap();
-        let split = SplitKernel { by: SplitBy::Ranges(order.clone()), parts: count };
+        let split = SplitKernel { by: SplitBy::Ranges(order.clone()), parts: count, origin: None };
         let pieces: Vec<Vec<DataFrame>> =
             (0_u64..).zip(parts).map(|(at, part)| split.split(at, part.clone(), Some(&splitters)).unwrap()).collect();
         let part = |number: usize| pieces.iter().map(|pieces| pieces[number].clone()).collect();

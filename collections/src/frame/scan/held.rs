@@ -7,6 +7,7 @@ use talatat_graph::Key;
 
 use super::Scan;
 use crate::frame::expr::{Columns, Facts, names};
+use crate::frame::index::Divisions;
 use crate::frame::kernels::Source;
 
 /// Partitions that are there, under the key that made them.
@@ -14,6 +15,7 @@ pub(crate) struct Held {
     pub(crate) parts: Arc<[DataFrame]>,
     pub(crate) schema: SchemaRef,
     pub(crate) key: Key,
+    pub(crate) divisions: Option<Divisions>,
 }
 
 impl Scan for Held {
@@ -34,7 +36,8 @@ impl Scan for Held {
     }
 
     fn facts(&self) -> Facts {
-        Facts { lengths: Some(self.parts.iter().map(|part| part.height() as u64).collect()) }
+        let lengths = self.parts.iter().map(|part| part.height() as u64).collect();
+        Facts { lengths: Some(lengths), divisions: self.divisions.clone() }
     }
 
     fn describe(&self) -> String {

@@ -22,7 +22,7 @@ impl Head {
     pub(crate) fn shape(&self, input: &FrameExpr) -> Shape {
         let rows = self.rows as u64;
         let lengths = input.facts.rows().map(|known| [known.min(rows)].into());
-        Shape { partitions: 1, rows, facts: Facts { lengths }, ..Shape::like(input) }
+        Shape { partitions: 1, rows, facts: Facts { lengths, ..Facts::default() }, ..Shape::like(input) }
     }
 }
 

@@ -4,15 +4,20 @@
 //! a file each: they implement [`Operation`].
 
 mod carry;
+mod concat;
 mod csv;
 mod groupby;
 mod head;
 mod len;
 mod map;
+mod merge;
 mod operation;
 mod partition;
+mod repartition;
 mod roots;
 mod rows;
+mod shuffle;
+mod sort;
 mod tree;
 
 use std::sync::Arc;
@@ -20,13 +25,18 @@ use std::sync::Arc;
 use talatat_graph::{Edge, Kernel, Key, Layer, LayerId};
 
 pub(crate) use carry::Carry;
+pub(crate) use concat::{Beside, Concat};
 pub(crate) use csv::quotes;
 pub(crate) use head::Head;
 pub(crate) use len::{known_len, len};
 pub(crate) use map::Map;
+pub(crate) use merge::{Algorithm, Merge};
 pub(crate) use operation::{Narrowed, Operation};
+pub(crate) use repartition::{Indexed, Repartition, Selected, Tail};
 pub(crate) use roots::Roots;
 pub(crate) use rows::RowIndex;
+pub(crate) use shuffle::Shuffle;
+pub(crate) use sort::Sort;
 use tree::tree;
 
 use super::Lowering;

@@ -1,0 +1,319 @@
+//! The index: a column that the frame is in the order of.
+//!
+//! A frame has no row labels beside its columns. Its index is one of the columns, with the promise that rows are in its order, within
+//! partitions and over them, missing values last, and that equal values are in one partition. Where the smallest and the largest value
+//! of each partition are known, too ([`Divisions::are_known`]), [`Frame::loc`] reads only the partitions that it needs.
+//! What leaves the column and the order of rows as they are keeps the index; anything else forgets it.
+
+use std::ops::{RangeFrom, RangeInclusive, RangeToInclusive};
+use std::panic::Location;
+use std::sync::Arc;
+
+use polars::prelude::{
+    ChunkCompareEq, Column, DataFrame, DataType, Expr, IntoColumn, IntoLazy, Literal, PlSmallStr, PolarsResult, Schema,
+    Series, col, lit,
+};
+
+use super::Frame;
+use super::expr::{FrameExpr, Node, Op};
+use super::kernels::order::Order;
+use super::step::{self, Step, refused};
+use crate::error::{Error, Result};
+use crate::lower::frame::{Indexed, Selected, Sort};
+
+/// The index of a frame, and between which values each partition lies: what [`Frame::divisions`] gives.
+#[derive(Clone, Debug)]
+pub struct Divisions {
+    column: PlSmallStr,
+    bounds: Option<Bounds>,
+}
+
+/// For each partition bounds of its values, one row each; missing if there is no value.
+#[derive(Clone, Debug)]
+struct Bounds {
+    low: Column,
+    high: Column,
+}
+
+impl PartialEq for Divisions {
+    fn eq(&self, other: &Divisions) -> bool {
+        let same = match (&self.bounds, &other.bounds) {
+            (None, None) => true,
+            (Some(a), Some(b)) => a.low.equals_missing(&b.low) && a.high.equals_missing(&b.high),
+            _ => false,
+        };
+        self.column == other.column && same
+    }
+}
+
+impl Divisions {
+    /// The index column.
+    pub fn column(&self) -> &str {
+        &self.column
+    }
+
+    /// Whether it is known between which values each partition lies.
+    pub fn are_known(&self) -> bool {
+        self.bounds.is_some()
+    }
+
+    /// Columns `low` and `high` with a row for each partition: no value of the partition lies outside. Missing where a partition has no value.
+    pub fn bounds(&self) -> Option<DataFrame> {
+        let Bounds { low, high } = self.bounds.clone()?;
+        DataFrame::new(low.len(), vec![low.with_name("low".into()), high.with_name("high".into())]).ok()
+    }
+
+    pub(crate) fn unknown(column: &str) -> Divisions {
+        Divisions { column: column.into(), bounds: None }
+    }
+
+    /// The index of partitions that are there; `None` if they are not in its order.
+    pub(crate) fn of_parts(column: &str, parts: &[DataFrame], dtype: &DataType) -> PolarsResult<Option<Divisions>> {
+        let mut low = Series::new_empty(column.into(), dtype).into_column();
+        let mut high = low.clone();
+        let order = Order::ascending(column);
+        let mut firsts = DataFrame::empty();
+        for part in parts {
+            let values = part.column(column)?;
+            let query = part.clone().lazy().select([col(column).min().alias("low"), col(column).max().alias("high")]);
+            let bounds = query.collect()?;
+            low.append(bounds.column("low")?)?;
+            high.append(bounds.column("high")?)?;
+            let edges = DataFrame::new(values.len(), vec![values.clone()])?;
+            if !order.holds(&edges)? {
+                return Ok(None);
+            }
+            // The first and the last row of each partition say whether partitions follow each other.
+            let ends = match edges.height() {
+                0 | 1 => edges,
+                rows => edges.slice(0, 1).vstack(&edges.slice(rows as i64 - 1, 1))?,
+            };
+            match firsts.width() {
+                0 => firsts = ends,
+                _ => firsts = firsts.vstack(&ends)?,
+            }
+        }
+        let follow = firsts.width() == 0 || order.holds(&firsts)?;
+        // Equal values in two partitions are what the promise leaves out.
+        let some = low.is_not_null();
+        let (lows, highs) = (low.filter(&some)?, high.filter(&some)?);
+        let (starts, ends) = (lows.slice(1, usize::MAX), highs.slice(0, highs.len().saturating_sub(1)));
+        let met = starts.as_materialized_series().equal_missing(ends.as_materialized_series())?.any();
+        Ok((follow && !met).then(|| Divisions { column: column.into(), bounds: Some(Bounds { low, high }) }))
+    }
+
+    /// Which partitions may hold values of the range.
+    fn within(&self, range: &Loc) -> PolarsResult<Option<Vec<usize>>> {
+        let Some(bounds) = self.bounds() else { return Ok(None) };
+        let from = range.from.clone().map(|from| col("high").gt_eq(from));
+        let to = range.to.clone().map(|to| col("low").lt_eq(to));
+        let Some(inside) = from.into_iter().chain(to).reduce(Expr::and) else { return Ok(None) };
+        let found = bounds.lazy().select([inside.alias("inside")]).collect()?;
+        let inside = found.column("inside")?.bool()?;
+        Ok(Some(inside.iter().enumerate().filter(|(_, inside)| *inside == Some(true)).map(|(at, _)| at).collect()))
+    }
+
+    /// The index of some of the partitions.
+    pub(crate) fn of(&self, partitions: &[usize]) -> Divisions {
+        use polars::prelude::{IdxCa, IdxSize};
+        let rows = IdxCa::from_vec(PlSmallStr::EMPTY, partitions.iter().map(|&at| at as IdxSize).collect());
+        let bounds = self
+            .bounds
+            .as_ref()
+            .and_then(|bounds| Some(Bounds { low: bounds.low.take(&rows).ok()?, high: bounds.high.take(&rows).ok()? }));
+        Divisions { column: self.column.clone(), bounds }
+    }
+
+    /// The index after a step, if it is still there.
+    pub(crate) fn after(&self, step: &Step, schema: &Schema) -> Option<Divisions> {
+        let renamed = |expr: &Expr| match expr {
+            Expr::Column(name) if *name == self.column => Some(name.clone()),
+            Expr::Alias(inner, name) if matches!(&**inner, Expr::Column(from) if *from == self.column) => {
+                Some(name.clone())
+            }
+            _ => None,
+        };
+        let made = |expr: &Expr| super::expr::output_name(expr, schema);
+        let column = match step {
+            Step::Filter(_) => self.column.clone(),
+            Step::WithColumns(exprs) => {
+                match exprs.iter().any(|expr| made(expr).is_none_or(|name| name == self.column)) {
+                    true => return None,
+                    false => self.column.clone(),
+                }
+            }
+            Step::Select(exprs) => exprs.iter().find_map(renamed)?,
+            #[allow(unreachable_patterns)]
+            _ => return None,
+        };
+        Some(Divisions { column, bounds: self.bounds.clone() })
+    }
+}
+
+/// Values of the index: what [`Frame::loc`] takes. Ranges have both ends, as in pandas.
+///
+/// ```
+/// use talatat_collections::frame::Loc;
+/// let all = [Loc::from(3..=5), Loc::from(3..), Loc::from(..=5), Loc::value("Lyon")];
+/// assert_eq!(all.len(), 4);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Loc {
+    from: Option<Expr>,
+    to: Option<Expr>,
+}
+
+impl Loc {
+    /// One value.
+    pub fn value(value: impl Literal) -> Loc {
+        let value = lit(value);
+        Loc { from: Some(value.clone()), to: Some(value) }
+    }
+}
+
+impl<L: Literal + Clone> From<RangeInclusive<L>> for Loc {
+    fn from(range: RangeInclusive<L>) -> Loc {
+        let (from, to) = range.into_inner();
+        Loc { from: Some(lit(from)), to: Some(lit(to)) }
+    }
+}
+
+impl<L: Literal> From<RangeFrom<L>> for Loc {
+    fn from(range: RangeFrom<L>) -> Loc {
+        Loc { from: Some(lit(range.start)), to: None }
+    }
+}
+
+impl<L: Literal> From<RangeToInclusive<L>> for Loc {
+    fn from(range: RangeToInclusive<L>) -> Loc {
+        Loc { from: None, to: Some(lit(range.end)) }
+    }
+}
+
+/// How [`Frame::set_index`] gets the order.
+///
+/// ```
+/// use talatat_collections::frame::SetIndex;
+/// let trusting = SetIndex::new().sorted(true);
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SetIndex {
+    sorted: bool,
+}
+
+impl SetIndex {
+    /// Sorts.
+    pub fn new() -> SetIndex {
+        SetIndex::default()
+    }
+
+    /// Says that rows are in the order of the column already, so that nothing moves. That is checked: of data in memory at once, of
+    /// anything else within each partition, when it is computed.
+    pub fn sorted(mut self, sorted: bool) -> SetIndex {
+        self.sorted = sorted;
+        self
+    }
+}
+
+impl Frame {
+    /// The frame in the order of a column, which is its index from now on; pandas' `set_index` and `sort_index` in one. The column stays a
+    /// column, its missing values come last.
+    ///
+    /// It costs what [`sort_values`](Frame::sort_values) costs, but that equal values stay in one partition, or nothing if the rows are
+    /// [`sorted`](SetIndex::sorted). Which values a partition has is known once the frame is [persisted](talatat_graph); of sorted data in
+    /// memory at once.
+    ///
+    /// # Errors
+    /// If the column does not exist or its values have no order, or data in memory that is said to be sorted is not.
+    ///
+    /// ```
+    /// use talatat_collections::frame::{Frame, SetIndex, df};
+    /// let frame = Frame::from_polars(df!("day" => [1, 2, 4, 7], "rain" => [0, 3, 1, 0]).unwrap(), 2);
+    /// let daily = frame.set_index("day", SetIndex::new().sorted(true))?;
+    /// assert!(daily.divisions().is_some_and(|divisions| divisions.are_known()));
+    /// # Ok::<(), talatat_collections::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn set_index(&self, column: &str, options: SetIndex) -> Result<Frame> {
+        let location = Location::caller();
+        self.keys_are("set_index", &[column.to_string()], location)?;
+        if !options.sorted {
+            let order = Order { ties: false, ..Order::ascending(column) };
+            let sort = Sort { order, index: true };
+            return Ok(Frame { node: FrameExpr::custom(Arc::new(sort), vec![self.node.clone()], location)? });
+        }
+        let mut divisions = Divisions::unknown(column);
+        if let Some(parts) = self.held() {
+            let dtype = self.node.schema.get(column).cloned().unwrap_or(DataType::Null);
+            let failed = |error| refused("set_index", &self.node.schema, &error, location);
+            divisions = Divisions::of_parts(column, &parts, &dtype).map_err(failed)?.ok_or_else(|| {
+                let reason = format!(
+                    "the rows are not in the order of `{column}`, or equal values are in two partitions; leave out `sorted(true)`, so that they are sorted"
+                );
+                Error::invalid_at("set_index", reason, location)
+            })?;
+        }
+        let indexed = Indexed { divisions };
+        Ok(Frame { node: FrameExpr::custom(Arc::new(indexed), vec![self.node.clone()], location)? })
+    }
+
+    /// The index and what is known of its values in each partition; `None` if there is no index.
+    ///
+    /// ```
+    /// use talatat_collections::frame::{Frame, df};
+    /// assert!(Frame::from_polars(df!("x" => [1, 2]).unwrap(), 1).divisions().is_none());
+    /// ```
+    pub fn divisions(&self) -> Option<&Divisions> {
+        self.node.facts.divisions.as_ref()
+    }
+
+    /// The rows whose index has a value, or lies in a range with both ends. If it is known which values partitions have, only those that
+    /// may have some are made.
+    ///
+    /// # Errors
+    /// If the frame has no index, or the value does not compare with it.
+    ///
+    /// ```
+    /// use talatat_collections::frame::{Frame, SetIndex, df};
+    /// let frame = Frame::from_polars(df!("day" => [1, 2, 4, 7], "rain" => [0, 3, 1, 0]).unwrap(), 2);
+    /// let week = frame.set_index("day", SetIndex::new().sorted(true))?.loc(4..)?;
+    /// assert_eq!(week.partitions(), 1);
+    /// # Ok::<(), talatat_collections::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn loc(&self, range: impl Into<Loc>) -> Result<Frame> {
+        let location = Location::caller();
+        let range = range.into();
+        let Some(divisions) = self.divisions() else {
+            let reason = "the frame has no index, so there is nothing to look up; use `set_index` before, or `filter`";
+            return Err(Error::invalid_at("loc", reason, location));
+        };
+        let index = || col(divisions.column.clone());
+        let from = range.from.clone().map(|from| index().gt_eq(from));
+        let to = range.to.clone().map(|to| index().lt_eq(to));
+        let Some(condition) = from.into_iter().chain(to).reduce(Expr::and) else { return Ok(self.clone()) };
+        // The check comes first: its errors name the columns.
+        let (step, _) = step::check(Step::Filter(condition), &self.node.schema, location)?;
+        let mut node: Node = self.node.clone();
+        let kept = divisions.within(&range).map_err(|error| refused("loc", &self.node.schema, &error, location))?;
+        if let Some(mut kept) = kept.filter(|kept| kept.len() < self.node.partitions) {
+            // A frame has a partition, if an empty one.
+            if kept.is_empty() {
+                kept.push(0);
+            }
+            node = FrameExpr::custom(Arc::new(Selected { partitions: kept.into() }), vec![node], location)?;
+        }
+        Ok(Frame { node: FrameExpr::step(node, step, location)? })
+    }
+
+    /// The partitions, if they are in memory.
+    fn held(&self) -> Option<Arc<[DataFrame]>> {
+        match &self.node.op {
+            Op::Scan(scan) => match scan.source() {
+                super::kernels::Source::Data(parts) => Some(parts),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
