@@ -14,3 +14,5 @@ mod groupby;
 mod lazy;
 #[path = "frame/rewrites.rs"]
 mod rewrites;
+#[path = "frame/verbs.rs"]
+mod verbs;

@@ -123,7 +123,9 @@ pub(crate) fn differs(got: &DataFrame, expect: &Json, rtol: f64) -> Option<Strin
                 }
                 (Json::String(a), Json::String(b)) if dtypes[at] == "str" => a == b,
                 _ => match (number(&have), number(want)) {
-                    (Some(a), Some(b)) => a == b || (a - b).abs() <= rtol * b.abs() || (a.is_nan() && b.is_nan()),
+                    (Some(a), Some(b)) => {
+                        a == b || (a - b).abs() <= (rtol * b.abs()).max(1e-14) || (a.is_nan() && b.is_nan())
+                    }
                     _ => false,
                 },
             };

@@ -42,6 +42,11 @@ impl Agg {
         self.name = Some(name.into());
         self
     }
+
+    /// Whether it is 0 where there are no rows.
+    pub(crate) fn is_zero_of_nothing(&self) -> bool {
+        matches!(self.row.name, "sum" | "count" | "size" | "nunique")
+    }
 }
 
 impl std::fmt::Display for Agg {

@@ -39,7 +39,10 @@ mod ops;
 mod partition;
 mod read;
 mod repartition;
+mod resample;
 pub mod rewrite;
+mod rolling;
+mod row_function;
 pub(crate) mod scan;
 mod sort;
 pub(crate) mod step;
@@ -65,6 +68,9 @@ pub use polars::prelude::{
 };
 pub use read::{read_csv, read_csv_with};
 pub use repartition::{PartitionSize, Partitions};
+pub use resample::Resample;
+pub use rolling::{Rolling, Span};
+pub use row_function::{Cell, Made, RowFunction};
 pub use sort::{NaPosition, SortOrder};
 pub use verbs::DropNa;
 
@@ -75,8 +81,8 @@ use crate::collection::Collection;
 use crate::error::{Error, Result};
 use crate::frame::expr::Node;
 use crate::frame::kernels::{
-    CarryKernel, GroupKernel, HeadKernel, LenKernel, PartitionKernel, RawKernel, RowIndexKernel, StateKernel,
-    SumKernel, TakeKernel,
+    BinsKernel, CarryKernel, EdgeKernel, GroupKernel, HeadKernel, LenKernel, PartitionKernel, RawKernel,
+    RowIndexKernel, StateKernel, SumKernel, TakeKernel, WindowKernel,
 };
 use crate::frame::rewrite::{Wanted, rewrite};
 use crate::lower::{Lowering, LoweringOptions, frame as lower};
@@ -248,6 +254,9 @@ pub(crate) fn register(registry: Registry) -> Registry {
         .kernel::<HeadKernel>(HeadKernel::NAME)
         .kernel::<TakeKernel>(TakeKernel::NAME)
         .kernel::<CarryKernel>(CarryKernel::NAME)
+        .kernel::<EdgeKernel>(EdgeKernel::NAME)
+        .kernel::<WindowKernel>(WindowKernel::NAME)
+        .kernel::<BinsKernel>(BinsKernel::NAME)
         .kernel::<RowIndexKernel>(RowIndexKernel::NAME)
         .block(Partition::CODEC, Partition::decode_block)
         .block(partition::HeadRows::CODEC, partition::HeadRows::decode_block)

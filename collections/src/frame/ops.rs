@@ -222,10 +222,10 @@ impl Frame {
             function(part).map_err(|error| KernelError::new(error.to_string()))
         };
         let name = std::any::type_name::<F>().trim_end_matches("::{{closure}}").to_string();
-        let kernel = MapKernel { name, function, schema: (*schema).clone() };
+        let kernel = MapKernel { name, function, schema: Some((*schema).clone()) };
         // A closure equals only itself.
         let identity = KeyBuilder::new("closure").number(unique()).finish();
-        self.mapped(Map { kernel: Arc::new(kernel), schema, identity }, location)
+        self.mapped(Map { kernel: Arc::new(kernel), schema, identity, adds: None }, location)
     }
 
     /// A kernel on each partition: it reads and gives a [`Partition`](super::Partition) with the promised columns. A kernel that is
@@ -243,10 +243,10 @@ impl Frame {
     #[track_caller]
     pub fn map_partitions_with(&self, kernel: Arc<dyn Kernel>, schema: &Schema, identity: Key) -> Frame {
         let schema = Arc::new(schema.clone());
-        self.mapped(Map { kernel, schema, identity }, Location::caller())
+        self.mapped(Map { kernel, schema, identity, adds: None }, Location::caller())
     }
 
-    fn mapped(&self, map: Map, location: &'static Location<'static>) -> Frame {
+    pub(super) fn mapped(&self, map: Map, location: &'static Location<'static>) -> Frame {
         let shape = map.shape(&self.node);
         Frame { node: FrameExpr::shaped(Arc::new(map), vec![self.node.clone()], shape, location) }
     }

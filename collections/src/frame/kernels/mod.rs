@@ -1,5 +1,6 @@
 //! What tasks on frames run: parameters that serialize, and no state.
 
+mod bins;
 mod carry;
 mod group;
 mod head;
@@ -10,13 +11,16 @@ mod partition;
 mod read;
 mod rows;
 pub(crate) mod split;
+mod window;
 
+pub(crate) use bins::BinsKernel;
 pub(crate) use carry::{CarryKernel, Running};
 pub(crate) use group::GroupKernel;
 pub(crate) use head::{HeadKernel, TakeKernel};
 pub(crate) use partition::{MapKernel, PartitionKernel, Source};
 pub(crate) use read::{LenKernel, RawKernel, StateKernel, SumKernel, TAIL};
 pub(crate) use rows::RowIndexKernel;
+pub(crate) use window::{Around, EdgeKernel, OverlapKernel, Reach, WindowKernel, made_of};
 
 use polars::prelude::PolarsError;
 use talatat_graph::{KernelError, Registry};

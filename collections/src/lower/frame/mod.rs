@@ -3,6 +3,7 @@
 //! A run of partition-wise steps, the scan included, is one layer: a task a partition (`partition`). What other operations do stands in
 //! a file each: they implement [`Operation`].
 
+mod bins;
 mod carry;
 mod concat;
 mod csv;
@@ -19,17 +20,19 @@ mod rows;
 mod shuffle;
 mod sort;
 mod tree;
+mod window;
 
 use std::sync::Arc;
 
 use talatat_graph::{Edge, Kernel, Key, Layer, LayerId};
 
+pub(crate) use bins::Bins;
 pub(crate) use carry::Carry;
 pub(crate) use concat::{Beside, Concat};
 pub(crate) use csv::quotes;
 pub(crate) use head::Head;
 pub(crate) use len::{known_len, len};
-pub(crate) use map::Map;
+pub(crate) use map::{Adds, Map};
 pub(crate) use merge::{Algorithm, Merge};
 pub(crate) use operation::{Narrowed, Operation};
 pub(crate) use repartition::{Indexed, Repartition, Selected, Tail};
@@ -38,6 +41,7 @@ pub(crate) use rows::RowIndex;
 pub(crate) use shuffle::Shuffle;
 pub(crate) use sort::Sort;
 use tree::tree;
+pub(crate) use window::{Neighbours, Overlap, Window};
 
 use super::Lowering;
 use crate::error::{Error, Result};

@@ -1,0 +1,77 @@
+//! Bins of time.
+
+use std::panic::Location;
+use std::sync::Arc;
+
+use polars::prelude::{DataType, Duration, PlSmallStr, col, lit};
+
+use super::Frame;
+use super::agg::Agg;
+use super::expr::FrameExpr;
+use crate::error::{Error, Result};
+use crate::lower::frame::Bins;
+
+/// A frame in bins of time, waiting for aggregations: what [`Frame::resample`] gives.
+#[derive(Clone)]
+pub struct Resample {
+    frame: Frame,
+    column: PlSmallStr,
+    every: String,
+    location: &'static Location<'static>,
+}
+
+impl Frame {
+    /// The rows in bins of time, by a column of dates or times, which need not be sorted. `every` is a length in polars' letters: `"1h"`,
+    /// `"15m"` (minutes), `"1d"`, `"1w"`, `"1mo"`, `"1q"`, `"1y"`. Bins are closed and labelled at the left, as pandas does for lengths up
+    /// to a day.
+    ///
+    /// # Errors
+    /// If the column does not exist or holds no times, or `every` is no positive length.
+    ///
+    /// ```
+    /// use talatat_collections::frame::polars::prelude::{DataType, TimeUnit};
+    /// use talatat_collections::frame::{Frame, agg, df};
+    /// let frame = Frame::from_polars(df!("t" => [0_i64, 1, 7_200_000], "x" => [1.0, 2.0, 3.0]).unwrap(), 2)
+    ///     .astype([("t", DataType::Datetime(TimeUnit::Milliseconds, None))])?;
+    /// let hourly = frame.resample("t", "1h")?.agg([agg::mean("x").alias("x")])?;
+    /// assert_eq!(hourly.column_names(), ["t", "x"]);
+    /// # Ok::<(), talatat_collections::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn resample(&self, column: &str, every: &str) -> Result<Resample> {
+        let location = Location::caller();
+        let field = self.field("resample", column, location)?;
+        if !matches!(field.dtype, DataType::Date | DataType::Datetime(..)) {
+            let reason = format!("column `{column}` is of type {}, and bins of time need dates or times", field.dtype);
+            return Err(Error::invalid_at("resample", reason, location));
+        }
+        match Duration::try_parse(every) {
+            Ok(length) if !length.negative() && !length.is_zero() => {}
+            _ => {
+                let reason =
+                    format!("`{every}` is no positive length of time; say \"1h\", \"15m\", \"1d\", \"1mo\" ...");
+                return Err(Error::invalid_at("resample", reason, location));
+            }
+        }
+        Ok(Resample { frame: self.clone(), column: field.name, every: every.into(), location })
+    }
+}
+
+impl Resample {
+    /// Aggregates: a row for each bin from the first one to the last, sorted; where a bin has no rows, sums and counts are 0 and all else is
+    /// missing. One partition.
+    ///
+    /// # Errors
+    /// As [`GroupBy::agg`](super::GroupBy::agg).
+    #[track_caller]
+    pub fn agg(&self, aggs: impl IntoIterator<Item = Agg>) -> Result<Frame> {
+        let aggs: Vec<Agg> = aggs.into_iter().collect();
+        let bin = col(self.column.clone()).dt().truncate(lit(self.every.as_str())).alias(self.column.clone());
+        let zeros: Vec<bool> = aggs.iter().map(Agg::is_zero_of_nothing).collect();
+        let table = self.frame.groupby([bin])?.agg(aggs)?;
+        let names = table.node.schema.iter_names().skip(1);
+        let zeros = names.zip(zeros).filter(|(_, zero)| *zero).map(|(name, _)| name.clone()).collect();
+        let bins = Bins { column: self.column.clone(), every: self.every.clone(), zeros };
+        Ok(Frame { node: FrameExpr::custom(Arc::new(bins), vec![table.node], self.location)? })
+    }
+}
