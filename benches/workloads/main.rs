@@ -3,11 +3,18 @@
 //! `cargo bench --bench workloads -- NAME [--scale F] [--threads N] [--memory BYTES]` runs one and prints as its last line a JSON object
 //! `{"digest": {...}, "inner_s": seconds, "parts": {...}, "metrics": {...}}`.
 
+#[cfg(feature = "array")]
 mod array;
+#[cfg(feature = "frame")]
+mod frames;
+#[cfg(feature = "array")]
 mod groups;
+#[cfg(feature = "array")]
 mod linear;
 mod machine;
+#[cfg(feature = "array")]
 mod memory;
+#[cfg(feature = "array")]
 mod peaks;
 mod report;
 mod sched;
@@ -21,7 +28,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 type Workload = fn(&Options, &mut Report) -> talatat::Result<()>;
 
-const WORKLOADS: &[(&str, Workload)] = &[
+/// On arrays.
+#[cfg(feature = "array")]
+const ARRAYS: &[(&str, Workload)] = &[
     ("a1", array::fused_chain),
     ("a2", array::transpose_std),
     ("a2small", array::small),
@@ -40,12 +49,28 @@ const WORKLOADS: &[(&str, Workload)] = &[
     ("cube", peaks::cube),
     ("gram", peaks::gram),
     ("anomaly", peaks::anomaly),
+];
+#[cfg(not(feature = "array"))]
+const ARRAYS: &[(&str, Workload)] = &[];
+
+/// On frames: they read the files that the peers' `data.py` makes, in the folder that `PEER_DATA` names.
+#[cfg(feature = "frame")]
+const FRAMES: &[(&str, Workload)] = &[
+    ("f1", frames::taxi::csv),
+    ("f6", frames::brc::stations),
+];
+#[cfg(not(feature = "frame"))]
+const FRAMES: &[(&str, Workload)] = &[];
+
+/// On the scheduler.
+const TASKS: &[(&str, Workload)] = &[
     ("s1map", sched::map),
     ("s1chain", sched::chain),
     ("s1grid", sched::grid),
     ("s2fib", sched::fib),
     ("s2tree", sched::tree),
 ];
+
 
 fn main() {
     let options = match Options::parse(std::env::args().skip(1)) {
@@ -55,8 +80,9 @@ fn main() {
             std::process::exit(2);
         }
     };
-    let Some((_, workload)) = WORKLOADS.iter().find(|(name, _)| *name == options.name) else {
-        let names: Vec<&str> = WORKLOADS.iter().map(|(name, _)| *name).collect();
+    let mut all = [ARRAYS, FRAMES, TASKS].into_iter().flatten();
+    let Some((_, workload)) = all.find(|(name, _)| *name == options.name) else {
+        let names: Vec<&str> = [ARRAYS, FRAMES, TASKS].into_iter().flatten().map(|(name, _)| *name).collect();
         eprintln!("no workload {:?}; there are {}", options.name, names.join(" "));
         // `cargo bench` without a name is not a mistake: it says what there is.
         std::process::exit(if options.name.is_empty() { 0 } else { 2 });
