@@ -36,6 +36,7 @@ pub(crate) mod kernels;
 mod len;
 mod merge;
 mod ops;
+pub(crate) mod parquet;
 mod partition;
 mod read;
 mod repartition;
@@ -60,6 +61,7 @@ pub use groupby::GroupBy;
 pub use index::{Divisions, Loc, SetIndex};
 pub use len::FrameLen;
 pub use merge::{How, MergeOn, Validate};
+pub use parquet::{ParquetOptions, SchemaDrift, read_parquet, read_parquet_with};
 pub use partition::Partition;
 /// The `polars` crate, in the version that frames are made of.
 pub use polars;

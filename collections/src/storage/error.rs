@@ -167,6 +167,14 @@ pub enum StorageError {
         /// What is wrong, and the mend.
         reason: String,
     },
+    /// A Parquet file that is not one, is truncated, or does not fit the others it is read with.
+    #[error("`{url}`: {reason}")]
+    BadParquet {
+        /// The file.
+        url: String,
+        /// What is wrong, where, and the mend.
+        reason: String,
+    },
     /// An output that cannot be written.
     #[error("`{url}` cannot be written: {reason}")]
     NotWritable {

@@ -40,6 +40,8 @@ mod location;
 #[cfg(feature = "array")]
 pub mod npy;
 mod options;
+#[cfg(feature = "frame")]
+mod parallel;
 mod read;
 mod runtime;
 mod store;
@@ -55,7 +57,11 @@ pub use error::{Result, StorageError};
 pub use glob::{expand, expand_with};
 pub use location::{Location, Scheme};
 pub use options::StorageOptions;
+#[cfg(feature = "frame")]
+pub(crate) use parallel::in_parallel;
 pub use read::ObjectRef;
+#[cfg(feature = "frame")]
+pub(crate) use read::read_many;
 pub use store::Store;
 #[cfg(feature = "array")]
 pub(crate) use unfinished::{Guard, UnfinishedFile};

@@ -153,6 +153,19 @@ impl ObjectRef {
     }
 }
 
+/// Reads ranges of several objects, in the order given: one request each, up to 8 at once if any is remote.
+///
+/// # Errors
+/// As [`ObjectRef::read_range`].
+#[cfg(feature = "frame")]
+pub(crate) fn read_many(requests: Vec<(ObjectRef, Range<u64>)>) -> Result<Vec<Bytes>> {
+    requests.iter().try_for_each(|(object, range)| object.check(range))?;
+    let remote = requests.iter().any(|(object, _)| object.location.scheme().is_remote());
+    let fetch = |(object, range): (ObjectRef, Range<u64>)| async move { object.fetch(range).await };
+    let all = stream::iter(requests).map(fetch).buffered(CONCURRENT).try_collect();
+    if remote { runtime::on_runtime(all)? } else { runtime::wait(all) }
+}
+
 /// Looks several locations up, concurrently if any is remote.
 pub(super) fn look_up_all(locations: Vec<Location>) -> Result<Vec<ObjectRef>> {
     let remote = locations.iter().any(|location| location.scheme().is_remote());
