@@ -12,7 +12,11 @@ mod fixtures;
 mod groupby;
 #[path = "frame/lazy.rs"]
 mod lazy;
+#[path = "frame/parquet.rs"]
+mod parquet;
 #[path = "frame/rewrites.rs"]
 mod rewrites;
 #[path = "frame/verbs.rs"]
 mod verbs;
+#[path = "frame/writers.rs"]
+mod writers;

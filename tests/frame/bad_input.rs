@@ -6,20 +6,10 @@ use talatat::prelude::CsvOptions;
 use talatat::storage::{Location, write_atomic};
 use talatat::{Compute, Error};
 
-use crate::common::{csv, memory};
+use crate::common::{csv, memory, says};
 
 fn frame() -> Frame {
     Frame::from_polars(df!("town" => ["Lyon", "Oslo"], "fare" => [1.0, 2.0]).unwrap(), 2)
-}
-
-#[track_caller]
-fn says<T>(result: talatat::Result<T>, parts: &[&str]) -> String {
-    let Err(error) = result else { panic!("this worked") };
-    let text = error.to_string();
-    for part in parts {
-        assert!(text.contains(part), "no {part:?} in: {text}");
-    }
-    text
 }
 
 #[test]

@@ -17,11 +17,13 @@ pub(crate) fn sessions() -> &'static [(&'static str, Session)] {
     SESSIONS.get_or_init(|| {
         let on = |choice| Session::builder().executor(choice).threads(2);
         let plain = on(ExecutorChoice::Synchronous).skip("filter_pushdown").skip("projection_pushdown");
+        let unpruned = on(ExecutorChoice::Synchronous).skip("statistics_pruning");
         vec![
             ("synchronous", on(ExecutorChoice::Synchronous).build().unwrap()),
             ("threads", on(ExecutorChoice::Threads).build().unwrap()),
             ("serialize", on(ExecutorChoice::Serialize).build().unwrap()),
             ("no rewrites", plain.build().unwrap()),
+            ("no pruning", unpruned.build().unwrap()),
         ]
     })
 }
@@ -135,4 +137,15 @@ pub(crate) fn differs(got: &DataFrame, expect: &Json, rtol: f64) -> Option<Strin
         }
     }
     None
+}
+
+/// Checks that something fails, and what it says.
+#[track_caller]
+pub(crate) fn says<T>(result: talatat::Result<T>, parts: &[&str]) -> String {
+    let Err(error) = result else { panic!("this worked") };
+    let text = error.to_string();
+    for part in parts {
+        assert!(text.contains(part), "no {part:?} in: {text}");
+    }
+    text
 }

@@ -50,6 +50,7 @@ pub(crate) mod step;
 mod threads;
 mod verbs;
 pub(crate) mod wire;
+mod write;
 
 use std::fmt;
 use std::panic::Location;
@@ -75,6 +76,8 @@ pub use rolling::{Rolling, Span};
 pub use row_function::{Cell, Made, RowFunction};
 pub use sort::{NaPosition, SortOrder};
 pub use verbs::DropNa;
+pub(crate) use write::PartsWriter;
+pub use write::{Compression, FrameWrite, WriteOptions};
 
 use polars::prelude::SchemaRef;
 use talatat_graph::{Edge, Error as GraphError, Key, Registry, Value, format_bytes};
@@ -83,8 +86,8 @@ use crate::collection::Collection;
 use crate::error::{Error, Result};
 use crate::frame::expr::Node;
 use crate::frame::kernels::{
-    BinsKernel, CarryKernel, EdgeKernel, GroupKernel, HeadKernel, LenKernel, PartitionKernel, RawKernel,
-    RowIndexKernel, StateKernel, SumKernel, TakeKernel, WindowKernel,
+    BinsKernel, CarryKernel, EdgeKernel, FinishKernel, GroupKernel, HeadKernel, LenKernel, PartitionKernel, RawKernel,
+    RowIndexKernel, StateKernel, SumKernel, TakeKernel, WindowKernel, WriteKernel, Written,
 };
 use crate::frame::rewrite::{Wanted, rewrite};
 use crate::lower::{Lowering, LoweringOptions, frame as lower};
@@ -260,6 +263,9 @@ pub(crate) fn register(registry: Registry) -> Registry {
         .kernel::<WindowKernel>(WindowKernel::NAME)
         .kernel::<BinsKernel>(BinsKernel::NAME)
         .kernel::<RowIndexKernel>(RowIndexKernel::NAME)
+        .kernel::<WriteKernel>(WriteKernel::NAME)
+        .kernel::<FinishKernel>(FinishKernel::NAME)
+        .block(Written::CODEC, Written::decode_block)
         .block(Partition::CODEC, Partition::decode_block)
         .block(partition::HeadRows::CODEC, partition::HeadRows::decode_block)
         .block(partition::RawBytes::CODEC, partition::RawBytes::decode_block)

@@ -67,6 +67,27 @@ pub fn expand_with<S: AsRef<str>>(inputs: &[S], options: &StorageOptions) -> Res
     Ok(found.into_iter().flat_map(|some| some.unwrap_or_else(|| plain.next().into_iter().collect())).collect())
 }
 
+/// The names below a location of all objects there, sorted; those in hidden folders are not counted.
+#[cfg(feature = "frame")]
+pub(crate) fn objects_below(location: &Location) -> Result<Vec<String>> {
+    if location.local_path().is_some_and(|path| !path.exists()) {
+        return Ok(Vec::new());
+    }
+    let (store, at) = (location.store()?, location.clone());
+    let inner = store.object_store().clone();
+    let listed = store.block_on(async move { listing(inner.as_ref(), &at.path(), true).await })?;
+    let objects = match listed {
+        Ok((objects, _)) => objects,
+        Err(error) if is_missing(&error) => Vec::new(),
+        Err(error) => return Err(StorageError::from_store(location, error)),
+    };
+    let shown = |name: &String| !name.split('/').any(|part| part.starts_with('.'));
+    let mut names: Vec<String> =
+        objects.iter().filter_map(|meta| relative(&location.path(), &meta.location)).filter(shown).collect();
+    names.sort_unstable();
+    Ok(names)
+}
+
 /// Whether a text is to be matched and not taken as it is.
 fn is_glob(text: &str) -> Result<bool> {
     let (scheme, rest) = split_scheme(text)?;

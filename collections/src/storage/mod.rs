@@ -33,7 +33,8 @@
 
 pub mod csv_split;
 pub mod error;
-#[cfg(feature = "array")]
+#[cfg(any(feature = "array", feature = "frame"))]
+#[cfg_attr(not(feature = "array"), allow(dead_code))]
 mod folder;
 mod glob;
 mod location;
@@ -42,12 +43,15 @@ pub mod npy;
 mod options;
 #[cfg(feature = "frame")]
 mod parallel;
+#[cfg(feature = "frame")]
+mod parts;
 mod read;
 mod runtime;
 mod store;
 #[cfg(feature = "array")]
 pub(crate) mod text;
-#[cfg(feature = "array")]
+#[cfg(any(feature = "array", feature = "frame"))]
+#[cfg_attr(not(feature = "array"), allow(dead_code))]
 mod unfinished;
 mod write;
 #[cfg(feature = "zarr")]
@@ -59,6 +63,8 @@ pub use location::{Location, Scheme};
 pub use options::StorageOptions;
 #[cfg(feature = "frame")]
 pub(crate) use parallel::in_parallel;
+#[cfg(feature = "frame")]
+pub(crate) use parts::{Existing, Part, PartsGuard, PartsOutput};
 pub use read::ObjectRef;
 #[cfg(feature = "frame")]
 pub(crate) use read::read_many;

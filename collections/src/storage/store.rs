@@ -66,7 +66,7 @@ impl Store {
     }
 
     /// Uploads that have a name, so that tasks can send their parts.
-    #[cfg(feature = "array")]
+    #[cfg(any(feature = "array", feature = "frame"))]
     pub(super) fn multipart_store(&self, location: &Location) -> Result<&Arc<dyn MultipartStore>> {
         let reason = "local files are not written in parts".into();
         let missing = || StorageError::NotWritable { url: location.to_string(), reason };

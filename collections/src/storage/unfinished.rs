@@ -115,12 +115,17 @@ impl Regions<'_> {
 impl UnfinishedUpload {
     /// Begins an upload.
     pub(crate) fn begin(location: &Location) -> Result<(UnfinishedUpload, Guard)> {
+        let upload = Self::begin_unguarded(location)?;
+        Ok((upload.clone(), Guard::Upload(upload, AtomicBool::new(false))))
+    }
+
+    /// Begins an upload that the caller will abort if it is not finished.
+    pub(crate) fn begin_unguarded(location: &Location) -> Result<UnfinishedUpload> {
         let (store, at) = (location.store()?, location.clone());
         let parts = store.multipart_store(location)?.clone();
         let id = store
             .block_on(async move { parts.create_multipart(&at.path()).await.map_err(|error| refused(&at, error)) })??;
-        let upload = UnfinishedUpload { location: location.clone(), id };
-        Ok((upload.clone(), Guard::Upload(upload, AtomicBool::new(false))))
+        Ok(UnfinishedUpload { location: location.clone(), id })
     }
 
     /// Where it will be.
@@ -149,7 +154,7 @@ impl UnfinishedUpload {
         })?
     }
 
-    fn abort(&self) -> Result<()> {
+    pub(crate) fn abort(&self) -> Result<()> {
         let own = self.clone();
         let parts = self.location.store()?.multipart_store(&self.location)?.clone();
         runtime::on_runtime(async move {

@@ -12,6 +12,7 @@ mod read;
 mod rows;
 pub(crate) mod split;
 mod window;
+mod write;
 
 pub(crate) use bins::BinsKernel;
 pub(crate) use carry::{CarryKernel, Running};
@@ -21,6 +22,7 @@ pub(crate) use partition::{MapKernel, PartitionKernel, Source};
 pub(crate) use read::{LenKernel, RawKernel, StateKernel, SumKernel, TAIL};
 pub(crate) use rows::RowIndexKernel;
 pub(crate) use window::{Around, EdgeKernel, OverlapKernel, Reach, WindowKernel, made_of};
+pub(crate) use write::{FinishKernel, WriteKernel, Written};
 
 use polars::prelude::PolarsError;
 use talatat_graph::{KernelError, Registry};

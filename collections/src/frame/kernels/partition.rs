@@ -9,6 +9,7 @@ use talatat_graph::{Kernel, KernelError, KernelResult, Result, TaskContext, Valu
 use super::failed;
 use super::group::{encode, missing};
 use crate::frame::csv::Parser;
+use crate::frame::parquet::ParquetReader;
 use crate::frame::partition::{Partition, RawBytes};
 use crate::frame::step::{Step, columns, run_steps};
 use crate::frame::threads::alone;
@@ -23,6 +24,8 @@ pub(crate) enum Source {
     Input,
     /// A block of a CSV file.
     Csv(Box<Parser>),
+    /// Row groups of Parquet files.
+    Parquet(Box<ParquetReader>),
     /// Memory.
     Data(#[serde(with = "frames")] Arc<[DataFrame]>),
 }
@@ -45,6 +48,7 @@ impl PartitionKernel {
         let source = match &self.source {
             Source::Input => Source::Input,
             Source::Csv(parser) => Source::Csv(Box::new(parser.only(at))),
+            Source::Parquet(reader) => Source::Parquet(Box::new(reader.only(at))),
             Source::Data(parts) => Source::Data(parts.get(at).cloned().into_iter().collect()),
         };
         PartitionKernel { base: block, source, steps: self.steps.clone() }
@@ -63,6 +67,7 @@ impl PartitionKernel {
                 let part = parts.get(at).cloned().ok_or_else(|| missing("the partition"))?;
                 Ok((run_steps(part, &self.steps.0).map_err(failed)?, state))
             }
+            Source::Parquet(reader) => Ok((reader.read(at, &self.steps.0, limit).map_err(storage)?, state)),
             Source::Csv(parser) => {
                 let (object, range) = parser.block(at).ok_or_else(|| missing("the block of the file"))?;
                 // A file begins outside of quotes, whatever the one before it ended with.
@@ -112,6 +117,8 @@ impl Kernel for PartitionKernel {
             Source::Input => None,
             Source::Csv(parser) if parser.predicate.is_some() => Some("read_csv where"),
             Source::Csv(_) => Some("read_csv"),
+            Source::Parquet(reader) if reader.predicate.is_some() => Some("read_parquet where"),
+            Source::Parquet(_) => Some("read_parquet"),
             Source::Data(_) => Some("from_polars"),
         };
         let steps = source.into_iter().chain(self.steps.0.iter().map(Step::name));

@@ -83,27 +83,12 @@ impl ParquetReader {
         }
     }
 
-    /// The rows of partition `number` that the filter keeps, after `steps`. At least `limit` rows before the steps, if there are as many.
+    /// The rows of partition `number` that the filter keeps, after `steps`. At least `limit` rows, if there are as many.
     ///
     /// # Errors
     /// If a file cannot be read, is damaged, or has changed.
     pub(crate) fn read(&self, number: usize, steps: &[Step], limit: usize) -> Result<DataFrame> {
         let pieces: &[Piece] = self.partitions.get(number).map_or(&[], |pieces| pieces);
-        let mut frames = Vec::with_capacity(pieces.len());
-        // Whoever wants some rows only reads row group after row group.
-        let batch = if limit == usize::MAX { pieces.len().max(1) } else { 1 };
-        let mut rows = 0;
-        for pieces in pieces.chunks(batch) {
-            if rows >= limit {
-                break;
-            }
-            let count = if self.predicate.is_none() { limit - rows } else { usize::MAX };
-            let places = pieces.iter().map(|piece| self.place(*piece, number, count)).collect::<Result<Vec<_>>>()?;
-            for frame in self.batch(&places)? {
-                rows += frame.height();
-                frames.push(frame);
-            }
-        }
         let failed = |error: PolarsError| {
             let first = error.to_string().lines().next().unwrap_or_default().to_string();
             match pieces.first().and_then(|piece| self.files.get(piece.file as usize)) {
@@ -111,10 +96,29 @@ impl ParquetReader {
                 None => StorageError::BadParquet { url: String::new(), reason: first },
             }
         };
-        if frames.is_empty() {
-            frames.push(DataFrame::empty_with_schema(&self.wanted()));
+        // Who wants a few rows reads row group after row group, and no more of it.
+        let batch = if limit == usize::MAX { pieces.len().max(1) } else { 1 };
+        let exact = self.predicate.is_none() && steps.iter().all(Step::keeps_rows);
+        let mut frames: Vec<DataFrame> = Vec::new();
+        let mut rows = 0;
+        for pieces in pieces.chunks(batch) {
+            if rows >= limit {
+                break;
+            }
+            let most = if exact { limit - rows } else { usize::MAX };
+            let places = pieces.iter().map(|piece| self.place(*piece, number, most)).collect::<Result<Vec<_>>>()?;
+            let made = self.batch(&places)?;
+            if made.is_empty() {
+                continue;
+            }
+            let frame = join(made).and_then(|frame| run_steps(frame, steps)).map_err(failed)?;
+            rows += frame.height();
+            frames.push(frame);
         }
-        join(frames).and_then(|frame| run_steps(frame, steps)).map_err(failed)
+        if frames.is_empty() {
+            frames.push(run_steps(DataFrame::empty_with_schema(&self.wanted()), steps).map_err(failed)?);
+        }
+        join(frames).map_err(failed)
     }
 
     fn place(&self, piece: Piece, number: usize, limit: usize) -> Result<Place<'_>> {

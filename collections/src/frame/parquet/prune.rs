@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use polars::prelude::{
-    ArrowField, Column, DataFrame, DataType, Expr, IDX_DTYPE, IdxSize, IntoColumn, IntoLazy, NamedFrom, PlSmallStr,
-    PolarsError, Schema, Series, col,
+    ArrowDataType, ArrowField, ArrowTimeUnit, Column, DataFrame, DataType, Expr, IDX_DTYPE, IdxSize, IntoColumn,
+    IntoLazy, NamedFrom, PlSmallStr, PolarsError, Schema, Series, col,
 };
 use polars_io::parquet::read::FileMetadata;
 use polars_parquet::read::statistics::deserialize_all;
@@ -23,7 +23,9 @@ pub(crate) fn skipped(footers: &[Arc<Footer>], constants: &[Constant], schema: &
     if groups == 0 {
         return Vec::new();
     }
-    let reads = columns_of(condition);
+    let mut reads = columns_of(condition);
+    reads.sort_unstable();
+    reads.dedup();
     let skip = guarded(|| {
         let Some(predicate) = skip_predicate(condition, schema).map_err(|error| error.to_string())? else {
             return Ok(nothing());
@@ -42,10 +44,11 @@ pub(crate) fn skipped(footers: &[Arc<Footer>], constants: &[Constant], schema: &
 
 /// The condition on `x_min`, `x_max`, `x_nc` (missing values) and `len` under which a batch can be skipped.
 fn skip_predicate(condition: &Expr, schema: &Schema) -> Result<Option<Expr>, PolarsError> {
-    let query = DataFrame::empty_with_schema(schema).lazy().filter(condition.clone());
+    // The planner gives both sides of a comparison one type.
+    let query = DataFrame::empty_with_schema(schema).lazy().select([condition.clone()]);
     let mut plan = query.to_alp()?;
-    let IR::Filter { predicate, .. } = plan.lp_arena.get(plan.lp_top) else { return Ok(None) };
-    let node = predicate.node();
+    let IR::Select { expr, .. } = plan.lp_arena.get(plan.lp_top) else { return Ok(None) };
+    let Some(node) = expr.first().map(|expr| expr.node()) else { return Ok(None) };
     let skip = aexpr_to_skip_batch_predicate(node, &mut plan.expr_arena, schema);
     Ok(skip.map(|skip| node_to_expr(skip, &plan.expr_arena)))
 }
@@ -150,11 +153,21 @@ fn read_statistics(
     let Some(found) = deserialize_all(field, &metadata.row_groups, chunk, &metadata.footer_buf)? else {
         return Ok(None);
     };
+    // Values come as they are stored: numbers, also for times. Others than these need a conversion, and are not taken.
+    let as_stored = match (field.dtype(), DataType::from_arrow_field(field)) {
+        (ArrowDataType::Timestamp(unit, _) | ArrowDataType::Duration(unit), _) => *unit != ArrowTimeUnit::Second,
+        (ArrowDataType::Date32, _) => true,
+        (_, dtype) => !dtype.is_temporal() && !dtype.is_decimal(),
+    };
+    if !as_stored {
+        return Ok(None);
+    }
     let [min, max, nulls] = names(name);
-    let series = |values| Series::try_from((field, vec![values]));
+    let dtype = DataType::from_arrow_field(field);
+    let series = |name, values| Series::try_from((name, vec![values]))?.cast(&dtype);
     Ok(Some([
-        series(found.min_value)?.with_name(min).into_column(),
-        series(found.max_value)?.with_name(max).into_column(),
+        series(min, found.min_value)?.into_column(),
+        series(max, found.max_value)?.into_column(),
         Series::try_from((nulls, found.null_count.boxed()))?.into_column(),
     ]))
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use polars::prelude::{DataType, Expr, Field, PlSmallStr, Schema, SchemaRef};
+use polars_parquet::read::RowGroupMetadata;
 use talatat_graph::{Key, KeyBuilder};
 
 use super::decode::{ParquetFile, ParquetReader};
@@ -13,8 +14,10 @@ use super::pieces::{Piece, cut, decoded_bytes, stored_bytes};
 use super::prune::skipped;
 use super::unify::unify;
 use crate::error::Result;
-use crate::frame::expr::names;
-use crate::frame::step::{columns, columns_of, row_bytes};
+use crate::frame::expr::{Columns, Facts, names};
+use crate::frame::kernels::Source;
+use crate::frame::scan::Scan;
+use crate::frame::step::{columns, columns_of};
 use crate::frame::wire::{Wire, add_to_key};
 use crate::storage::ObjectRef;
 
@@ -23,8 +26,9 @@ struct Files {
     files: Arc<[ParquetFile]>,
     footers: Vec<Arc<Footer>>,
     constants: Vec<Constant>,
-    options: ParquetOptions,
     schema: SchemaRef,
+    /// The files' versions and the options.
+    key: Key,
 }
 
 /// Files as partitions.
@@ -67,101 +71,101 @@ impl ParquetScan {
             object,
             constants: constants.iter().map(|constant| constant.values.get(number).cloned().flatten()).collect(),
         };
-        let files = files.into_iter().enumerate().map(with_constants).collect();
-        let files = Files { files, footers, constants, options, schema: Arc::new(schema) };
+        let files: Arc<[ParquetFile]> = files.into_iter().enumerate().map(with_constants).collect();
+        let files = Files { key: key_of(&files, &options), files, footers, constants, schema: Arc::new(schema) };
         Ok(ParquetScan { files: Arc::new(files), partitions, projection: None, predicate: None, pruned: None })
     }
 
-    /// The columns that come out.
-    pub(crate) fn schema(&self) -> SchemaRef {
-        let all = &self.files.schema;
-        let Some(columns) = &self.projection else { return all.clone() };
-        let field = |name: &PlSmallStr| Some(Field::new(name.clone(), all.get(name)?.clone()));
-        Arc::new(columns.iter().filter_map(field).collect())
-    }
-
     /// All columns of the files.
-    pub(crate) fn width(&self) -> usize {
+    fn width(&self) -> usize {
         self.files.schema.len()
-    }
-
-    /// What the partitions are: the files' versions, the options and what was pushed down. Pruning changes no row.
-    pub(crate) fn key(&self) -> Key {
-        let key = self.files.files.iter().fold(KeyBuilder::new("frame.read_parquet"), |key, file| {
-            let location = file.object.location().to_string();
-            key.bytes(location.as_bytes()).number(file.object.size()).bytes(file.object.version().as_bytes())
-        });
-        let projection =
-            self.projection.as_ref().map(|columns| columns.iter().map(PlSmallStr::as_str).collect::<Vec<_>>());
-        add_to_key(key.value(&self.files.options).value(&projection), &self.predicate).finish()
-    }
-
-    pub(crate) fn partitions(&self) -> usize {
-        self.partitions.len()
-    }
-
-    /// The rows of each partition, from the footers; not known if rows are filtered.
-    pub(crate) fn lengths(&self) -> Option<Arc<[u64]>> {
-        self.predicate.is_none().then(|| self.read_rows().collect())
     }
 
     fn read_rows(&self) -> impl Iterator<Item = u64> + '_ {
         self.partitions.iter().map(|pieces| pieces.iter().map(Piece::rows).sum())
     }
 
-    /// The rows of the largest partition; half of them, if they are filtered.
-    pub(crate) fn rows(&self) -> u64 {
+    /// The row group of a piece.
+    fn group(&self, piece: &Piece) -> Option<&RowGroupMetadata> {
+        self.files.footers.get(piece.file as usize)?.metadata.row_groups.get(piece.group as usize)
+    }
+
+    /// What the kernels need.
+    fn reader(&self) -> ParquetReader {
+        ParquetReader {
+            first: 0,
+            files: self.files.files.clone(),
+            partitions: self.partitions.clone(),
+            schema: Arc::new(Wire((*self.files.schema).clone())),
+            constants: self.files.constants.iter().map(|constant| constant.name.clone()).collect(),
+            projection: self.projection.as_ref().map(|columns| columns.iter().map(PlSmallStr::to_string).collect()),
+            predicate: self.predicate.clone().map(Wire),
+        }
+    }
+}
+
+impl Scan for ParquetScan {
+    fn schema(&self) -> SchemaRef {
+        let all = &self.files.schema;
+        let Some(columns) = &self.projection else { return all.clone() };
+        let field = |name: &PlSmallStr| Some(Field::new(name.clone(), all.get(name)?.clone()));
+        Arc::new(columns.iter().filter_map(field).collect())
+    }
+
+    fn key(&self) -> Key {
+        let projection =
+            self.projection.as_ref().map(|columns| columns.iter().map(PlSmallStr::as_str).collect::<Vec<_>>());
+        let key = KeyBuilder::new("frame.read_parquet").key(self.files.key).value(&projection);
+        add_to_key(key, &self.predicate).number(u64::from(self.pruned.is_some())).finish()
+    }
+
+    fn partitions(&self) -> usize {
+        self.partitions.len()
+    }
+
+    fn rows(&self) -> u64 {
         let largest = self.read_rows().max().unwrap_or(0);
         if self.predicate.is_some() { largest.div_ceil(2) } else { largest }
     }
 
-    /// The bytes of a row in memory, of the columns that come out, from what the footers tell of texts.
-    pub(crate) fn row_bytes(&self) -> f64 {
+    /// The footers say how many rows there are; how many a filter keeps they do not.
+    fn facts(&self) -> Facts {
+        Facts { lengths: self.predicate.is_none().then(|| self.read_rows().collect()) }
+    }
+
+    fn describe(&self) -> String {
+        let first = self.files.files.first().map_or_else(String::new, |file| file.object.location().to_string());
+        let first = first.rsplit('/').next().unwrap_or_default();
+        let more = match self.files.files.len() {
+            0 | 1 => String::new(),
+            count => format!(" and {} more", count - 1),
+        };
         let schema = self.schema();
-        let (mut bytes, mut rows) = (0_u64, 0_u64);
-        for footer in &self.files.footers {
-            for group in &footer.metadata.row_groups {
-                bytes =
-                    bytes.saturating_add(decoded_bytes(group, &schema, schema.iter_names().map(|name| name.as_str())));
-                rows += group.num_rows() as u64;
-            }
-        }
-        if rows == 0 { row_bytes(&schema) as f64 } else { bytes as f64 / rows as f64 }
-    }
-
-    /// What reading a partition takes beside its result, in bytes: what is fetched, and the columns that only the filter reads.
-    pub(crate) fn scratch(&self) -> u64 {
-        let schema = &self.files.schema;
-        let filtered = self.predicate.as_ref().map_or_else(Vec::new, columns_of);
-        let wanted = self.schema();
-        let read = || schema.iter_names().filter(|name| wanted.contains(name) || filtered.contains(name));
-        let piece = |piece: &Piece| {
-            let footer = self.files.footers.get(piece.file as usize);
-            let group = footer.and_then(|footer| footer.metadata.row_groups.get(piece.group as usize));
-            group.map_or(0, |group| {
-                let names = || read().map(|name| name.as_str());
-                stored_bytes(group, names()).saturating_add(decoded_bytes(group, schema, names()))
-            })
+        let columns = match &self.projection {
+            None => format!("all {} columns", schema.len()),
+            Some(_) => format!("columns [{}] of {}", names(&schema), self.width()),
         };
-        self.partitions.iter().map(|pieces| pieces.iter().map(piece).fold(0, u64::saturating_add)).max().unwrap_or(0)
+        let filter = self.predicate.as_ref().map_or_else(String::new, |predicate| format!(" where {predicate}"));
+        let pruned = self.pruned.map_or_else(String::new, |(read, all)| format!(", {read} of {all} row groups"));
+        format!("read_parquet {first}{more}: {} partitions, {columns}{filter}{pruned}", self.partitions.len())
     }
 
-    /// The same, giving these of its columns.
-    pub(crate) fn projected(&self, columns: Arc<[PlSmallStr]>) -> ParquetScan {
-        ParquetScan { projection: Some(columns), ..self.clone() }
+    fn projected(&self, columns: &Columns) -> Option<Arc<dyn Scan>> {
+        let names = self.schema();
+        let kept: Arc<[PlSmallStr]> = names.iter_names().filter(|name| columns.contains(*name)).cloned().collect();
+        let fewer = kept.len() < names.len();
+        fewer.then(|| Arc::new(ParquetScan { projection: Some(kept), ..self.clone() }) as Arc<dyn Scan>)
     }
 
-    /// The same with one more condition.
-    pub(crate) fn filtered(&self, condition: Expr) -> ParquetScan {
+    fn filtered(&self, condition: &Expr) -> Option<Arc<dyn Scan>> {
         let predicate = match self.predicate.clone() {
-            Some(known) => known.and(condition),
-            None => condition,
+            Some(known) => known.and(condition.clone()),
+            None => condition.clone(),
         };
-        ParquetScan { predicate: Some(predicate), ..self.clone() }
+        Some(Arc::new(ParquetScan { predicate: Some(predicate), ..self.clone() }))
     }
 
-    /// The same without the row groups that the filter keeps nothing of. The partitions stay, some with fewer rows to read, or none.
-    pub(crate) fn pruned(&self) -> Option<ParquetScan> {
+    fn pruned(&self) -> Option<Arc<dyn Scan>> {
         let predicate = self.predicate.as_ref().filter(|_| self.pruned.is_none())?;
         let files = &self.files;
         let skip = skipped(&files.footers, &files.constants, &files.schema, predicate);
@@ -181,43 +185,43 @@ impl ParquetScan {
         let left =
             |pieces: &Arc<[Piece]>| pieces.iter().filter(|piece| !skips(piece)).copied().collect::<Arc<[Piece]>>();
         let read = skip.iter().filter(|skip| !**skip).count();
-        Some(ParquetScan {
+        Some(Arc::new(ParquetScan {
             partitions: self.partitions.iter().map(left).collect(),
             pruned: Some((read, skip.len())),
             ..self.clone()
-        })
+        }))
     }
 
-    /// What the kernels need.
-    pub(crate) fn reader(&self) -> ParquetReader {
-        ParquetReader {
-            first: 0,
-            files: self.files.files.clone(),
-            partitions: self.partitions.clone(),
-            schema: Arc::new(Wire((*self.files.schema).clone())),
-            constants: self.files.constants.iter().map(|constant| constant.name.clone()).collect(),
-            projection: self.projection.as_ref().map(|columns| columns.iter().map(PlSmallStr::to_string).collect()),
-            predicate: self.predicate.clone().map(Wire),
-        }
+    fn source(&self) -> Source {
+        Source::Parquet(Box::new(self.reader()))
     }
 
-    /// One line for people.
-    pub(crate) fn describe(&self) -> String {
-        let first = self.files.files.first().map_or_else(String::new, |file| file.object.location().to_string());
-        let first = first.rsplit('/').next().unwrap_or_default();
-        let more = match self.files.files.len() {
-            0 | 1 => String::new(),
-            count => format!(" and {} more", count - 1),
+    /// What is fetched, and the columns that only the filter reads; before rows are left out, these are whole.
+    fn scratch(&self) -> u64 {
+        let schema = &self.files.schema;
+        let filtered = self.predicate.as_ref().map_or_else(Vec::new, columns_of);
+        let wanted = self.schema();
+        let read: Vec<&str> = schema
+            .iter_names()
+            .filter(|name| wanted.contains(name) || filtered.contains(name))
+            .map(PlSmallStr::as_str)
+            .collect();
+        let piece = |piece: &Piece| {
+            self.group(piece).map_or(0, |group| {
+                let decoded = decoded_bytes(group, schema, filtered.iter().map(PlSmallStr::as_str));
+                stored_bytes(group, read.iter().copied()).saturating_add(decoded)
+            })
         };
-        let schema = self.schema();
-        let columns = match &self.projection {
-            None => format!("all {} columns", schema.len()),
-            Some(_) => format!("columns [{}] of {}", names(&schema), self.width()),
-        };
-        let filter = self.predicate.as_ref().map_or_else(String::new, |predicate| format!(" where {predicate}"));
-        let pruned = self.pruned.map_or_else(String::new, |(read, all)| format!(", {read} of {all} row groups"));
-        format!("read_parquet {first}{more}: {} partitions, {columns}{filter}{pruned}", self.partitions.len())
+        self.partitions.iter().map(|pieces| pieces.iter().map(piece).fold(0, u64::saturating_add)).max().unwrap_or(0)
     }
+}
+
+fn key_of(files: &[ParquetFile], options: &ParquetOptions) -> Key {
+    let key = files.iter().fold(KeyBuilder::new("frame.parquet_files"), |key, file| {
+        let location = file.object.location().to_string();
+        key.bytes(location.as_bytes()).number(file.object.size()).bytes(file.object.version().as_bytes())
+    });
+    key.value(options).finish()
 }
 
 /// Texts of folders must be values of the type they are read as.

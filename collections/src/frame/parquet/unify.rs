@@ -23,6 +23,14 @@ pub(crate) fn unify(
     options: &ParquetOptions,
 ) -> Result<Schema> {
     let (Some(first), Some(footer)) = (files.first(), footers.first()) else { return Ok(Schema::default()) };
+    let known = |name: &str| {
+        footers.iter().any(|footer| footer.schema.contains(name))
+            || constants.iter().any(|constant| constant.name == name)
+    };
+    if let Some((name, _)) = options.dtypes.iter().find(|(name, _)| !known(name)) {
+        let reason = format!("an option speaks of a column `{name}`; there are {}", columns(&footer.schema));
+        return Err(bad(first, reason));
+    }
     let mut schema = footer.schema.clone();
     // Files that were written together have equal schemas; only others are looked at column by column.
     let mut seen = &footer.schema;
@@ -38,11 +46,10 @@ pub(crate) fn unify(
         schema.insert(constant.name.as_str().into(), constant.dtype.clone());
     }
     for (name, dtype) in &options.dtypes {
-        if !schema.contains(name) {
-            let reason = format!("an option speaks of a column `{name}`; there are {}", columns(&schema));
-            return Err(bad(first, reason));
+        // One that only another file has is left out with `FillMissing`.
+        if schema.contains(name) {
+            schema.insert(name.as_str().into(), dtype.0.clone());
         }
-        schema.insert(name.as_str().into(), dtype.0.clone());
     }
     Ok(schema)
 }

@@ -5,6 +5,7 @@
 
 mod filter;
 mod projection;
+mod prune;
 mod walk;
 
 use super::expr::Node;
@@ -44,6 +45,11 @@ pub const REWRITES: &[Rewrite] = &[
         name: "filter_pushdown",
         reason: "first: a filter that has reached the reader needs no column above it",
         run: filter::push,
+    },
+    Rewrite {
+        name: "statistics_pruning",
+        reason: "after the filters: it asks what they leave of each file",
+        run: prune::prune,
     },
     Rewrite {
         name: "projection_pushdown",

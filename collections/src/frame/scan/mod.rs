@@ -42,8 +42,14 @@ pub(crate) trait Scan: Send + Sync {
     fn projected(&self, columns: &Columns) -> Option<Arc<dyn Scan>>;
 
     /// The same without the rows for which the condition is not true, if it can leave them out.
-    /// There are as many partitions as before: what statistics rule out is an empty partition, which costs nothing to make.
+    /// There are as many partitions as before, for other expressions speak of them by number: what statistics rule out is an empty
+    /// partition, which costs nothing to make.
     fn filtered(&self, condition: &Expr) -> Option<Arc<dyn Scan>>;
+
+    /// The same without reading what statistics show to hold no row that the filter keeps, if there are any. It has another key.
+    fn pruned(&self) -> Option<Arc<dyn Scan>> {
+        None
+    }
 
     /// What the kernels need.
     fn source(&self) -> Source;

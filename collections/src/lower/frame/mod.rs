@@ -21,6 +21,7 @@ mod shuffle;
 mod sort;
 mod tree;
 mod window;
+mod write;
 
 use std::sync::Arc;
 
@@ -42,6 +43,7 @@ pub(crate) use shuffle::Shuffle;
 pub(crate) use sort::Sort;
 use tree::tree;
 pub(crate) use window::{Neighbours, Overlap, Window};
+pub(crate) use write::Writing;
 
 use super::Lowering;
 use crate::error::{Error, Result};
