@@ -14,6 +14,8 @@ mod groupby;
 mod lazy;
 #[path = "frame/parquet.rs"]
 mod parquet;
+#[path = "frame/readers.rs"]
+mod readers;
 #[path = "frame/rewrites.rs"]
 mod rewrites;
 #[path = "frame/verbs.rs"]

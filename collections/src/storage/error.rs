@@ -167,6 +167,16 @@ pub enum StorageError {
         /// What is wrong, and the mend.
         reason: String,
     },
+    /// Lines of JSON that cannot be read.
+    #[error("`{url}`, byte {offset}: {reason}")]
+    BadJson {
+        /// The file.
+        url: String,
+        /// Where, in bytes from the start of the file.
+        offset: u64,
+        /// What is wrong, and the mend.
+        reason: String,
+    },
     /// A Parquet file that is not one, is truncated, or does not fit the others it is read with.
     #[error("`{url}`: {reason}")]
     BadParquet {

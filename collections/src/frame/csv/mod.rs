@@ -16,5 +16,6 @@ mod tail;
 
 pub use options::CsvOptions;
 pub(crate) use parse::{Parser, join};
-pub(crate) use scan::CsvScan;
+pub(crate) use sample::without_bom;
+pub(crate) use scan::{CsvScan, FileBlock, blocks_of};
 pub(crate) use tail::records_of;

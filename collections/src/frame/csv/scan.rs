@@ -26,6 +26,16 @@ pub(crate) struct FileBlock {
     pub(crate) end: u64,
 }
 
+/// Cuts files into ranges of bytes. An empty file is a block, too.
+pub(crate) fn blocks_of(files: &[ObjectRef], blocksize: u64) -> Arc<[FileBlock]> {
+    let cut = |(file, object): (usize, &ObjectRef)| {
+        let (size, file) = (object.size(), file as u32);
+        let starts = (0..size.max(1)).step_by(usize::try_from(blocksize).unwrap_or(usize::MAX));
+        starts.map(move |start| FileBlock { file, start, end: size.min(start.saturating_add(blocksize)) })
+    };
+    files.iter().enumerate().flat_map(cut).collect()
+}
+
 /// Files as blocks.
 #[derive(Clone)]
 pub(crate) struct CsvScan {
@@ -55,14 +65,8 @@ impl CsvScan {
             Some(file) => sample::sample(file, &options)?,
             None => sample::Sample { schema: Schema::default(), header: Vec::new(), record: 1.0 },
         };
-        let cut = |(file, object): (usize, &ObjectRef)| {
-            let (size, step, file) = (object.size(), options.blocksize, file as u32);
-            // An empty file is a block, too: it may lack the header that the others have.
-            let starts = (0..size.max(1)).step_by(usize::try_from(step).unwrap_or(usize::MAX));
-            starts.map(move |start| FileBlock { file, start, end: size.min(start.saturating_add(step)) })
-        };
         Ok(CsvScan {
-            blocks: files.iter().enumerate().flat_map(cut).collect(),
+            blocks: blocks_of(&files, options.blocksize),
             files: files.into(),
             options: Arc::new(options),
             file_schema: Arc::new(sample.schema),

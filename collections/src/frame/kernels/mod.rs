@@ -2,6 +2,7 @@
 
 mod bins;
 mod carry;
+mod from_map;
 mod group;
 mod head;
 pub(crate) mod join;
@@ -16,6 +17,7 @@ mod write;
 
 pub(crate) use bins::BinsKernel;
 pub(crate) use carry::{CarryKernel, Running};
+pub(crate) use from_map::FromMapKernel;
 pub(crate) use group::GroupKernel;
 pub(crate) use head::{HeadKernel, TakeKernel};
 pub(crate) use partition::{MapKernel, PartitionKernel, Source};

@@ -23,6 +23,8 @@ mod scan;
 mod unify;
 
 pub(crate) use decode::ParquetReader;
+pub(crate) use footer::guarded;
 pub use options::{ParquetOptions, SchemaDrift};
+pub(crate) use read::files_of;
 pub use read::{read_parquet, read_parquet_with};
 pub(crate) use scan::ParquetScan;

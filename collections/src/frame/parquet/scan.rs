@@ -130,7 +130,7 @@ impl Scan for ParquetScan {
 
     /// The footers say how many rows there are; how many a filter keeps they do not.
     fn facts(&self) -> Facts {
-        Facts { lengths: self.predicate.is_none().then(|| self.read_rows().collect()) }
+        Facts { lengths: self.predicate.is_none().then(|| self.read_rows().collect()), ..Facts::default() }
     }
 
     fn describe(&self) -> String {

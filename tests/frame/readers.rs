@@ -1,0 +1,127 @@
+//! JSON lines, and readers of one's own.
+
+use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use proptest::prelude::*;
+use talatat::Compute;
+use talatat::frame::polars::prelude::*;
+use talatat::frame::{Frame, JsonOptions, WriteOptions, from_map, read_json};
+use talatat::storage::{Location, write_atomic};
+
+use crate::common::{all_equal, everywhere, says, sessions};
+use crate::parquet::{as_expected, fixture};
+
+fn json(texts: &[&str], options: JsonOptions) -> talatat::Result<Frame> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let folder = format!("memory://json-tests/{}", COUNT.fetch_add(1, Ordering::Relaxed));
+    for (number, text) in texts.iter().enumerate() {
+        let url = format!("{folder}/{number:03}.json");
+        write_atomic(&Location::parse(&url).unwrap(), |w| w.write_all(text.as_bytes())).unwrap();
+    }
+    read_json([folder], options)
+}
+
+#[test]
+fn lines_of_pandas() {
+    for bytes in [150, 1000, 1 << 20] {
+        let frame = read_json([fixture("lines.json")], JsonOptions::new().blocksize(bytes)).unwrap();
+        as_expected(&everywhere(&frame), "json");
+        let some = frame.filter(col("id").gt(lit(90)).and(col("flag"))).unwrap().select([col("text")]).unwrap();
+        assert_eq!(
+            everywhere(&some).height(),
+            frame.compute().unwrap().lazy().filter(col("id").gt(lit(90)).and(col("flag"))).collect().unwrap().height()
+        );
+        assert_eq!(all_equal(&frame.len()), 100);
+        assert_eq!(everywhere(&frame.head(3)), frame.compute().unwrap().head(Some(3)));
+    }
+}
+
+#[test]
+fn types_widen() {
+    let texts = ["{\"a\": 1, \"b\": true, \"c\": null}\n\n", "{\"a\": 2.5, \"d\": [1, 2]}\n{\"b\": \"x\"}", ""];
+    let frame = json(&texts, JsonOptions::new()).unwrap();
+    let expect = df!(
+        "a" => [Some(1.0), Some(2.5), None],
+        "b" => [Some("true"), None, Some("x")],
+        "c" => [None::<&str>, None, None],
+    );
+    let got = everywhere(&frame);
+    assert!(got.drop("d").unwrap().equals_missing(&expect.unwrap()), "{got}");
+    assert_eq!(frame.schema().get("d"), Some(&DataType::List(Box::new(DataType::Int64))));
+    let path = json(&texts, JsonOptions::new().include_path("file")).unwrap();
+    let path = path.filter(col("file").str().ends_with(lit("000.json"))).unwrap();
+    assert_eq!(everywhere(&path.select([col("a")]).unwrap()), df!("a" => [1.0]).unwrap());
+    assert_eq!(all_equal(&path.len()), 1);
+    let dates = JsonOptions::new().with_dtype("d", DataType::Date).with_dtype("n", DataType::Int8);
+    let frame = json(&["{\"d\": \"2024-02-29\", \"n\": 7}\n"], dates).unwrap();
+    let got = everywhere(&frame.select([col("d").dt().day(), col("n")]).unwrap());
+    assert_eq!(got, df!("d" => [29_i8], "n" => [7_i8]).unwrap());
+}
+
+#[test]
+fn lines_that_cannot_be_read() {
+    let lines = "{\"a\": 1}\n".repeat(50);
+    let small = || JsonOptions::new().sample(20).blocksize(100);
+    says(
+        json(&[&format!("{lines}{{\"a\": 2.5}}\n")], small()).unwrap().compute(),
+        &["000.json`, byte 450: column `a` (i64)", ".with_dtype(\"a\""],
+    );
+    says(
+        json(&[&format!("{lines}{{\"a\": \n")], small()).unwrap().compute(),
+        &["000.json`, byte 450", "cannot be read"],
+    );
+    says(json(&[&format!("{lines}[1]\n{lines}")], small()).unwrap().compute(), &["000.json`, byte 450"]);
+    says(json(&["id,x\n1,2\n"], JsonOptions::new()), &["000.json`, byte 0", "JSON object"]);
+    says(json(&["\n"], JsonOptions::new()), &["no object to take names from"]);
+    says(json(&["{\"a\": 1}"], JsonOptions::new().include_path("a")), &["include_path(\"a\")"]);
+    says(read_json(["memory://json-tests/none/*.json"], JsonOptions::new()), &["matches no file"]);
+}
+
+#[test]
+fn what_is_written_as_json_is_read() {
+    let data = df!("n" => [Some(1_i64), None, Some(3)], "t" => ["a\"\n", "é", ""], "x" => [0.1, -1e300, 3.0]).unwrap();
+    let frame = Frame::from_polars(data.clone(), 2);
+    frame.to_json("memory://json-tests/written", WriteOptions::new()).unwrap().compute().unwrap();
+    let back = read_json(["memory://json-tests/written"], JsonOptions::new()).unwrap();
+    assert!(everywhere(&back).equals_missing(&data));
+}
+
+#[test]
+fn a_reader_of_ones_own() {
+    let schema = Schema::from_iter([("n".into(), DataType::Int64)]);
+    let local = |frame: &Frame| {
+        let mut results = sessions().iter().filter(|(name, _)| *name != "serialize");
+        let first = frame.compute_on(&results.next().unwrap().1).unwrap();
+        results.for_each(|(_, session)| assert_eq!(frame.compute_on(session).unwrap(), first));
+        first
+    };
+    let frame = from_map([3_i64, 0, 2], |count: &i64| df!("n" => (0..*count).collect::<Vec<_>>()), &schema).unwrap();
+    assert_eq!(local(&frame), df!("n" => [0_i64, 1, 2, 0, 1]).unwrap());
+    assert_eq!(local(&frame.filter(col("n").gt(lit(0))).unwrap()).height(), 3);
+    let wrong = from_map([1], |_: &i32| df!("m" => [1]), &schema).unwrap();
+    says(wrong.compute(), &["item 0: the function gave the columns m (i32), but n (i64) were promised"]);
+    let broken = from_map([1], |_: &i32| Err::<DataFrame, _>("no network"), &schema).unwrap();
+    says(broken.compute(), &["item 0: no network", "tests/frame/readers.rs:"]);
+    says(from_map(Vec::<i32>::new(), |_| df!("n" => [1_i64]), &schema), &["there is no item"]);
+    says(from_map([1], |_: &i32| df!("n" => [1_i64]), &Schema::default()), &["no column is promised"]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn any_blocks(rows in prop::collection::vec((any::<Option<i32>>(), ".{0,6}"), 1..30), bytes in 1..300_u64) {
+        let text: String = rows
+            .iter()
+            .map(|(n, t)| format!("{}\n", serde_json::json!({"n": n, "t": t})))
+            .collect();
+        let options = JsonOptions::new().blocksize(bytes).with_dtype("n", DataType::Int64);
+        let frame = json(&[&text], options).unwrap();
+        let expect = df!(
+            "n" => rows.iter().map(|row| row.0.map(i64::from)).collect::<Vec<_>>(),
+            "t" => rows.iter().map(|row| row.1.as_str()).collect::<Vec<_>>(),
+        );
+        prop_assert!(everywhere(&frame).equals_missing(&expect.unwrap()));
+    }
+}
