@@ -1,9 +1,9 @@
 //! Order and partitions: any partitioning against eager polars.
 
 use proptest::prelude::*;
+use talatat::Compute;
 use talatat::frame::polars::prelude::*;
 use talatat::frame::{Frame, Loc, NaPosition, PartitionSize, SetIndex, SortOrder};
-use talatat::Compute;
 
 use crate::common::{all_equal, everywhere};
 
@@ -35,7 +35,7 @@ fn rows() -> impl Strategy<Value = Vec<(Option<i32>, Option<f64>, Option<String>
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 30, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 10, ..ProptestConfig::default() })]
 
     #[test]
     fn sorting_does_not_depend_on_partitions(
@@ -153,6 +153,33 @@ fn known_divisions_prune() {
     let renamed = frame.select([col("x"), col("day").alias("date")]).unwrap();
     assert_eq!(renamed.divisions().unwrap().column(), "date");
     assert_eq!(renamed.loc(Loc::value(7_i64)).unwrap().partitions(), 1);
+}
+
+#[test]
+fn divisions_may_be_given() {
+    let data = df!("day" => [5_i64, 1, 9, 3, 7, 3], "x" => [0, 1, 2, 3, 4, 5]).unwrap();
+    let frame = Frame::from_polars(data.clone(), 3);
+    let given = |values: &[i32]| SetIndex::new().divisions(Series::new("".into(), values));
+    let indexed = frame.set_index("day", given(&[0, 3, 4, 9])).unwrap();
+    assert_eq!(indexed.partitions(), 3);
+    assert!(
+        everywhere(&indexed)
+            .equals(&data.sort(["day"], SortMultipleOptions::default().with_maintain_order(true)).unwrap())
+    );
+    let middle = indexed.get_partition(1).unwrap().compute().unwrap();
+    assert!(middle.equals(&df!("day" => [3_i64, 3], "x" => [3, 5]).unwrap()), "{middle}");
+    // Known from the start.
+    assert_eq!(indexed.loc(5..).unwrap().partitions(), 1);
+    assert_eq!(all_equal(&indexed.loc(5..).unwrap().len()), 3);
+    for outside in [[2, 4, 9], [0, 4, 8]] {
+        let error = frame.set_index("day", given(&outside)).unwrap().compute().unwrap_err().to_string();
+        assert!(error.contains("the index `day` has values that lie outside of the divisions"), "{error}");
+    }
+    says(frame.set_index("day", given(&[3, 1])), &["each larger than the one before"]);
+    says(
+        frame.set_index("day", SetIndex::new().divisions(Series::new("".into(), ["a", "b"]))),
+        &["divisions are of type str", "int64".replace("int64", "i64").as_str()],
+    );
 }
 
 #[test]
