@@ -10,12 +10,16 @@ mod csv_blocks;
 mod fixtures;
 #[path = "frame/groupby.rs"]
 mod groupby;
+#[path = "frame/joins.rs"]
+mod joins;
 #[path = "frame/lazy.rs"]
 mod lazy;
 #[path = "frame/parquet.rs"]
 mod parquet;
 #[path = "frame/readers.rs"]
 mod readers;
+#[path = "frame/order.rs"]
+mod order;
 #[path = "frame/rewrites.rs"]
 mod rewrites;
 #[path = "frame/verbs.rs"]

@@ -10,16 +10,18 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use polars::prelude::{
-    ChunkCompareEq, Column, DataFrame, DataType, Expr, IntoColumn, IntoLazy, Literal, PlSmallStr, PolarsResult, Schema,
-    Series, col, lit,
+    AnyValue, ChunkCompareEq, Column, DataFrame, DataType, Expr, IntoColumn, IntoLazy, Literal, PlSmallStr,
+    PolarsResult, Scalar, Schema, Series, col, lit,
 };
+
+use talatat_graph::{Block, Key, KeyBuilder};
 
 use super::Frame;
 use super::expr::{FrameExpr, Node, Op};
 use super::kernels::order::Order;
 use super::step::{self, Step, refused};
 use crate::error::{Error, Result};
-use crate::lower::frame::{Indexed, Selected, Sort};
+use crate::lower::frame::{Divided, Indexed, Selected, Sort};
 
 /// The index of a frame, and between which values each partition lies: what [`Frame::divisions`] gives.
 #[derive(Clone, Debug)]
@@ -113,6 +115,47 @@ impl Divisions {
         Ok(Some(inside.iter().enumerate().filter(|(_, inside)| *inside == Some(true)).map(|(at, _)| at).collect()))
     }
 
+    /// The same index under another name.
+    pub(crate) fn renamed(&self, column: &str) -> Divisions {
+        Divisions { column: column.into(), bounds: self.bounds.clone() }
+    }
+
+    /// Whether a partition of one frame and a partition of another may have equal values of their indices, missing ones included.
+    /// Where that is not known, they may.
+    pub(crate) fn overlaps(
+        left: Option<&Divisions>,
+        right: Option<&Divisions>,
+    ) -> impl Fn(usize, usize) -> bool + use<> {
+        let found = left.zip(right).and_then(|(left, right)| left.meets(right).ok().flatten());
+        move |left, right| match &found {
+            Some(found) => found.get(left).is_some_and(|row: &Vec<bool>| row.get(right) == Some(&true)),
+            None => true,
+        }
+    }
+
+    fn meets(&self, other: &Divisions) -> PolarsResult<Option<Vec<Vec<bool>>>> {
+        let (Some(left), Some(right)) = (&self.bounds, &other.bounds) else { return Ok(None) };
+        // Missing values come last: in the last partition that has values, or behind it.
+        let last = |bounds: &Bounds| bounds.low.is_not_null().iter().rposition(|some| some == Some(true)).unwrap_or(0);
+        let (last_left, last_right) = (last(left), last(right));
+        let right_bounds = other.bounds();
+        let Some(right_bounds) = right_bounds else { return Ok(None) };
+        let mut found = Vec::with_capacity(left.low.len());
+        for at in 0..left.low.len() {
+            let (low, high) = (left.low.slice(at as i64, 1), left.high.slice(at as i64, 1));
+            let one = |column: Column| {
+                lit(Scalar::new(column.dtype().clone(), column.get(0).map_or(AnyValue::Null, AnyValue::into_static)))
+            };
+            let inside = col("high").gt_eq(one(low)).and(col("low").lt_eq(one(high)));
+            let table = right_bounds.clone().lazy().select([inside.alias("inside")]).collect()?;
+            let row = table.column("inside")?.bool()?.iter().enumerate();
+            found.push(
+                row.map(|(other, inside)| inside == Some(true) || (at >= last_left && other >= last_right)).collect(),
+            );
+        }
+        Ok(Some(found))
+    }
+
     /// The index of some of the partitions.
     pub(crate) fn of(&self, partitions: &[usize]) -> Divisions {
         use polars::prelude::{IdxCa, IdxSize};
@@ -196,9 +239,10 @@ impl<L: Literal> From<RangeToInclusive<L>> for Loc {
 /// use talatat_collections::frame::SetIndex;
 /// let trusting = SetIndex::new().sorted(true);
 /// ```
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct SetIndex {
     sorted: bool,
+    divisions: Option<Series>,
 }
 
 impl SetIndex {
@@ -211,6 +255,13 @@ impl SetIndex {
     /// anything else within each partition, when it is computed.
     pub fn sorted(mut self, sorted: bool) -> SetIndex {
         self.sorted = sorted;
+        self
+    }
+
+    /// Where to cut: the smallest value of each partition, and the largest one of the last. Then partitions need not be sampled, and it
+    /// is known from the start which values they have. A value that lies outside is an error of the run.
+    pub fn divisions(mut self, values: Series) -> SetIndex {
+        self.divisions = Some(values);
         self
     }
 }
@@ -237,9 +288,11 @@ impl Frame {
     pub fn set_index(&self, column: &str, options: SetIndex) -> Result<Frame> {
         let location = Location::caller();
         self.keys_are("set_index", &[column.to_string()], location)?;
-        if !options.sorted {
+        let given = options.divisions.as_ref();
+        let divided = given.map(|values| self.divided(column, values, location)).transpose()?;
+        if !options.sorted || divided.is_some() {
             let order = Order { ties: false, ..Order::ascending(column) };
-            let sort = Sort { order, index: true };
+            let sort = Sort { order, index: true, divided };
             return Ok(Frame { node: FrameExpr::custom(Arc::new(sort), vec![self.node.clone()], location)? });
         }
         let mut divisions = Divisions::unknown(column);
@@ -255,6 +308,39 @@ impl Frame {
         }
         let indexed = Indexed { divisions };
         Ok(Frame { node: FrameExpr::custom(Arc::new(indexed), vec![self.node.clone()], location)? })
+    }
+
+    /// Checks divisions that are given.
+    fn divided(&self, column: &str, values: &Series, location: &'static Location<'static>) -> Result<Divided> {
+        let invalid = |reason: String| Error::invalid_at("set_index", reason, location);
+        let dtype = self.node.schema.get(column).cloned().unwrap_or(DataType::Null);
+        let cast = values.strict_cast(&dtype).map_err(|error| {
+            let first = error.to_string().lines().next().unwrap_or_default().to_string();
+            invalid(format!(
+                "the divisions are of type {}, the index `{column}` is of type {dtype}: {first}",
+                values.dtype()
+            ))
+        })?;
+        let values = cast.with_name(column.into()).into_column();
+        let table = DataFrame::new(values.len(), vec![values.clone()]);
+        let table = table.map_err(|error| refused("set_index", &self.node.schema, &error, location))?;
+        let rising = Order::ascending(column).holds(&table).unwrap_or(false)
+            && values.null_count() == 0
+            && values.n_unique().is_ok_and(|count| count == values.len());
+        if values.len() < 2 || !rising {
+            return Err(invalid(format!(
+                "the divisions {values:?} are not at least two values, each larger than the one before; give the smallest value of each \
+                 partition and the largest one of the last"
+            )));
+        }
+        let (low, high) = (values.slice(0, values.len() - 1), values.slice(1, values.len() - 1));
+        let divisions = Divisions { column: column.into(), bounds: Some(Bounds { low, high }) };
+        let mut bytes = Vec::new();
+        let key = match super::Partition(table.clone()).encode(&mut bytes) {
+            Ok(()) => Key::of("frame.divisions", &bytes),
+            Err(_) => KeyBuilder::new("frame.divisions").number(super::wire::unique()).finish(),
+        };
+        Ok(Divided { values: table, divisions, key })
     }
 
     /// The index and what is known of its values in each partition; `None` if there is no index.

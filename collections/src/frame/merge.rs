@@ -202,6 +202,22 @@ impl Frame {
         on: MergeOn,
         location: &'static Location<'static>,
     ) -> Result<Frame> {
+        let ordered = on.keep_order;
+        let kernel = self.join_kernel(operation, other, on, location)?;
+        let (algorithm, why) = Algorithm::choose(&kernel, &self.node, &other.node);
+        let merge = Merge { kernel, algorithm, why, ordered };
+        let nodes = vec![self.node.clone(), other.node.clone()];
+        Ok(Frame { node: FrameExpr::custom(Arc::new(merge), nodes, location)? })
+    }
+
+    /// Checks keys and columns, and gives what joins two partitions.
+    pub(crate) fn join_kernel(
+        &self,
+        operation: &str,
+        other: &Frame,
+        on: MergeOn,
+        location: &'static Location<'static>,
+    ) -> Result<JoinKernel> {
         let invalid = |reason: String| Error::invalid_at(operation, reason, location);
         let (left, right) = (&self.node.schema, &other.node.schema);
         let pairs: Vec<(String, String)> = match (on.keys, on.how) {
@@ -285,7 +301,7 @@ impl Frame {
         }
         let (left_keys, right_keys) = pairs.into_iter().unzip();
         let unique = |sides: [Validate; 2]| sides.contains(&on.validate);
-        let kernel = JoinKernel {
+        Ok(JoinKernel {
             how: on.how,
             left: Side {
                 keys: left_keys,
@@ -300,11 +316,7 @@ impl Frame {
             types,
             output,
             lefts: 1,
-        };
-        let (algorithm, why) = Algorithm::choose(&kernel, &self.node, &other.node);
-        let merge = Merge { kernel, algorithm, why, ordered: on.keep_order };
-        let nodes = vec![self.node.clone(), other.node.clone()];
-        Ok(Frame { node: FrameExpr::custom(Arc::new(merge), nodes, location)? })
+        })
     }
 }
 

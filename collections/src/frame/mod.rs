@@ -26,6 +26,7 @@
 //! `polars` crate: depend on the same version with the features you want, and they work here.
 
 pub mod agg;
+mod asof;
 mod concat;
 pub(crate) mod csv;
 mod cumulative;
@@ -58,6 +59,7 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 
+pub use asof::{Direction, MergeAsof};
 pub use concat::{ConcatColumns, concat, concat_columns};
 pub use csv::CsvOptions;
 pub use from_map::{from_map, from_map_with};

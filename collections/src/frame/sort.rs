@@ -106,7 +106,7 @@ impl Frame {
             nulls_last: na_position == NaPosition::Last,
         };
         let order = Order { keys: by.into_iter().zip(flags).map(key).collect(), ties: true };
-        let sort = Sort { order, index: false };
+        let sort = Sort { order, index: false, divided: None };
         Ok(Frame { node: FrameExpr::custom(Arc::new(sort), vec![self.node.clone()], location)? })
     }
 

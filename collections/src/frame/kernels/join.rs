@@ -89,21 +89,21 @@ pub(crate) struct JoinKernel {
 }
 
 /// Names that no user's column has.
-fn key_name(number: usize) -> String {
+pub(crate) fn key_name(number: usize) -> String {
     format!("\u{1}key {number}")
 }
-const LEFT: &str = "\u{1}left";
-const RIGHT: &str = "\u{1}right";
+pub(crate) const LEFT: &str = "\u{1}left";
+pub(crate) const RIGHT: &str = "\u{1}right";
 
 impl JoinKernel {
     pub(crate) const NAME: &'static str = "frame.join";
 
-    fn has_indicator(&self) -> bool {
+    pub(crate) fn has_indicator(&self) -> bool {
         self.output.iter().any(|output| matches!(output, Output::Indicator(_)))
     }
 
     /// The keys in common types, the columns under their names in the result.
-    fn prepared(&self, frame: &DataFrame, side: &Side, mark: &str) -> PolarsResult<DataFrame> {
+    pub(crate) fn prepared(&self, frame: &DataFrame, side: &Side, mark: &str) -> PolarsResult<DataFrame> {
         let mut columns: Vec<Column> = Vec::new();
         for (number, (key, dtype)) in side.keys.iter().zip(&self.types).enumerate() {
             let column = frame.column(key)?;
@@ -138,10 +138,15 @@ impl JoinKernel {
         let args = JoinArgs { how, nulls_equal: true, coalesce, maintain_order: order, ..JoinArgs::default() };
         let keys: Vec<String> = (0..self.types.len()).map(key_name).collect();
         let joined = left.join(&right, &keys, &keys, args, None)?;
+        self.named(&joined)
+    }
+
+    /// The columns of the result, of rows that have been joined.
+    pub(crate) fn named(&self, joined: &DataFrame) -> PolarsResult<DataFrame> {
         let column = |output: &Output| match output {
             Output::Key(number, name) => Ok(joined.column(&key_name(*number))?.clone().with_name(name.as_str().into())),
             Output::Column(name) => joined.column(name).cloned(),
-            Output::Indicator(name) => Ok(indicator(name, &joined)?.into_column()),
+            Output::Indicator(name) => Ok(indicator(name, joined)?.into_column()),
         };
         let columns = self.output.iter().map(column).collect::<PolarsResult<Vec<_>>>()?;
         DataFrame::new(joined.height(), columns)

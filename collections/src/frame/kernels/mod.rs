@@ -1,5 +1,6 @@
 //! What tasks on frames run: parameters that serialize, and no state.
 
+pub(crate) mod asof;
 mod bins;
 mod carry;
 mod from_map;
@@ -47,4 +48,5 @@ pub(crate) fn register_moves(registry: Registry) -> Registry {
         .kernel::<moves::OrderedKernel>(moves::OrderedKernel::NAME)
         .kernel::<moves::BesideKernel>(moves::BesideKernel::NAME)
         .kernel::<join::JoinKernel>(join::JoinKernel::NAME)
+        .kernel::<asof::AsofKernel>(asof::AsofKernel::NAME)
 }

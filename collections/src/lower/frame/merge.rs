@@ -4,9 +4,9 @@
 //! |---|---|---|
 //! | single | both frames are one partition | 1 |
 //! | broadcast | one side is small, and the other one's order is that of the result | one a partition of the other |
+//! | sorted partitions | both frames are indexed by the key, and what is in which partition is known | one a left partition |
 //! | hash shuffle | else | rows with equal keys brought together, joined, and brought back into pandas' order |
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use polars::prelude::{DataFrame, Expr, PlSmallStr};
@@ -17,6 +17,7 @@ use super::operation::{Narrowed, Operation};
 use super::shuffle::{Move, Size};
 use crate::error::{Error, Result};
 use crate::frame::expr::{Columns, Facts, FrameExpr, Node, Shape};
+use crate::frame::index::Divisions;
 use crate::frame::kernels::join::{How, JoinKernel, Output, Side};
 use crate::frame::kernels::order::{Order, OrderKey, SortKernel};
 use crate::frame::kernels::split::{GatherKernel, HashKey, SplitBy, SplitKernel};
@@ -31,6 +32,8 @@ pub(crate) enum Algorithm {
     /// Each partition of the left frame meets all of the right one.
     BroadcastRight,
     BroadcastLeft,
+    /// Each partition of the left frame meets those of the right one that may have the same keys.
+    Sorted,
     Shuffle {
         partitions: usize,
     },
@@ -53,14 +56,14 @@ const RIGHT_ORIGIN: &str = "\u{1}right origin";
 /// A side of more bytes is not sent to all partitions of the other one.
 const BROADCAST: u64 = 512 << 20;
 
-fn sides(inputs: &[Node]) -> Result<[&Node; 2]> {
+pub(super) fn sides(inputs: &[Node]) -> Result<[&Node; 2]> {
     match inputs {
         [left, right] => Ok([left, right]),
         _ => Err(Error::invalid("merge", format!("it has two inputs, not {}", inputs.len()))),
     }
 }
 
-fn total(node: &FrameExpr) -> Size {
+pub(super) fn total(node: &FrameExpr) -> Size {
     let rows = node.facts.rows().unwrap_or_else(|| node.rows.saturating_mul(node.partitions as u64));
     let bytes = match node.rows {
         0 => 0,
@@ -95,6 +98,16 @@ impl Algorithm {
         if kernel.how == How::Right && right_seen && (right.partitions == 1 || is_cheap(l, right.partitions, r)) {
             return (Algorithm::BroadcastLeft, format!("{}, {} partitions on the right", sizes(), right.partitions));
         }
+        let is_indexed = |node: &Node, side: &Side| match (&node.facts.divisions, side.keys.as_slice()) {
+            (Some(divisions), [key]) => {
+                let dtype = kernel.types.first().map(|dtype| &dtype.0);
+                divisions.are_known() && divisions.column() == key && node.schema.get(key.as_str()) == dtype
+            }
+            _ => false,
+        };
+        if right_fits && is_indexed(left, &kernel.left) && is_indexed(right, &kernel.right) {
+            return (Algorithm::Sorted, sizes());
+        }
         let partitions = left.partitions.max(right.partitions);
         (Algorithm::Shuffle { partitions }, sizes())
     }
@@ -104,68 +117,78 @@ impl Algorithm {
             Algorithm::Single => "single partition".into(),
             Algorithm::BroadcastRight => "broadcast of the right side".into(),
             Algorithm::BroadcastLeft => "broadcast of the left side".into(),
+            Algorithm::Sorted => "sorted partitions".into(),
             Algorithm::Shuffle { partitions } => format!("hash shuffle to {partitions} partitions"),
         }
     }
 }
 
-impl Merge {
-    /// The side's column that an output is, by number of the side.
-    fn sources(&self) -> HashMap<&str, (usize, &str)> {
-        let left = self.kernel.left.columns.iter().map(|(from, to)| (to.as_str(), (0, from.as_str())));
-        let right = self.kernel.right.columns.iter().map(|(from, to)| (to.as_str(), (1, from.as_str())));
-        left.chain(right).collect()
+/// All of a side as one block, shared by all who read it.
+pub(super) fn whole(lowering: &mut Lowering, node: &FrameExpr, side: &Node, edges: Vec<Edge>) -> Result<Edge> {
+    if let [only] = edges.as_slice() {
+        return Ok(*only);
     }
+    let key = KeyBuilder::new("frame.merge.whole").key(side.key).finish();
+    let bytes = total(side).bytes;
+    let kernel: Arc<dyn Kernel> = Arc::new(GatherKernel);
+    let layer = lowering.graph.layer(Layer::new(key, kernel).at(node.location).scratch(bytes));
+    Ok(lowering.graph.task(layer, 0, bytes, &edges)?.into())
+}
 
-    /// The key that an output is, by number.
-    fn key(&self, name: &str) -> Option<usize> {
-        self.kernel.output.iter().find_map(|output| match output {
+/// A condition on the result in the names of one side, if all that it reads is there, in the types it has in the result.
+pub(super) fn in_side(kernel: &JoinKernel, condition: &Expr, number: usize, input: &Node) -> Option<Expr> {
+    let side = if number == 0 { &kernel.left } else { &kernel.right };
+    let key = |name: &str| {
+        kernel.output.iter().find_map(|output| match output {
             Output::Key(number, key) if key == name => Some(*number),
             _ => None,
         })
-    }
-
-    /// The condition in the names of one side, if all that it reads is there, in the types it has in the result.
-    fn in_side(&self, condition: &Expr, number: usize, input: &Node) -> Option<Expr> {
-        let sources = self.sources();
-        let side = if number == 0 { &self.kernel.left } else { &self.kernel.right };
-        let name = |output: &PlSmallStr| -> Option<PlSmallStr> {
-            if let Some(key) = self.key(output) {
-                let (column, dtype) = (side.keys.get(key)?, self.kernel.types.get(key)?);
-                return (input.schema.get(column.as_str()) == Some(&dtype.0)).then(|| column.as_str().into());
-            }
-            match sources.get(output.as_str()) {
-                Some((of, from)) if *of == number => Some((*from).into()),
-                _ => None,
-            }
-        };
-        if !columns_of(condition).iter().all(|output| name(output).is_some()) {
-            return None;
+    };
+    let name = |output: &PlSmallStr| -> Option<PlSmallStr> {
+        if let Some(key) = key(output) {
+            let (column, dtype) = (side.keys.get(key)?, kernel.types.get(key)?);
+            return (input.schema.get(column.as_str()) == Some(&dtype.0)).then(|| column.as_str().into());
         }
-        Some(condition.clone().map_expr(|part| match &part {
-            Expr::Column(output) => name(output).map_or_else(|| part.clone(), Expr::Column),
-            _ => part,
-        }))
+        side.columns.iter().find(|(_, to)| to == output.as_str()).map(|(from, _)| from.as_str().into())
+    };
+    if !columns_of(condition).iter().all(|output| name(output).is_some()) {
+        return None;
     }
+    Some(condition.clone().map_expr(|part| match &part {
+        Expr::Column(output) => name(output).map_or_else(|| part.clone(), Expr::Column),
+        _ => part,
+    }))
+}
 
+/// A join that gives only these columns, and what it reads of each side.
+pub(super) fn narrowed_kernel(all: &JoinKernel, wanted: &Columns) -> Option<(JoinKernel, Vec<Option<Columns>>)> {
+    let mut kernel = all.clone();
+    kernel.output.retain(|output| wanted.contains(output.name()));
+    // Without any column the number of rows would be lost.
+    if kernel.output.is_empty() {
+        kernel.output.extend(all.output.first().cloned());
+    }
+    let kept: Vec<String> = kernel.output.iter().map(|output| output.name().to_string()).collect();
+    for side in [&mut kernel.left, &mut kernel.right] {
+        side.columns.retain(|(_, to)| kept.contains(to));
+    }
+    let reads = |side: &Side| -> Columns {
+        let columns = side.columns.iter().map(|(from, _)| from);
+        side.keys.iter().chain(columns).map(|name| name.as_str().into()).collect()
+    };
+    let reads = [reads(&kernel.left), reads(&kernel.right)];
+    // A cross join has no keys, and a side of which it reads nothing would lose its rows.
+    let all_there = reads.iter().all(|columns| !columns.is_empty());
+    all_there.then(|| (kernel, reads.into_iter().map(Some).collect()))
+}
+
+impl Merge {
     fn split_keys(&self, side: &Side) -> Vec<HashKey> {
         let key = |(column, dtype): (&String, &crate::frame::wire::WireDtype)| HashKey {
             column: column.clone(),
             cast: Some(dtype.clone()),
         };
         side.keys.iter().zip(&self.kernel.types).map(key).collect()
-    }
-
-    /// All of a side as one block, shared by all who read it.
-    fn whole(&self, lowering: &mut Lowering, node: &FrameExpr, side: &Node, edges: Vec<Edge>) -> Result<Edge> {
-        if let [only] = edges.as_slice() {
-            return Ok(*only);
-        }
-        let key = KeyBuilder::new("frame.merge.whole").key(side.key).finish();
-        let bytes = total(side).bytes;
-        let kernel: Arc<dyn Kernel> = Arc::new(GatherKernel);
-        let layer = lowering.graph.layer(Layer::new(key, kernel).at(node.location).scratch(bytes));
-        Ok(lowering.graph.task(layer, 0, bytes, &edges)?.into())
     }
 
     /// A task for each pair of inputs.
@@ -241,7 +264,7 @@ impl Merge {
         };
         let moved = Move::of(node, Size::of(node));
         let pieces = moved.split(lowering, back, &joined, None)?;
-        let sort = SortKernel { order: Order::ascending(column), without: vec![column.into()] };
+        let sort = SortKernel { order: Order::ascending(column), without: vec![column.into()], within: None };
         moved.take(lowering, Arc::new(sort), pieces, Size::of(node))
     }
 }
@@ -266,7 +289,8 @@ impl Operation for Merge {
 
     fn parameters(&self, key: KeyBuilder) -> KeyBuilder {
         let partitions = match self.algorithm {
-            Algorithm::Shuffle { partitions } => partitions as u64 + 3,
+            Algorithm::Shuffle { partitions } => partitions as u64 + 4,
+            Algorithm::Sorted => 3,
             Algorithm::Single => 0,
             Algorithm::BroadcastRight => 1,
             Algorithm::BroadcastLeft => 2,
@@ -282,7 +306,7 @@ impl Operation for Merge {
         let (l, r) = (total(left).rows, total(right).rows);
         let partitions = match self.algorithm {
             Algorithm::Single => 1,
-            Algorithm::BroadcastRight => left.partitions,
+            Algorithm::BroadcastRight | Algorithm::Sorted => left.partitions,
             Algorithm::BroadcastLeft => right.partitions,
             Algorithm::Shuffle { partitions } => match self.kernel.how {
                 _ if !self.ordered => partitions,
@@ -291,6 +315,23 @@ impl Operation for Merge {
                 _ => left.partitions,
             },
         };
+        // Left rows stay where they are, each as often as it has partners.
+        let stays = matches!(self.kernel.how, How::Inner | How::Left | How::Semi | How::Anti | How::Cross)
+            && !matches!(self.algorithm, Algorithm::Shuffle { .. });
+        let divisions = left.facts.divisions.as_ref().filter(|_| stays).and_then(|index| {
+            let key = |output: &Output| match output {
+                Output::Key(number, name) => {
+                    self.kernel.left.keys.get(*number).map(|from| (from.clone(), name.clone()))
+                }
+                _ => None,
+            };
+            let keys = self.kernel.output.iter().filter_map(key);
+            let mut names = keys.chain(self.kernel.left.columns.iter().cloned());
+            let (from, to) = names.find(|(from, _)| from == index.column())?;
+            // A key that has been cast may have another order: texts of numbers do.
+            (left.schema.get(from.as_str()) == schema.get(to.as_str())).then(|| index.renamed(&to))
+        });
+        let facts = Facts { lengths: None, divisions };
         let rows = match self.kernel.how {
             How::Cross => l.saturating_mul(r),
             How::Semi | How::Anti | How::Left => l,
@@ -298,37 +339,11 @@ impl Operation for Merge {
             How::Inner => l.max(r),
             How::Outer => l.saturating_add(r),
         };
-        Ok(Shape { schema, partitions, rows: rows.div_ceil(partitions.max(1) as u64), facts: Facts::default() })
+        Ok(Shape { schema, partitions, rows: rows.div_ceil(partitions.max(1) as u64), facts })
     }
 
     fn narrowed(&self, _: &[Node], wanted: &Columns) -> Option<Narrowed> {
-        let mut kernel = self.kernel.clone();
-        kernel.output.retain(|output| wanted.contains(output.name()));
-        for side in [&mut kernel.left, &mut kernel.right] {
-            side.columns.retain(|(_, to)| wanted.contains(to.as_str()));
-        }
-        // Without any column the number of rows would be lost.
-        if kernel.output.is_empty() {
-            match self.kernel.output.first()? {
-                Output::Column(name) => {
-                    for (side, all) in [(&mut kernel.left, &self.kernel.left), (&mut kernel.right, &self.kernel.right)]
-                    {
-                        side.columns.extend(all.columns.iter().filter(|(_, to)| to == name).cloned());
-                    }
-                }
-                Output::Key(..) | Output::Indicator(_) => {}
-            }
-            kernel.output.extend(self.kernel.output.first().cloned());
-        }
-        let reads = |side: &Side| {
-            let columns = side.columns.iter().map(|(from, _)| from);
-            Some(side.keys.iter().chain(columns).map(|name| PlSmallStr::from(name.as_str())).collect())
-        };
-        let reads = vec![reads(&kernel.left), reads(&kernel.right)];
-        // A cross join has no keys, and what it reads nothing of would lose its rows.
-        if reads.iter().flatten().any(Columns::is_empty) {
-            return None;
-        }
+        let (kernel, reads) = narrowed_kernel(&self.kernel, wanted)?;
         Some(Narrowed { operation: Arc::new(Merge { kernel, ..self.clone() }), reads })
     }
 
@@ -339,7 +354,7 @@ impl Operation for Merge {
         }
         let below = |number: usize| {
             let input = inputs.get(number)?;
-            Some((number, self.in_side(condition, number, input)?))
+            Some((number, in_side(&self.kernel, condition, number, input)?))
         };
         let both: Vec<(usize, Expr)> = [below(0), below(1)].into_iter().flatten().collect();
         let (left, right) = (both.iter().any(|(at, _)| *at == 0), both.iter().any(|(at, _)| *at == 1));
@@ -362,14 +377,33 @@ impl Operation for Merge {
                 self.shuffled(lowering, node, [left, right], [lefts, rights], 1)
             }
             Algorithm::Single | Algorithm::BroadcastRight => {
-                let whole = self.whole(lowering, node, right, rights)?;
+                let whole = whole(lowering, node, right, rights)?;
                 let pairs: Vec<[Edge; 2]> = lefts.into_iter().map(|left| [left, whole]).collect();
                 self.joined(lowering, node, &pairs, total(right))
             }
             Algorithm::BroadcastLeft => {
-                let whole = self.whole(lowering, node, left, lefts)?;
+                let whole = whole(lowering, node, left, lefts)?;
                 let pairs: Vec<[Edge; 2]> = rights.into_iter().map(|right| [whole, right]).collect();
                 self.joined(lowering, node, &pairs, total(left))
+            }
+            Algorithm::Sorted => {
+                let none = || Error::invalid_at("merge", "a side has no partitions", node.location);
+                let first = rights.first().copied().ok_or_else(none)?;
+                let scratch = node.bytes().saturating_add(total(right).rows.saturating_mul(32) / rights.len() as u64);
+                let kernel: Arc<dyn Kernel> = Arc::new(JoinKernel { lefts: 1, ..self.kernel.clone() });
+                let layer = lowering.graph.layer(Layer::new(node.key, kernel).at(node.location).scratch(scratch));
+                let meets = Divisions::overlaps(left.facts.divisions.as_ref(), right.facts.divisions.as_ref());
+                let mut made = Vec::with_capacity(lefts.len());
+                for (block, edge) in lefts.into_iter().enumerate() {
+                    let partners = rights.iter().enumerate().filter(|(at, _)| meets(block, *at)).map(|(_, edge)| *edge);
+                    let mut edges: Vec<Edge> = [edge].into_iter().chain(partners).collect();
+                    // One that holds no partner shows the columns.
+                    if edges.len() == 1 {
+                        edges.push(first);
+                    }
+                    made.push(lowering.graph.task(layer, block as u32, node.bytes(), &edges)?.into());
+                }
+                Ok(made)
             }
             Algorithm::Shuffle { partitions } => {
                 self.shuffled(lowering, node, [left, right], [lefts, rights], partitions)

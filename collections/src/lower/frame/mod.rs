@@ -3,6 +3,7 @@
 //! A run of partition-wise steps, the scan included, is one layer: a task a partition (`partition`). What other operations do stands in
 //! a file each: they implement [`Operation`].
 
+mod asof;
 mod bins;
 mod carry;
 mod concat;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 
 use talatat_graph::{Edge, Kernel, Key, Layer, LayerId};
 
+pub(crate) use asof::MergeAsof;
 pub(crate) use bins::Bins;
 pub(crate) use carry::Carry;
 pub(crate) use concat::{Beside, Concat};
@@ -42,7 +44,7 @@ pub(crate) use repartition::{Indexed, Repartition, Selected, Tail};
 pub(crate) use roots::Roots;
 pub(crate) use rows::RowIndex;
 pub(crate) use shuffle::Shuffle;
-pub(crate) use sort::Sort;
+pub(crate) use sort::{Divided, Sort};
 use tree::tree;
 pub(crate) use window::{Neighbours, Overlap, Window};
 pub(crate) use write::Writing;

@@ -94,7 +94,7 @@ impl Move<'_> {
         without: Vec<String>,
         inputs: Vec<Edge>,
     ) -> Result<Vec<Edge>> {
-        let sort = Arc::new(SortKernel { order: order.clone(), without });
+        let sort = Arc::new(SortKernel { order: order.clone(), without, within: None });
         if inputs.len() < 2 {
             return self.take(lowering, sort, vec![inputs], self.size);
         }
