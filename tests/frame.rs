@@ -1,5 +1,7 @@
 //! Frames against pandas' answers, against eager polars, on every executor.
 
+#[path = "frame/aggregations.rs"]
+mod aggregations;
 #[path = "frame/bad_input.rs"]
 mod bad_input;
 #[path = "frame/common.rs"]

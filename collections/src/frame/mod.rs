@@ -25,7 +25,6 @@
 //! **Polars' features.** What an expression can do beyond the basics (`is_in`, `round`, `regex`, time zones ...) is a feature of the
 //! `polars` crate: depend on the same version with the features you want, and they work here.
 
-pub mod agg;
 mod concat;
 pub(crate) mod csv;
 mod cumulative;
@@ -56,8 +55,8 @@ use std::sync::Arc;
 
 pub use concat::{ConcatColumns, concat, concat_columns};
 pub use csv::CsvOptions;
-pub use groupby::GroupBy;
 pub use index::{Divisions, Loc, SetIndex};
+pub use groupby::{GroupBy, agg};
 pub use len::FrameLen;
 pub use merge::{How, MergeOn, Validate};
 pub use partition::Partition;

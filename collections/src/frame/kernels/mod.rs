@@ -15,7 +15,7 @@ mod window;
 
 pub(crate) use bins::BinsKernel;
 pub(crate) use carry::{CarryKernel, Running};
-pub(crate) use group::GroupKernel;
+pub(crate) use group::{GroupKernel, Pass};
 pub(crate) use head::{HeadKernel, TakeKernel};
 pub(crate) use partition::{MapKernel, PartitionKernel, Source};
 pub(crate) use read::{LenKernel, RawKernel, StateKernel, SumKernel, TAIL};
