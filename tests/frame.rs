@@ -10,8 +10,12 @@ mod common;
 mod csv_blocks;
 #[path = "frame/fixtures.rs"]
 mod fixtures;
+#[path = "frame/group_fixtures.rs"]
+mod group_fixtures;
 #[path = "frame/groupby.rs"]
 mod groupby;
+#[path = "frame/groups.rs"]
+mod groups;
 #[path = "frame/lazy.rs"]
 mod lazy;
 #[path = "frame/rewrites.rs"]

@@ -44,6 +44,7 @@ mod rolling;
 mod row_function;
 pub(crate) mod scan;
 mod sort;
+mod statistics;
 pub(crate) mod step;
 mod threads;
 mod verbs;
@@ -72,6 +73,7 @@ pub use rolling::{Rolling, Span};
 pub use row_function::{Cell, Made, RowFunction};
 pub use sort::{NaPosition, SortOrder};
 pub use verbs::DropNa;
+pub use statistics::{Keep, ValueCounts};
 
 use polars::prelude::SchemaRef;
 use talatat_graph::{Edge, Error as GraphError, Key, Registry, Value, format_bytes};
@@ -80,8 +82,8 @@ use crate::collection::Collection;
 use crate::error::{Error, Result};
 use crate::frame::expr::Node;
 use crate::frame::kernels::{
-    BinsKernel, CarryKernel, EdgeKernel, GroupKernel, HeadKernel, LenKernel, PartitionKernel, RawKernel,
-    RowIndexKernel, StateKernel, SumKernel, TakeKernel, WindowKernel,
+    ArrangeKernel, BinsKernel, CarryKernel, EdgeKernel, GroupKernel, HeadKernel, LenKernel, PartitionKernel,
+    QuantileKernel, RawKernel, RowIndexKernel, StateKernel, SumKernel, TakeKernel, WindowKernel, WithinKernel,
 };
 use crate::frame::rewrite::{Wanted, rewrite};
 use crate::lower::{Lowering, LoweringOptions, frame as lower};
@@ -244,7 +246,12 @@ pub(crate) fn columns_named(
 pub(crate) fn register(registry: Registry) -> Registry {
     let registry = kernels::register_moves(registry);
     let registry = GroupKernel::NAMES.into_iter().fold(registry, |registry, name| registry.kernel::<GroupKernel>(name));
+    let registry =
+        WithinKernel::NAMES.into_iter().fold(registry, |registry, name| registry.kernel::<WithinKernel>(name));
+    let registry =
+        QuantileKernel::NAMES.into_iter().fold(registry, |registry, name| registry.kernel::<QuantileKernel>(name));
     registry
+        .kernel::<ArrangeKernel>(ArrangeKernel::NAME)
         .kernel::<PartitionKernel>(PartitionKernel::NAME)
         .kernel::<RawKernel>(RawKernel::NAME)
         .kernel::<StateKernel>(StateKernel::NAME)

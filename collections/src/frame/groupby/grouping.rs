@@ -23,6 +23,8 @@ pub(crate) struct Grouping {
     /// The names of the result's columns, keys first.
     names: Vec<String>,
     way: Way,
+    /// What is done with all groups in the end.
+    end: Vec<Pass>,
     /// By what the result is sorted, and whether descending.
     pub(crate) sorted: Vec<(String, bool)>,
     /// Into how many parts the groups are spread.
@@ -138,6 +140,7 @@ impl Grouping {
         let shown_keys: Vec<String> = keys.iter().map(|key| format!("{key}")).collect();
         let mut grouping = Grouping {
             keys: key_names(keys.len()),
+            end: Vec::new(),
             sorted: if sort {
                 names.iter().take(keys.len()).map(|name| (name.clone(), false)).collect()
             } else {
@@ -153,10 +156,24 @@ impl Grouping {
         Ok((grouping, exprs))
     }
 
-    /// Sorts the result by other columns of it.
-    pub(crate) fn sorted_by(mut self, sorted: Vec<(String, bool)>) -> Grouping {
-        self.sorted = sorted;
-        self
+    /// Passes over all groups in the end, and another order: the result is one partition.
+    pub(crate) fn ended(
+        mut self,
+        end: Vec<Pass>,
+        sorted: Vec<(String, bool)>,
+        location: &'static Location<'static>,
+    ) -> Result<Grouping> {
+        (self.end, self.sorted) = (end, sorted);
+        let groups = DataFrame::empty_with_schema(&self.schema);
+        let ended = self.order_kernel().apply(vec![groups]);
+        let ended = ended.map_err(|error| step::refused("groupby", &self.schema, &error, location))?;
+        self.schema = ended.schema().clone();
+        Ok(self)
+    }
+
+    /// Whether all groups are put together in the end.
+    pub(crate) fn gathers(&self) -> bool {
+        !self.sorted.is_empty() || !self.end.is_empty()
     }
 
     /// The result's columns: those of an aggregation of no rows.
@@ -189,7 +206,7 @@ impl Grouping {
 
     /// Makes results of the states of all partitions, or of all rows.
     pub(crate) fn finish_kernel(&self) -> GroupKernel {
-        let (stage, passes) = match &self.way {
+        let (stage, mut passes) = match &self.way {
             Way::States { combine, finish, .. } => {
                 ("frame.groupby.finish", vec![Pass::Group(combine.clone()), Pass::Select(finish.clone())])
             }
@@ -200,17 +217,28 @@ impl Grouping {
                 ("frame.groupby.rows", vec![Pass::Group(exprs.clone()), select])
             }
         };
-        GroupKernel { skip_empty: false, sorted: self.sorted.clone(), ..kernel(stage, self.keys.clone(), passes) }
+        if self.parts == 1 {
+            passes.extend(self.end.iter().cloned());
+            return GroupKernel {
+                skip_empty: false,
+                sorted: self.sorted.clone(),
+                ..kernel(stage, self.keys.clone(), passes)
+            };
+        }
+        GroupKernel { skip_empty: false, ..kernel(stage, self.keys.clone(), passes) }
     }
 
-    /// Puts parts together that are sorted, each by itself.
+    /// Puts the groups of all parts together.
     pub(crate) fn order_kernel(&self) -> GroupKernel {
-        GroupKernel { sorted: self.sorted.clone(), ..kernel("frame.groupby.order", self.keys.clone(), Vec::new()) }
+        GroupKernel {
+            sorted: self.sorted.clone(),
+            ..kernel("frame.groupby.order", self.keys.clone(), self.end.clone())
+        }
     }
 
     /// How many partitions the result has.
     pub(crate) fn partitions(&self) -> usize {
-        if self.sorted.is_empty() { self.parts as usize } else { 1 }
+        if self.gathers() { 1 } else { self.parts as usize }
     }
 
     /// Cuts one partition's rows by their keys.
@@ -220,7 +248,7 @@ impl Grouping {
 
     /// Mixes in what the result depends on besides the input.
     pub(crate) fn key(&self, key: KeyBuilder) -> KeyBuilder {
-        let key = key.value(&self.keys).value(&self.sorted).number(u64::from(self.parts));
+        let key = add_to_key(key.value(&self.keys).value(&self.sorted).number(u64::from(self.parts)), &self.end);
         match &self.way {
             Way::States { partial, finish, .. } => add_to_key(add_to_key(key, partial), finish),
             Way::Rows(exprs) => add_to_key(key.value(&self.names), exprs),
@@ -306,13 +334,5 @@ fn key_names(count: usize) -> Vec<String> {
 }
 
 fn kernel(stage: &str, keys: Vec<String>, passes: Vec<Pass>) -> GroupKernel {
-    GroupKernel {
-        stage: stage.into(),
-        keys,
-        passes: Wire(passes),
-        sorted: Vec::new(),
-        parts: None,
-        rows: None,
-        skip_empty: true,
-    }
+    GroupKernel { keys, passes: Wire(passes), ..GroupKernel::new(stage) }
 }

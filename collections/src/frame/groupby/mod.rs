@@ -6,8 +6,10 @@
 pub mod agg;
 mod decompose;
 mod grouping;
+mod rows;
 mod state;
 mod table;
+mod within;
 
 use std::panic::Location;
 use std::sync::Arc;
@@ -15,6 +17,8 @@ use std::sync::Arc;
 use polars::prelude::{Expr, col};
 
 pub(crate) use grouping::Grouping;
+pub(crate) use table::number;
+pub(crate) use within::{Kept, Within, place_in_group};
 
 use self::agg::Agg;
 use self::grouping::Asked;
@@ -122,9 +126,9 @@ impl GroupBy {
         self.agg_at(vec![agg::size().alias("size")], Location::caller())
     }
 
-    fn agg_at(&self, aggs: Vec<Agg>, location: &'static Location<'static>) -> Result<Frame> {
+    pub(crate) fn agg_at(&self, aggs: Vec<Agg>, location: &'static Location<'static>) -> Result<Frame> {
         let grouped = self.grouped(&aggs, location)?;
-        grouped.frame(|grouping| grouping)
+        grouped.frame(Ok)
     }
 
     /// The input of the stages, and the stages.
@@ -178,8 +182,8 @@ pub(crate) struct Grouped {
 
 impl Grouped {
     /// The result, after a change of its stages.
-    pub(crate) fn frame(self, change: impl FnOnce(Grouping) -> Grouping) -> Result<Frame> {
-        let grouping = Arc::new(change(self.grouping));
+    pub(crate) fn frame(self, change: impl FnOnce(Grouping) -> Result<Grouping>) -> Result<Frame> {
+        let grouping = Arc::new(change(self.grouping)?);
         Ok(Frame { node: FrameExpr::custom(grouping, vec![self.node], self.location)? })
     }
 }

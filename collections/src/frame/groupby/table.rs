@@ -175,6 +175,19 @@ fn correlation(states: &[Expr], _: &DataType, _: &Parameter) -> Expr {
     when(count.clone().gt(lit(1_i64)).and(root.neq(lit(0.0)))).then(value).otherwise(missing())
 }
 
+/// Halfway between two, the nearest one is that of the even number, as in pandas; polars takes the second one.
+fn quantile(inputs: &[Expr], parameter: &Parameter) -> Expr {
+    let values = || only(inputs).cast(DataType::Float64);
+    let at = |method| values().quantile(lit(parameter.quantile), method);
+    if parameter.method != QuantileMethod::Nearest {
+        return at(parameter.method);
+    }
+    let place = || lit(parameter.quantile) * (values().count().cast(DataType::Float64) - lit(1.0));
+    let is_half = (place() - place().floor()).eq(lit(0.5));
+    let is_even = (place().floor() % lit(2.0)).eq(lit(0.0));
+    when(is_half.and(is_even)).then(at(QuantileMethod::Lower)).otherwise(at(QuantileMethod::Nearest))
+}
+
 /// How many distinct values the kept hashes speak of: all, or so many that the largest is where it is.
 fn estimate(states: &[Expr], _: &DataType, _: &Parameter) -> Expr {
     let hashes = || only(states).list();

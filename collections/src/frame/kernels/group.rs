@@ -1,6 +1,8 @@
 //! The stages of an aggregation.
 
-use polars::prelude::{DataFrame, Expr, IntoLazy, LazyFrame, PolarsError, SortMultipleOptions, col};
+use polars::prelude::{
+    DataFrame, Expr, IdxCa, IdxSize, IntoLazy, LazyFrame, PlSmallStr, PolarsError, SortMultipleOptions, col,
+};
 use polars_plan::plans::AExprSorted;
 use serde::{Deserialize, Serialize};
 use talatat_graph::{Kernel, KernelError, KernelResult, Result, TaskContext, Value};
@@ -21,6 +23,8 @@ pub(crate) struct GroupKernel {
     pub(crate) passes: Wire<Vec<Pass>>,
     /// The columns to sort by at the end, and whether descending.
     pub(crate) sorted: Vec<(String, bool)>,
+    /// How many of the sorted rows are kept, if not all.
+    pub(crate) limit: Option<u64>,
     /// Into how many parts the result is cut by its keys, if into any.
     pub(crate) parts: Option<u32>,
     /// The states of rows, each a group of its own: for partitions whose keys hardly repeat.
@@ -36,13 +40,16 @@ pub(crate) enum Pass {
     Group(Vec<Expr>),
     /// A row for each row.
     Select(Vec<Expr>),
+    /// The rows for which it is true.
+    Filter(Expr),
 }
 
 /// How many rows are looked at to see whether keys repeat.
 const SAMPLE: usize = 1 << 13;
 
 impl GroupKernel {
-    pub(crate) const NAMES: [&'static str; 6] = [
+    pub(crate) const NAMES: [&'static str; 7] = [
+        "frame.top",
         "frame.groupby.split",
         "frame.groupby.partial",
         "frame.groupby.combine",
@@ -50,6 +57,20 @@ impl GroupKernel {
         "frame.groupby.rows",
         "frame.groupby.order",
     ];
+
+    /// A kernel without passes: it puts frames one below the other.
+    pub(crate) fn new(stage: &str) -> GroupKernel {
+        GroupKernel {
+            stage: stage.into(),
+            keys: Vec::new(),
+            passes: Wire(Vec::new()),
+            sorted: Vec::new(),
+            limit: None,
+            parts: None,
+            rows: None,
+            skip_empty: true,
+        }
+    }
 
     pub(crate) fn apply(&self, frames: Vec<DataFrame>) -> std::result::Result<DataFrame, PolarsError> {
         let mut frame = join(frames)?;
@@ -72,7 +93,14 @@ impl GroupKernel {
             .with_nulls_last(true)
             .with_maintain_order(true)
             .with_multithreaded(false);
-        frame.sort(by, options)
+        let sorted = frame.sort(by, options)?;
+        Ok(match self.limit {
+            // A slice would keep all rows in memory.
+            Some(limit) if limit < sorted.height() as u64 => {
+                sorted.take(&IdxCa::from_vec(PlSmallStr::EMPTY, (0..limit as IdxSize).collect()))?
+            }
+            _ => sorted,
+        })
     }
 
     fn pass(&self, frame: DataFrame, pass: &Pass) -> std::result::Result<DataFrame, PolarsError> {
@@ -80,6 +108,7 @@ impl GroupKernel {
         let query: LazyFrame = frame.lazy();
         match pass {
             Pass::Select(exprs) => query.select(exprs.as_slice()).collect(),
+            Pass::Filter(condition) => query.filter(condition.clone()).collect(),
             Pass::Group(exprs) if self.keys.is_empty() => {
                 let row = query.select(exprs.as_slice()).collect()?;
                 Ok(if empty && self.skip_empty { row.clear() } else { row })

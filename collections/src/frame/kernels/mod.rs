@@ -2,12 +2,14 @@
 
 mod bins;
 mod carry;
+mod arrange;
 mod group;
 mod head;
 pub(crate) mod join;
 pub(crate) mod moves;
 pub(crate) mod order;
 mod partition;
+mod quantile;
 mod read;
 mod rows;
 pub(crate) mod split;
@@ -15,12 +17,17 @@ mod window;
 
 pub(crate) use bins::BinsKernel;
 pub(crate) use carry::{CarryKernel, Running};
+mod within;
+
+pub(crate) use arrange::{ArrangeKernel, Cell};
 pub(crate) use group::{GroupKernel, Pass};
 pub(crate) use head::{HeadKernel, TakeKernel};
 pub(crate) use partition::{MapKernel, PartitionKernel, Source};
+pub(crate) use quantile::{QuantileKernel, Quantiles};
 pub(crate) use read::{LenKernel, RawKernel, StateKernel, SumKernel, TAIL};
 pub(crate) use rows::RowIndexKernel;
 pub(crate) use window::{Around, EdgeKernel, OverlapKernel, Reach, WindowKernel, made_of};
+pub(crate) use within::{ROW, WithinKernel};
 
 use polars::prelude::PolarsError;
 use talatat_graph::{KernelError, Registry};

@@ -73,7 +73,7 @@ fn grouped(
             edges = one_each(lowering, split, rows, &edges)?;
         }
     }
-    let last = one || grouping.sorted.is_empty();
+    let last = one || !grouping.gathers();
     let finish: Arc<dyn Kernel> = Arc::new(grouping.finish_kernel());
     let merge = if last { add(lowering, node.key, finish, node) } else { layer(lowering, "finish", finish) };
     let mut merged = Vec::with_capacity(parts as usize);

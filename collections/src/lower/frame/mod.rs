@@ -21,6 +21,8 @@ mod shuffle;
 mod sort;
 mod tree;
 mod window;
+mod statistics;
+mod within;
 
 use std::sync::Arc;
 
@@ -40,6 +42,7 @@ pub(crate) use roots::Roots;
 pub(crate) use rows::RowIndex;
 pub(crate) use shuffle::Shuffle;
 pub(crate) use sort::Sort;
+pub(crate) use statistics::{Arranged, QuantileOf, Top};
 use tree::tree;
 pub(crate) use window::{Neighbours, Overlap, Window};
 
