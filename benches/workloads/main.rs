@@ -55,10 +55,7 @@ const ARRAYS: &[(&str, Workload)] = &[];
 
 /// On frames: they read the files that the peers' `data.py` makes, in the folder that `PEER_DATA` names.
 #[cfg(feature = "frame")]
-const FRAMES: &[(&str, Workload)] = &[
-    ("f1", frames::taxi::csv),
-    ("f6", frames::brc::stations),
-];
+const FRAMES: &[(&str, Workload)] = &[("f1", frames::taxi::csv), ("f6", frames::brc::stations)];
 #[cfg(not(feature = "frame"))]
 const FRAMES: &[(&str, Workload)] = &[];
 
@@ -70,7 +67,6 @@ const TASKS: &[(&str, Workload)] = &[
     ("s2fib", sched::fib),
     ("s2tree", sched::tree),
 ];
-
 
 fn main() {
     let options = match Options::parse(std::env::args().skip(1)) {

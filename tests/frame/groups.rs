@@ -1,8 +1,9 @@
 //! Rows by their groups: of any partitioning as eager polars' `over`, in the order of the rows.
 
 use proptest::prelude::*;
+use talatat::Compute;
 use talatat::frame::polars::prelude::*;
-use talatat::frame::{Frame, GroupBy};
+use talatat::frame::{Aggregation, Frame, GroupBy};
 
 use crate::common::{close, cut, everywhere};
 
@@ -133,4 +134,85 @@ fn only_what_is_wanted_is_computed() {
     let got = everywhere(&wide.select([col("sum")]).unwrap());
     assert!(got.equals(&df!("sum" => [4_i64, 2, 4]).unwrap()), "{got}");
     assert_eq!(crate::common::all_equal(&wide.len()), 3);
+}
+
+/// On every executor that does not leave the process: closures cannot.
+fn in_process(frame: &Frame) -> DataFrame {
+    let sessions = crate::common::sessions().iter().filter(|(name, _)| *name != "serialize");
+    let mut results: Vec<DataFrame> = sessions.map(|(_, session)| frame.compute_on(session).unwrap()).collect();
+    let first = results.remove(0);
+    results.iter().for_each(|other| assert!(first.equals_missing(other), "{first}\n{other}"));
+    first
+}
+
+#[test]
+fn functions_on_groups() {
+    let data = df!("k" => [Some("b"), Some("a"), None, Some("b"), Some("c")], "x" => [1_i64, 2, 3, 4, 5]).unwrap();
+    let rows = |frame: DataFrame| frame.lazy().select([col("k").first(), col("x").sum()]).collect();
+    for partitions in 1..=5 {
+        let group = Frame::from_polars(data.clone(), partitions).groupby(["k"]).unwrap();
+        let sums = df!("k" => ["a", "b", "c"], "x" => [2_i64, 5, 5]).unwrap();
+        let got = in_process(&group.apply(rows).unwrap());
+        assert!(got.equals(&sums), "{got}");
+        let parts = in_process(&group.clone().split_out(3).apply(rows).unwrap());
+        assert!(parts.sort(["k"], SortMultipleOptions::default()).unwrap().equals(&sums), "{parts}");
+        let unsorted = in_process(&group.clone().sort(false).dropna(false).apply(rows).unwrap());
+        let want = df!("k" => [Some("b"), Some("a"), None, Some("c")], "x" => [5_i64, 2, 3, 5]).unwrap();
+        assert!(unsorted.equals_missing(&want), "{unsorted}");
+
+        let chunk = |rows: DataFrame| rows.lazy().select([col("x").sum().alias("sum"), len().alias("n")]).collect();
+        let combine = |states: DataFrame| states.lazy().select([col("sum").sum(), col("n").sum()]).collect();
+        let finish = |states: DataFrame| {
+            let mean = col("sum").cast(DataType::Float64) / col("n").cast(DataType::Float64);
+            states.lazy().select([mean.alias("mean")]).collect()
+        };
+        let mean = Aggregation::new(chunk, combine, finish);
+        let means = df!("k" => ["a", "b", "c"], "mean" => [2.0, 2.5, 5.0]).unwrap();
+        let got = in_process(&group.aggregate(&mean).unwrap());
+        assert!(got.equals(&means), "{got}");
+        let parts = in_process(&group.split_out(2).aggregate(&mean).unwrap());
+        assert!(parts.sort(["k"], SortMultipleOptions::default()).unwrap().equals(&means), "{parts}");
+    }
+}
+
+#[test]
+fn functions_that_break_their_promise() {
+    let data = df!("k" => ["a", "b"], "x" => [1_i64, 2]).unwrap();
+    let group = Frame::from_polars(data, 2).groupby(["k"]).unwrap();
+    let two = |rows: DataFrame| Ok::<_, PolarsError>(rows.select(["x"])?.vstack(&rows.select(["x"])?)?);
+    let error = group.apply_as(two, group.clone().size().unwrap().schema()).unwrap();
+    let error = error.compute_on(&crate::common::sessions()[0].1).unwrap_err().to_string();
+    assert!(error.contains("were promised"), "{error}");
+    let error = group.apply(|_| Err::<DataFrame, _>("no rows, no work")).unwrap_err().to_string();
+    assert!(error.contains("no rows, no work") && error.contains("apply_as"), "{error}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    /// Quantiles by selection are those of all values sorted; nearly right ones are near by rank.
+    #[test]
+    fn quantiles_are_exact(
+        values in prop::collection::vec(prop::option::weighted(0.9, prop_oneof![-9.0..9.0, Just(0.5), Just(f64::INFINITY)]), 0..4000),
+        cuts in prop::collection::vec(any::<usize>(), 0..4),
+        quantile in 0.0..=1.0_f64,
+    ) {
+        let data = df!("x" => values.clone()).unwrap();
+        let frame = Frame::from_partitions(cut(&data, &cuts)).unwrap();
+        let mut sorted: Vec<f64> = values.into_iter().flatten().collect();
+        sorted.sort_unstable_by(f64::total_cmp);
+        let place = quantile * (sorted.len().max(1) - 1) as f64;
+        let asked = frame.quantile_with(["x"], [quantile, 1.0], QuantileMethod::Lower).unwrap();
+        let got = everywhere(&asked);
+        let got = got.column("x").unwrap().f64().unwrap();
+        prop_assert_eq!(got.get(0), sorted.get(place as usize).copied());
+        prop_assert_eq!(got.get(1), sorted.last().copied());
+        let near = everywhere(&frame.approx_quantile(["x"], [quantile]).unwrap());
+        if let Some(near) = near.column("x").unwrap().f64().unwrap().get(0) {
+            let below = sorted.iter().filter(|x| **x < near).count() as f64;
+            let upto = sorted.iter().filter(|x| **x <= near).count() as f64;
+            let slack = sorted.len() as f64 / 512.0 + 6.0;
+            prop_assert!(below <= place + slack && place - slack <= upto, "{near} is from {below} to {upto}, not {place}");
+        }
+    }
 }

@@ -29,7 +29,8 @@ fn table(trips: Frame, report: &mut Report) -> Result<()> {
         pickup().hour().alias("hour"),
         (pickup().weekday() - lit(1)).alias("weekday"),
     ])?;
-    let means = groups.groupby(["hour", "weekday"])?.agg([agg::mean("fraction").alias("mean"), agg::size().alias("n")])?;
+    let means =
+        groups.groupby(["hour", "weekday"])?.agg([agg::mean("fraction").alias("mean"), agg::size().alias("n")])?;
     let table = means.compute()?;
     let counts = floats(&table, "n");
     report.digest("groups", table.height() as f64);

@@ -56,8 +56,8 @@ use std::sync::Arc;
 
 pub use concat::{ConcatColumns, concat, concat_columns};
 pub use csv::CsvOptions;
+pub use groupby::{Aggregation, GroupBy, agg};
 pub use index::{Divisions, Loc, SetIndex};
-pub use groupby::{GroupBy, agg};
 pub use len::FrameLen;
 pub use merge::{How, MergeOn, Validate};
 pub use partition::Partition;
@@ -72,8 +72,8 @@ pub use resample::Resample;
 pub use rolling::{Rolling, Span};
 pub use row_function::{Cell, Made, RowFunction};
 pub use sort::{NaPosition, SortOrder};
-pub use verbs::DropNa;
 pub use statistics::{Keep, ValueCounts};
+pub use verbs::DropNa;
 
 use polars::prelude::SchemaRef;
 use talatat_graph::{Edge, Error as GraphError, Key, Registry, Value, format_bytes};

@@ -89,6 +89,12 @@ impl Agg {
         self
     }
 
+    /// Whether it is 0 where there are no rows.
+    pub(crate) fn is_zero_of_nothing(&self) -> bool {
+        let What::Row { row, .. } = &self.what else { return false };
+        matches!(row.name, "sum" | "count" | "size" | "nunique" | "approx_nunique")
+    }
+
     fn told(mut self, tell: impl FnOnce(&mut Parameter)) -> Agg {
         if let What::Row { parameter, .. } = &mut self.what {
             tell(parameter);

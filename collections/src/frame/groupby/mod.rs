@@ -5,6 +5,7 @@
 
 pub mod agg;
 mod decompose;
+mod functions;
 mod grouping;
 mod rows;
 mod state;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 use polars::prelude::{Expr, col};
 
+pub use functions::Aggregation;
 pub(crate) use grouping::Grouping;
 pub(crate) use table::number;
 pub(crate) use within::{Kept, Within, place_in_group};

@@ -60,9 +60,9 @@ pub(crate) struct StateOf {
     pub(crate) dtype: DataType,
 }
 
-/// A list's values, all groups' in one: an empty list has none.
+/// A list's values, all groups' in one. Polars wants at least one of each list.
 fn exploded(list: Expr) -> Expr {
-    list.explode(ExplodeOptions { empty_as_null: false, keep_nulls: false })
+    list.explode(ExplodeOptions { empty_as_null: true, keep_nulls: true }).drop_nulls()
 }
 
 fn float(value: Expr) -> Expr {

@@ -347,11 +347,7 @@ pub(crate) static TABLE: [Row; 31] = [
         accepts: numbers_and_truth,
     },
     rows("median", |inputs, _| only(inputs).cast(DataType::Float64).median(), numbers_and_truth),
-    rows(
-        "quantile",
-        |inputs, parameter| only(inputs).cast(DataType::Float64).quantile(lit(parameter.quantile), parameter.method),
-        numbers_and_truth,
-    ),
+    rows("quantile", quantile, numbers_and_truth),
     rows("list", |inputs, _| only(inputs).implode(true), anything),
     rows(
         "mode",

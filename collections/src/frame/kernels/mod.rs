@@ -1,8 +1,9 @@
 //! What tasks on frames run: parameters that serialize, and no state.
 
+mod arrange;
 mod bins;
 mod carry;
-mod arrange;
+mod each;
 mod group;
 mod head;
 pub(crate) mod join;
@@ -20,6 +21,7 @@ pub(crate) use carry::{CarryKernel, Running};
 mod within;
 
 pub(crate) use arrange::{ArrangeKernel, Cell};
+pub(crate) use each::{EachKernel, RowsFunction};
 pub(crate) use group::{GroupKernel, Pass};
 pub(crate) use head::{HeadKernel, TakeKernel};
 pub(crate) use partition::{MapKernel, PartitionKernel, Source};

@@ -18,6 +18,8 @@ use crate::lower::frame::Arranged;
 const BEFORE: [&str; 4] = ["count", "mean", "std", "min"];
 const QUARTERS: [(f64, &str); 3] = [(0.25, "25%"), (0.5, "50%"), (0.75, "75%")];
 
+type Make = fn(&str) -> Agg;
+
 impl Frame {
     /// A summary of the columns of numbers: count, mean, standard deviation, least, quarters and greatest, a row each, which the column
     /// `statistic` names; all float64. Quarters are exact. pandas' `describe` of columns of other types is left out.
@@ -40,7 +42,7 @@ impl Frame {
             return Err(Error::invalid_at("describe", "no column is a number; cast one first", location));
         }
         let aggs = columns.iter().flat_map(|name| {
-            let made: [(fn(&str) -> Agg, &str); 5] = [
+            let made: [(Make, &str); 5] = [
                 (|x| agg::count(x), "count"),
                 (|x| agg::mean(x), "mean"),
                 (|x| agg::std(x), "std"),

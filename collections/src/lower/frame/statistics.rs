@@ -12,6 +12,11 @@ use crate::frame::expr::{Columns, Facts, Node, Shape};
 use crate::frame::kernels::{ArrangeKernel, GroupKernel, QuantileKernel, Quantiles};
 use crate::lower::Lowering;
 
+/// One partition of so many rows.
+fn known(rows: u64) -> Facts {
+    Facts { lengths: Some([rows].into()), ..Facts::default() }
+}
+
 /// How a quantile is found.
 #[derive(Clone)]
 pub(crate) struct QuantileOf {
@@ -50,7 +55,7 @@ impl Operation for QuantileOf {
         let columns = self.asked.columns.iter().map(|name| field(name));
         let schema: Schema = std::iter::once(field("quantile")).chain(columns).collect();
         let rows = self.asked.quantiles.len() as u64;
-        Ok(Shape { schema: Arc::new(schema), partitions: 1, rows, facts: Facts { lengths: Some([rows].into()) } })
+        Ok(Shape { schema: Arc::new(schema), partitions: 1, rows, facts: known(rows) })
     }
 
     fn narrowed(&self, _: &[Node], _: &Columns) -> Option<Narrowed> {
@@ -113,8 +118,8 @@ impl Operation for Top {
 
     fn result(&self, inputs: &[Node]) -> Result<Shape> {
         let input = only_input(self.name(), inputs)?;
-        let lengths = input.facts.rows().map(|known| [known.min(self.rows)].into());
-        Ok(Shape { partitions: 1, rows: self.rows, facts: Facts { lengths }, ..Shape::like(input) })
+        let facts = input.facts.rows().map(|rows| known(rows.min(self.rows))).unwrap_or_default();
+        Ok(Shape { partitions: 1, rows: self.rows, facts, ..Shape::like(input) })
     }
 
     fn narrowed(&self, _: &[Node], wanted: &Columns) -> Option<Narrowed> {
@@ -165,7 +170,7 @@ impl Operation for Arranged {
         let labels = Field::new(self.kernel.labels.0.as_str().into(), DataType::String);
         let schema: Schema = std::iter::once(labels).chain(numbers).collect();
         let rows = self.kernel.labels.1.len() as u64;
-        Ok(Shape { schema: Arc::new(schema), partitions: 1, rows, facts: Facts { lengths: Some([rows].into()) } })
+        Ok(Shape { schema: Arc::new(schema), partitions: 1, rows, facts: known(rows) })
     }
 
     fn lower(&self, lowering: &mut Lowering, node: &Node) -> Result<Vec<Edge>> {

@@ -7,7 +7,7 @@ use talatat_graph::{Edge, Kernel, KeyBuilder, Layer};
 use super::operation::{Narrowed, Operation};
 use super::{frame, one_each, only_input};
 use crate::error::Result;
-use crate::frame::expr::{Columns, Node, Shape};
+use crate::frame::expr::{Columns, Facts, Node, Shape};
 use crate::frame::groupby::Within;
 use crate::lower::Lowering;
 
@@ -27,7 +27,8 @@ impl Operation for Within {
     fn result(&self, inputs: &[Node]) -> Result<Shape> {
         let input = only_input(self.name(), inputs)?;
         let like = Shape::like(input);
-        let facts = if self.keeps_rows() { input.facts.clone() } else { like.facts };
+        let lengths = if self.keeps_rows() { input.facts.lengths.clone() } else { None };
+        let facts = Facts { lengths, ..Facts::default() };
         Ok(Shape { schema: self.schema.clone(), facts, ..like })
     }
 
