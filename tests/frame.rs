@@ -1,5 +1,7 @@
 //! Frames against pandas' answers, against eager polars, on every executor.
 
+#[path = "frame/aggregations.rs"]
+mod aggregations;
 #[path = "frame/bad_input.rs"]
 mod bad_input;
 #[path = "frame/common.rs"]
@@ -8,18 +10,22 @@ mod common;
 mod csv_blocks;
 #[path = "frame/fixtures.rs"]
 mod fixtures;
+#[path = "frame/group_fixtures.rs"]
+mod group_fixtures;
 #[path = "frame/groupby.rs"]
 mod groupby;
+#[path = "frame/groups.rs"]
+mod groups;
 #[path = "frame/joins.rs"]
 mod joins;
 #[path = "frame/lazy.rs"]
 mod lazy;
+#[path = "frame/order.rs"]
+mod order;
 #[path = "frame/parquet.rs"]
 mod parquet;
 #[path = "frame/readers.rs"]
 mod readers;
-#[path = "frame/order.rs"]
-mod order;
 #[path = "frame/rewrites.rs"]
 mod rewrites;
 #[path = "frame/verbs.rs"]

@@ -50,7 +50,7 @@ fn expressions_that_look_at_other_rows() {
 #[test]
 fn aggregations_that_make_no_table() {
     says(frame().groupby(Vec::<Expr>::new()).map(|_| ()), &["there is no key"]);
-    says(frame().groupby(["town"]).and_then(|group| group.agg([])), &["no aggregation"]);
+    says(frame().groupby(["town"]).and_then(|group| group.agg(Vec::<agg::Agg>::new())), &["no aggregation"]);
     says(
         frame().groupby(["town"]).and_then(|group| group.agg([agg::sum("fare"), agg::sum("fare")])),
         &["the same name", "alias"],

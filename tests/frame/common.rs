@@ -149,3 +149,19 @@ pub(crate) fn says<T>(result: talatat::Result<T>, parts: &[&str]) -> String {
     }
     text
 }
+
+/// The rows cut at random places, empty partitions included.
+pub(crate) fn cut(data: &DataFrame, cuts: &[usize]) -> Vec<DataFrame> {
+    let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (data.height() + 1)).chain([0, data.height()]).collect();
+    cuts.sort_unstable();
+    cuts.windows(2).map(|pair| data.slice(pair[0] as i64, pair[1] - pair[0])).collect()
+}
+
+/// Equal, or nearly.
+pub(crate) fn close(a: Option<f64>, b: Option<f64>) -> bool {
+    match (a, b) {
+        (None, None) => true,
+        (Some(a), Some(b)) => a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= 1e-9 * b.abs().max(1.0),
+        _ => false,
+    }
+}

@@ -5,22 +5,7 @@ use talatat::Compute;
 use talatat::frame::polars::prelude::*;
 use talatat::frame::{Frame, agg};
 
-use crate::common::everywhere;
-
-/// The rows cut at random places, empty partitions included.
-fn partitions(data: &DataFrame, cuts: &[usize]) -> Vec<DataFrame> {
-    let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (data.height() + 1)).chain([0, data.height()]).collect();
-    cuts.sort_unstable();
-    cuts.windows(2).map(|pair| data.slice(pair[0] as i64, pair[1] - pair[0])).collect()
-}
-
-fn close(a: Option<f64>, b: Option<f64>) -> bool {
-    match (a, b) {
-        (None, None) => true,
-        (Some(a), Some(b)) => a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= 1e-9 * b.abs().max(1.0),
-        _ => false,
-    }
-}
+use crate::common::{close, cut, everywhere};
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
@@ -35,7 +20,7 @@ proptest! {
         let float: Vec<Option<f64>> = rows.iter().map(|row| row.1.map(|x| x as f64 / 7.0)).collect();
         let truth: Vec<bool> = rows.iter().map(|row| row.2).collect();
         let data = df!("k" => key, "i" => number, "f" => float, "b" => truth).unwrap();
-        let frame = Frame::from_partitions(partitions(&data, &cuts)).unwrap();
+        let frame = Frame::from_partitions(cut(&data, &cuts)).unwrap();
         let all = ["i", "f"].into_iter().flat_map(|name| {
             [agg::sum(name), agg::mean(name), agg::count(name), agg::min(name), agg::max(name), agg::var(name), agg::std(name), agg::first(name), agg::last(name)]
         });

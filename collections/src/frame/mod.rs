@@ -25,7 +25,6 @@
 //! **Polars' features.** What an expression can do beyond the basics (`is_in`, `round`, `regex`, time zones ...) is a feature of the
 //! `polars` crate: depend on the same version with the features you want, and they work here.
 
-pub mod agg;
 mod asof;
 mod concat;
 pub(crate) mod csv;
@@ -49,6 +48,7 @@ mod rolling;
 mod row_function;
 pub(crate) mod scan;
 mod sort;
+mod statistics;
 pub(crate) mod step;
 mod threads;
 mod verbs;
@@ -63,7 +63,7 @@ pub use asof::{Direction, MergeAsof};
 pub use concat::{ConcatColumns, concat, concat_columns};
 pub use csv::CsvOptions;
 pub use from_map::{from_map, from_map_with};
-pub use groupby::GroupBy;
+pub use groupby::{Aggregation, GroupBy, agg};
 pub use index::{Divisions, Loc, SetIndex};
 pub use json::{JsonOptions, read_json, read_json_with};
 pub use len::FrameLen;
@@ -81,6 +81,7 @@ pub use resample::Resample;
 pub use rolling::{Rolling, Span};
 pub use row_function::{Cell, Made, RowFunction};
 pub use sort::{NaPosition, SortOrder};
+pub use statistics::{Keep, ValueCounts};
 pub use verbs::DropNa;
 pub(crate) use write::PartsWriter;
 pub use write::{Compression, FrameWrite, WriteOptions};
@@ -91,10 +92,6 @@ use talatat_graph::{Edge, Error as GraphError, Key, Registry, Value, format_byte
 use crate::collection::Collection;
 use crate::error::{Error, Result};
 use crate::frame::expr::Node;
-use crate::frame::kernels::{
-    BinsKernel, CarryKernel, EdgeKernel, FinishKernel, GroupKernel, HeadKernel, LenKernel, PartitionKernel, RawKernel,
-    RowIndexKernel, StateKernel, SumKernel, TakeKernel, WindowKernel, WriteKernel, Written,
-};
 use crate::frame::rewrite::{Wanted, rewrite};
 use crate::lower::{Lowering, LoweringOptions, frame as lower};
 
@@ -254,24 +251,7 @@ pub(crate) fn columns_named(
 
 /// Adds the kernels and blocks of frames to a registry.
 pub(crate) fn register(registry: Registry) -> Registry {
-    let registry = kernels::register_moves(registry);
-    let registry = GroupKernel::NAMES.into_iter().fold(registry, |registry, name| registry.kernel::<GroupKernel>(name));
-    registry
-        .kernel::<PartitionKernel>(PartitionKernel::NAME)
-        .kernel::<RawKernel>(RawKernel::NAME)
-        .kernel::<StateKernel>(StateKernel::NAME)
-        .kernel::<LenKernel>(LenKernel::NAME)
-        .kernel::<SumKernel>(SumKernel::NAME)
-        .kernel::<HeadKernel>(HeadKernel::NAME)
-        .kernel::<TakeKernel>(TakeKernel::NAME)
-        .kernel::<CarryKernel>(CarryKernel::NAME)
-        .kernel::<EdgeKernel>(EdgeKernel::NAME)
-        .kernel::<WindowKernel>(WindowKernel::NAME)
-        .kernel::<BinsKernel>(BinsKernel::NAME)
-        .kernel::<RowIndexKernel>(RowIndexKernel::NAME)
-        .kernel::<WriteKernel>(WriteKernel::NAME)
-        .kernel::<FinishKernel>(FinishKernel::NAME)
-        .block(Written::CODEC, Written::decode_block)
+    kernels::register(registry)
         .block(Partition::CODEC, Partition::decode_block)
         .block(partition::HeadRows::CODEC, partition::HeadRows::decode_block)
         .block(partition::RawBytes::CODEC, partition::RawBytes::decode_block)

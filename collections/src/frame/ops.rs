@@ -6,8 +6,8 @@ use std::sync::Arc;
 use polars::prelude::{DataFrame, Expr, Schema, SchemaRef};
 use talatat_graph::{Kernel, KernelError, KernelResult, Key, KeyBuilder};
 
-use super::agg::Agg;
 use super::expr::FrameExpr;
+use super::groupby::agg::Agg;
 use super::kernels::MapKernel;
 use super::step::{self, Step};
 use super::wire::unique;
@@ -129,7 +129,7 @@ impl Frame {
     /// # Ok::<(), talatat_collections::Error>(())
     /// ```
     #[track_caller]
-    pub fn agg(&self, aggs: impl IntoIterator<Item = Agg>) -> Result<Frame> {
+    pub fn agg<A: Into<Agg>>(&self, aggs: impl IntoIterator<Item = A>) -> Result<Frame> {
         GroupBy::new(self.clone(), Vec::new(), Location::caller()).agg(aggs)
     }
 

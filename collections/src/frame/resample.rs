@@ -6,8 +6,8 @@ use std::sync::Arc;
 use polars::prelude::{DataType, Duration, PlSmallStr, col, lit};
 
 use super::Frame;
-use super::agg::Agg;
 use super::expr::FrameExpr;
+use super::groupby::agg::Agg;
 use crate::error::{Error, Result};
 use crate::lower::frame::Bins;
 

@@ -1,51 +1,143 @@
 //! The stages of an aggregation.
 
-use polars::prelude::{DataFrame, Expr, IntoLazy, PolarsError, SortMultipleOptions, col};
+use polars::prelude::{
+    DataFrame, Expr, IdxCa, IdxSize, IntoLazy, LazyFrame, PlSmallStr, PolarsError, SortMultipleOptions, col,
+};
 use polars_plan::plans::AExprSorted;
 use serde::{Deserialize, Serialize};
 use talatat_graph::{Kernel, KernelError, KernelResult, Result, TaskContext, Value};
 
 use super::failed;
+use super::split::{HashKey, cut, hash_parts};
 use crate::frame::csv::join;
 use crate::frame::partition::Partition;
 use crate::frame::threads::alone;
 use crate::frame::wire::Wire;
 
-/// Puts partitions one below the other and aggregates them by keys, or makes the results of merged states.
+/// Puts partitions one below the other and aggregates them by keys, in one or more passes.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct GroupKernel {
-    /// The kernel's name: `frame.groupby.partial`, `.combine` or `.finish`.
+    /// The kernel's name: one of [`GroupKernel::NAMES`].
     pub(crate) stage: String,
     pub(crate) keys: Vec<String>,
-    pub(crate) exprs: Wire<Vec<Expr>>,
-    /// Whether to group; if not, the expressions make a row of each row.
-    pub(crate) grouped: bool,
-    /// The columns to sort by at the end.
-    pub(crate) sorted: Vec<String>,
+    pub(crate) passes: Wire<Vec<Pass>>,
+    /// The columns to sort by at the end, and whether descending.
+    pub(crate) sorted: Vec<(String, bool)>,
+    /// How many of the sorted rows are kept, if not all.
+    pub(crate) limit: Option<u64>,
+    /// Into how many parts the result is cut by its keys, if into any.
+    pub(crate) parts: Option<u32>,
+    /// The states of rows, each a group of its own: for partitions whose keys hardly repeat.
+    pub(crate) rows: Option<Wire<Vec<Expr>>>,
+    /// Whether no rows give no rows. Aggregating them to one would give states of nothing, and the first of two values would be missing.
+    pub(crate) skip_empty: bool,
 }
 
+/// One pass over the rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Pass {
+    /// A row for each group.
+    Group(Vec<Expr>),
+    /// A row for each row.
+    Select(Vec<Expr>),
+    /// The rows for which it is true.
+    Filter(Expr),
+}
+
+/// How many rows are looked at to see whether keys repeat.
+const SAMPLE: usize = 1 << 13;
+
 impl GroupKernel {
-    pub(crate) const NAMES: [&'static str; 3] =
-        ["frame.groupby.partial", "frame.groupby.combine", "frame.groupby.finish"];
+    pub(crate) const NAMES: [&'static str; 7] = [
+        "frame.top",
+        "frame.groupby.split",
+        "frame.groupby.partial",
+        "frame.groupby.combine",
+        "frame.groupby.finish",
+        "frame.groupby.rows",
+        "frame.groupby.order",
+    ];
+
+    /// A kernel without passes: it puts frames one below the other.
+    pub(crate) fn new(stage: &str) -> GroupKernel {
+        GroupKernel {
+            stage: stage.into(),
+            keys: Vec::new(),
+            passes: Wire(Vec::new()),
+            sorted: Vec::new(),
+            limit: None,
+            parts: None,
+            rows: None,
+            skip_empty: true,
+        }
+    }
 
     pub(crate) fn apply(&self, frames: Vec<DataFrame>) -> std::result::Result<DataFrame, PolarsError> {
-        let query = join(frames)?.lazy();
-        let exprs = self.exprs.0.as_slice();
-        let query = if !self.grouped || self.keys.is_empty() {
-            query.select(exprs)
-        } else {
-            // Polars' planner hands some aggregations by plain columns to its streaming engine, whose threads are its own and cut the
-            // rows as they come: sums of floats then differ from run to run. A key that is more than a column stays with the engine
-            // that runs on this thread. Forgetting whether a key is sorted is such a one; it costs nothing and changes no value.
-            let keys: Vec<Expr> =
-                self.keys.iter().map(|key| col(key.as_str()).set_sorted_flag(AExprSorted::default())).collect();
-            query.group_by_stable(keys).agg(exprs)
-        };
-        if self.sorted.is_empty() {
-            return query.collect();
+        let mut frame = join(frames)?;
+        if let Some(states) = &self.rows
+            && self.hardly_repeats(&frame)?
+        {
+            let keys = self.keys.iter().map(|key| col(key.as_str()));
+            return frame.lazy().select(keys.chain(states.0.iter().cloned()).collect::<Vec<_>>()).collect();
         }
-        let options = SortMultipleOptions::default().with_nulls_last(true).with_multithreaded(false);
-        query.sort(self.sorted.iter().map(String::as_str).collect::<Vec<_>>(), options).collect()
+        for pass in &self.passes.0 {
+            frame = self.pass(frame, pass)?;
+        }
+        if self.sorted.is_empty() {
+            return Ok(frame);
+        }
+        let (by, descending): (Vec<&str>, Vec<bool>) =
+            self.sorted.iter().map(|(name, descending)| (name.as_str(), *descending)).unzip();
+        let options = SortMultipleOptions::default()
+            .with_order_descending_multi(descending)
+            .with_nulls_last(true)
+            .with_maintain_order(true)
+            .with_multithreaded(false);
+        let sorted = frame.sort(by, options)?;
+        Ok(match self.limit {
+            // A slice would keep all rows in memory.
+            Some(limit) if limit < sorted.height() as u64 => {
+                sorted.take(&IdxCa::from_vec(PlSmallStr::EMPTY, (0..limit as IdxSize).collect()))?
+            }
+            _ => sorted,
+        })
+    }
+
+    fn pass(&self, frame: DataFrame, pass: &Pass) -> std::result::Result<DataFrame, PolarsError> {
+        let empty = frame.height() == 0;
+        let query: LazyFrame = frame.lazy();
+        match pass {
+            Pass::Select(exprs) => query.select(exprs.as_slice()).collect(),
+            Pass::Filter(condition) => query.filter(condition.clone()).collect(),
+            Pass::Group(exprs) if self.keys.is_empty() => {
+                let row = query.select(exprs.as_slice()).collect()?;
+                Ok(if empty && self.skip_empty { row.clear() } else { row })
+            }
+            Pass::Group(exprs) => {
+                // Polars' planner hands some aggregations by plain columns to its streaming engine, whose threads are its own and cut the
+                // rows as they come: sums of floats then differ from run to run. A key that is more than a column stays with the engine
+                // that runs on this thread. Forgetting whether a key is sorted is such a one; it costs nothing and changes no value.
+                let keys: Vec<Expr> =
+                    self.keys.iter().map(|key| col(key.as_str()).set_sorted_flag(AExprSorted::default())).collect();
+                query.group_by_stable(keys).agg(exprs.as_slice()).collect()
+            }
+        }
+    }
+
+    /// Whether more than 70 of 100 rows at the start have a key of their own.
+    fn hardly_repeats(&self, frame: &DataFrame) -> std::result::Result<bool, PolarsError> {
+        if frame.height() < 2 * SAMPLE || self.keys.is_empty() {
+            return Ok(false);
+        }
+        let sample = frame.head(Some(SAMPLE)).select(self.keys.iter().map(String::as_str))?;
+        let distinct = sample.lazy().unique(None, polars::prelude::UniqueKeepStrategy::Any).collect()?.height();
+        Ok(distinct * 10 > SAMPLE * 7)
+    }
+
+    fn cut(&self, frame: DataFrame, parts: u32) -> std::result::Result<Vec<DataFrame>, PolarsError> {
+        let keys: Vec<HashKey> = self.keys.iter().map(HashKey::plain).collect();
+        let numbers = hash_parts(&frame, &keys, parts)?;
+        cut(frame, &numbers, parts)
     }
 }
 
@@ -56,7 +148,11 @@ impl Kernel for GroupKernel {
 
     fn run(&self, _: TaskContext, inputs: &mut [Value]) -> KernelResult<Value> {
         let frames: Vec<DataFrame> = inputs.iter_mut().map(Partition::take).collect::<KernelResult<_>>()?;
-        Ok(Value::block(Partition(alone(|| self.apply(frames)).map_err(failed)?)))
+        let Some(parts) = self.parts else {
+            return Ok(Value::block(Partition(alone(|| self.apply(frames)).map_err(failed)?)));
+        };
+        let parts = alone(|| self.cut(self.apply(frames)?, parts)).map_err(failed)?;
+        Ok(Value::Parts(parts.into_iter().map(|part| Value::block(Partition(part))).collect()))
     }
 
     fn encode(&self, _: u64) -> Result<Vec<u8>> {

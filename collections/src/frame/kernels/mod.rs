@@ -1,8 +1,10 @@
 //! What tasks on frames run: parameters that serialize, and no state.
 
+mod arrange;
 pub(crate) mod asof;
 mod bins;
 mod carry;
+mod each;
 mod from_map;
 mod group;
 mod head;
@@ -10,21 +12,27 @@ pub(crate) mod join;
 pub(crate) mod moves;
 pub(crate) mod order;
 mod partition;
+mod quantile;
 mod read;
 mod rows;
 pub(crate) mod split;
 mod window;
+mod within;
 mod write;
 
+pub(crate) use arrange::{ArrangeKernel, Cell};
 pub(crate) use bins::BinsKernel;
 pub(crate) use carry::{CarryKernel, Running};
+pub(crate) use each::{EachKernel, RowsFunction};
 pub(crate) use from_map::FromMapKernel;
-pub(crate) use group::GroupKernel;
+pub(crate) use group::{GroupKernel, Pass};
 pub(crate) use head::{HeadKernel, TakeKernel};
 pub(crate) use partition::{MapKernel, PartitionKernel, Source};
+pub(crate) use quantile::{QuantileKernel, Quantiles};
 pub(crate) use read::{LenKernel, RawKernel, StateKernel, SumKernel, TAIL};
 pub(crate) use rows::RowIndexKernel;
 pub(crate) use window::{Around, EdgeKernel, OverlapKernel, Reach, WindowKernel, made_of};
+pub(crate) use within::{ROW, WithinKernel};
 pub(crate) use write::{FinishKernel, WriteKernel, Written};
 
 use polars::prelude::PolarsError;
@@ -36,17 +44,36 @@ pub(crate) fn failed(error: PolarsError) -> KernelError {
     KernelError::new(text.lines().next().unwrap_or_default().to_string())
 }
 
-/// Adds the kernels that move rows between partitions.
-pub(crate) fn register_moves(registry: Registry) -> Registry {
+/// Adds the kernels of frames, a line each.
+pub(crate) fn register(registry: Registry) -> Registry {
+    let registry = GroupKernel::NAMES.into_iter().fold(registry, |all, name| all.kernel::<GroupKernel>(name));
+    let registry = WithinKernel::NAMES.into_iter().fold(registry, |all, name| all.kernel::<WithinKernel>(name));
+    let registry = QuantileKernel::NAMES.into_iter().fold(registry, |all, name| all.kernel::<QuantileKernel>(name));
     registry
-        .kernel::<split::SplitKernel>(split::SplitKernel::NAME)
-        .kernel::<split::GatherKernel>(split::GatherKernel::NAME)
-        .kernel::<order::SampleKernel>(order::SampleKernel::NAME)
-        .kernel::<order::SplittersKernel>(order::SplittersKernel::NAME)
-        .kernel::<order::SortKernel>(order::SortKernel::NAME)
-        .kernel::<moves::TailKernel>(moves::TailKernel::NAME)
-        .kernel::<moves::OrderedKernel>(moves::OrderedKernel::NAME)
-        .kernel::<moves::BesideKernel>(moves::BesideKernel::NAME)
-        .kernel::<join::JoinKernel>(join::JoinKernel::NAME)
+        .kernel::<ArrangeKernel>(ArrangeKernel::NAME)
+        .kernel::<BinsKernel>(BinsKernel::NAME)
+        .kernel::<CarryKernel>(CarryKernel::NAME)
+        .kernel::<EdgeKernel>(EdgeKernel::NAME)
+        .kernel::<FinishKernel>(FinishKernel::NAME)
+        .kernel::<HeadKernel>(HeadKernel::NAME)
+        .kernel::<LenKernel>(LenKernel::NAME)
+        .kernel::<PartitionKernel>(PartitionKernel::NAME)
+        .kernel::<RawKernel>(RawKernel::NAME)
+        .kernel::<RowIndexKernel>(RowIndexKernel::NAME)
+        .kernel::<StateKernel>(StateKernel::NAME)
+        .kernel::<SumKernel>(SumKernel::NAME)
+        .kernel::<TakeKernel>(TakeKernel::NAME)
+        .kernel::<WindowKernel>(WindowKernel::NAME)
+        .kernel::<WriteKernel>(WriteKernel::NAME)
         .kernel::<asof::AsofKernel>(asof::AsofKernel::NAME)
+        .kernel::<join::JoinKernel>(join::JoinKernel::NAME)
+        .kernel::<moves::BesideKernel>(moves::BesideKernel::NAME)
+        .kernel::<moves::OrderedKernel>(moves::OrderedKernel::NAME)
+        .kernel::<moves::TailKernel>(moves::TailKernel::NAME)
+        .kernel::<order::SampleKernel>(order::SampleKernel::NAME)
+        .kernel::<order::SortKernel>(order::SortKernel::NAME)
+        .kernel::<order::SplittersKernel>(order::SplittersKernel::NAME)
+        .kernel::<split::GatherKernel>(split::GatherKernel::NAME)
+        .kernel::<split::SplitKernel>(split::SplitKernel::NAME)
+        .block(Written::CODEC, Written::decode_block)
 }

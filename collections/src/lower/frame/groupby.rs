@@ -1,11 +1,12 @@
-//! Groups: partial aggregations, a tree that merges them, and the results.
+//! Groups: states of each partition that are merged, or rows of a group brought together.
 
 use std::sync::Arc;
 
-use talatat_graph::{Edge, Kernel, KeyBuilder};
+use talatat_graph::{Edge, Kernel, KeyBuilder, Layer};
 
 use super::operation::{Narrowed, Operation};
-use super::{add, frame, one_each, only_input, tree};
+use super::tree::shrunk;
+use super::{add, frame, one_each, only_input};
 use crate::error::Result;
 use crate::frame::expr::{Columns, Facts, Node, Shape};
 use crate::frame::groupby::Grouping;
@@ -25,8 +26,8 @@ impl Operation for Grouping {
     }
 
     fn result(&self, inputs: &[Node]) -> Result<Shape> {
-        let rows = only_input(self.name(), inputs)?.rows;
-        Ok(Shape { schema: self.schema.clone(), partitions: 1, rows: self.rows(rows), facts: Facts::default() })
+        let rows = self.rows(only_input(self.name(), inputs)?.rows);
+        Ok(Shape { schema: self.schema.clone(), partitions: self.partitions(), rows, facts: Facts::default() })
     }
 
     fn narrowed(&self, _: &[Node], _: &Columns) -> Option<Narrowed> {
@@ -34,19 +35,58 @@ impl Operation for Grouping {
     }
 
     fn lower(&self, lowering: &mut Lowering, node: &Node) -> Result<Vec<Edge>> {
-        let inputs = frame(lowering, only_input(self.name(), &node.inputs)?)?;
-        Ok(vec![grouped(lowering, node, self, &inputs)?])
+        let input = only_input(self.name(), &node.inputs)?;
+        let edges = frame(lowering, input)?;
+        grouped(lowering, node, self, input.bytes(), edges)
     }
 }
 
-/// Partial aggregations, a tree that merges them in the order of partitions, and the results.
-fn grouped(lowering: &mut Lowering, node: &Node, grouping: &Grouping, inputs: &[Edge]) -> Result<Edge> {
-    let bytes = node.bytes();
+/// Aggregated partitions, merged in a tree (one part), or in one task for each part; or the rows of each part. Of parts that are to be in
+/// order, one partition in the end.
+fn grouped(
+    lowering: &mut Lowering,
+    node: &Node,
+    grouping: &Grouping,
+    rows: u64,
+    mut edges: Vec<Edge>,
+) -> Result<Vec<Edge>> {
     let key = |stage: &str| KeyBuilder::new(stage).key(node.key).finish();
-    let partial = add(lowering, key("partial"), Arc::new(grouping.partial_kernel()), node);
-    let parts = one_each(lowering, partial, bytes, inputs)?;
-    let combine: Arc<dyn Kernel> = Arc::new(grouping.combine_kernel());
-    let root = tree(lowering, key("combine"), &combine, node, bytes, parts)?;
-    let finish = add(lowering, node.key, Arc::new(grouping.finish_kernel()), node);
-    Ok(lowering.graph.task(finish, 0, bytes, &[root])?.into())
+    let parts = grouping.parts;
+    let one = parts == 1;
+    let layer = |lowering: &mut Lowering, stage: &str, kernel: Arc<dyn Kernel>| {
+        // Polars' lists of rows of groups, and the copies of keys.
+        lowering.graph.layer(Layer::new(key(stage), kernel).at(node.location).scratch(rows))
+    };
+    let bytes = node.bytes().min(rows.max(1));
+    match (grouping.partial_kernel(), grouping.combine_kernel()) {
+        (Some(partial), Some(combine)) => {
+            let partial = layer(lowering, "partial", Arc::new(partial));
+            edges = one_each(lowering, partial, bytes, &edges)?;
+            if one {
+                let combine: Arc<dyn Kernel> = Arc::new(combine);
+                edges = shrunk(lowering, key("combine"), &combine, node, bytes, edges)?;
+            }
+        }
+        _ if one => {}
+        _ => {
+            let split = layer(lowering, "split", Arc::new(grouping.split_kernel()));
+            edges = one_each(lowering, split, rows, &edges)?;
+        }
+    }
+    let last = one || !grouping.gathers();
+    let finish: Arc<dyn Kernel> = Arc::new(grouping.finish_kernel());
+    let merge = if last { add(lowering, node.key, finish, node) } else { layer(lowering, "finish", finish) };
+    let mut merged = Vec::with_capacity(parts as usize);
+    for part in 0..parts {
+        let reads: Vec<Edge> = match one {
+            true => edges.clone(),
+            false => edges.iter().map(|edge| Edge::part_of(edge.task, part)).collect(),
+        };
+        merged.push(Edge::whole(lowering.graph.task(merge, part, bytes, &reads)?));
+    }
+    if last {
+        return Ok(merged);
+    }
+    let order = add(lowering, node.key, Arc::new(grouping.order_kernel()), node);
+    Ok(vec![lowering.graph.task(order, 0, bytes.saturating_mul(u64::from(parts)), &merged)?.into()])
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use talatat_graph::{Edge, Kernel, Key};
+use talatat_graph::{Edge, Kernel, Key, LayerId};
 
 use super::add;
 use crate::error::Result;
@@ -19,14 +19,41 @@ pub(super) fn tree(
     kernel: &Arc<dyn Kernel>,
     node: &FrameExpr,
     bytes: u64,
-    mut level: Vec<Edge>,
+    level: Vec<Edge>,
 ) -> Result<Edge> {
     let layer = add(lowering, key, kernel.clone(), node);
+    let level = merged_until(lowering, layer, bytes, level, 1)?;
+    match level.first() {
+        Some(root) => Ok(*root),
+        None => Ok(lowering.graph.task(layer, 0, bytes, &[])?.into()),
+    }
+}
+
+/// Merges neighbours until no more are left than one task merges: another one makes the result of them.
+pub(super) fn shrunk(
+    lowering: &mut Lowering,
+    key: Key,
+    kernel: &Arc<dyn Kernel>,
+    node: &FrameExpr,
+    bytes: u64,
+    level: Vec<Edge>,
+) -> Result<Vec<Edge>> {
+    if level.len() <= ARITY {
+        return Ok(level);
+    }
+    let layer = add(lowering, key, kernel.clone(), node);
+    merged_until(lowering, layer, bytes, level, ARITY)
+}
+
+fn merged_until(
+    lowering: &mut Lowering,
+    layer: LayerId,
+    bytes: u64,
+    mut level: Vec<Edge>,
+    few: usize,
+) -> Result<Vec<Edge>> {
     let mut block = 0;
-    loop {
-        if let [root] = level.as_slice() {
-            return Ok(*root);
-        }
+    while level.len() > few {
         let mut merged = Vec::with_capacity(level.len().div_ceil(ARITY));
         for group in level.chunks(ARITY) {
             merged.push(match group {
@@ -37,9 +64,7 @@ pub(super) fn tree(
                 }
             });
         }
-        if merged.is_empty() {
-            merged.push(lowering.graph.task(layer, 0, bytes, &[])?.into());
-        }
         level = merged;
     }
+    Ok(level)
 }

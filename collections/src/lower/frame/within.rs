@@ -1,0 +1,70 @@
+//! Rows with what their groups say of them: brought together by keys, and back.
+
+use std::sync::Arc;
+
+use talatat_graph::{Edge, Kernel, KeyBuilder, Layer};
+
+use super::operation::{Narrowed, Operation};
+use super::{frame, one_each, only_input};
+use crate::error::Result;
+use crate::frame::expr::{Columns, Facts, Node, Shape};
+use crate::frame::groupby::Within;
+use crate::lower::Lowering;
+
+impl Operation for Within {
+    fn name(&self) -> &'static str {
+        "frame.groupby.within"
+    }
+
+    fn describe(&self) -> String {
+        self.shown()
+    }
+
+    fn parameters(&self, key: KeyBuilder) -> KeyBuilder {
+        self.key(key)
+    }
+
+    fn result(&self, inputs: &[Node]) -> Result<Shape> {
+        let input = only_input(self.name(), inputs)?;
+        let like = Shape::like(input);
+        let lengths = if self.keeps_rows() { input.facts.lengths.clone() } else { None };
+        let facts = Facts { lengths, ..Facts::default() };
+        Ok(Shape { schema: self.schema.clone(), facts, ..like })
+    }
+
+    fn narrowed(&self, _: &[Node], wanted: &Columns) -> Option<Narrowed> {
+        let narrowed = self.only(wanted);
+        let reads = vec![Some(narrowed.reads().into_iter().collect())];
+        Some(Narrowed { operation: Arc::new(narrowed), reads })
+    }
+
+    fn lower(&self, lowering: &mut Lowering, node: &Node) -> Result<Vec<Edge>> {
+        let input = only_input(self.name(), &node.inputs)?;
+        let edges = frame(lowering, input)?;
+        let (scatter, compute, restore) = self.kernels();
+        let key = |stage: &str| KeyBuilder::new(stage).key(node.key).finish();
+        // Beside the rows, their numbers.
+        let rows = input.bytes().saturating_add(input.rows.saturating_mul(4));
+        let layer = |lowering: &mut Lowering, name, kernel: Arc<dyn Kernel>, scratch| {
+            lowering.graph.layer(Layer::new(name, kernel).at(node.location).scratch(scratch))
+        };
+        let split = layer(lowering, key("scatter"), Arc::new(scatter), rows);
+        let scattered = one_each(lowering, split, rows, &edges)?;
+        let parts = u64::from(self.parts).max(1);
+        let part = (rows.saturating_mul(edges.len() as u64) / parts).max(1);
+        // Polars' lists of rows of groups, and the columns before they are put in order.
+        let within = layer(lowering, key("within"), Arc::new(compute), part);
+        let results = (0..self.parts).map(|number| {
+            let reads: Vec<Edge> = scattered.iter().map(|edge| Edge::part_of(edge.task, number)).collect();
+            Ok(lowering.graph.task(within, number, part, &reads)?)
+        });
+        let results = results.collect::<Result<Vec<_>>>()?;
+        let bytes = node.bytes();
+        let back = layer(lowering, node.key, Arc::new(restore), bytes);
+        let partitions = (0..edges.len() as u32).map(|number| {
+            let reads: Vec<Edge> = results.iter().map(|&task| Edge::part_of(task, number)).collect();
+            Ok(lowering.graph.task(back, number, bytes, &reads)?.into())
+        });
+        partitions.collect()
+    }
+}
