@@ -18,6 +18,7 @@ pub fn status_bytes(field: &str) -> u64 {
 
 /// Gigabytes a second of `c = a + 3 b` on arrays of 240 MB each, the best of five: what memory can do.
 /// (McCalpin's STREAM counts 24 bytes an element, as here.)
+#[cfg_attr(not(feature = "array"), allow(dead_code))]
 pub fn triad(threads: usize) -> f64 {
     const ELEMENTS: usize = 30_000_000;
     let (a, b, mut c) = (vec![1.0_f64; ELEMENTS], vec![2.0_f64; ELEMENTS], vec![0.0_f64; ELEMENTS]);

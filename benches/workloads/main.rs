@@ -55,7 +55,19 @@ const ARRAYS: &[(&str, Workload)] = &[];
 
 /// On frames: they read the files that the peers' `data.py` makes, in the folder that `PEER_DATA` names.
 #[cfg(feature = "frame")]
-const FRAMES: &[(&str, Workload)] = &[("f1", frames::taxi::csv), ("f6", frames::brc::stations)];
+const FRAMES: &[(&str, Workload)] = &[
+    ("f1", frames::taxi::csv),
+    ("f2", frames::taxi::parquet),
+    ("f3", frames::groups::questions),
+    ("f4", frames::joins::sums),
+    ("f4m", frames::joins::tables),
+    ("f5", frames::order::sort),
+    ("f6", frames::brc::stations),
+    ("f7", frames::rows::function),
+    ("f8", frames::time::windows),
+    ("f9s", frames::order::sort),
+    ("f9g", frames::groups::distinct),
+];
 #[cfg(not(feature = "frame"))]
 const FRAMES: &[(&str, Workload)] = &[];
 

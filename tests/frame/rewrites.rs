@@ -156,3 +156,33 @@ fn a_filter_may_read_a_column_that_is_not_kept() {
       read_csv *.csv: 4 blocks, columns [tip] of 4 where [(col("zone")) == ("a")]
     "#);
 }
+
+#[test]
+fn what_two_read_is_made_once_with_the_columns_of_both() {
+    let trips = trips();
+    let fares = trips.groupby(["town"]).unwrap().sum(["fare"]).unwrap();
+    let zones = trips.filter(col("zone").eq(lit("a"))).unwrap().select([col("tip")]).unwrap();
+    let both = (fares.clone(), zones.clone());
+    let session = Session::builder().executor(ExecutorChoice::Synchronous).build().unwrap();
+    let explained = session.explain(&both).unwrap();
+    let text = explained.to_string();
+    // Neither the filter of one nor the columns of one alone reach the reader.
+    assert!(text.contains("columns [town, fare, tip, zone]") || text.contains("all 4 columns"), "{text}");
+    assert!(!text.contains("of 4 where"), "{text}");
+    let graph = explained.plan().graph();
+    let reads = graph.tasks().filter(|&task| graph.layer(task).kernel.describe().contains("(read_csv"));
+    assert_eq!(reads.count(), 4, "{text}");
+    let (fares_too, zones_too) = both.compute_on(&session).unwrap();
+    assert!(fares_too.equals_missing(&everywhere(&fares)) && zones_too.equals_missing(&everywhere(&zones)));
+}
+
+#[test]
+fn a_frame_may_read_another_one_twice() {
+    let trips = trips();
+    let fares = trips.groupby(["town"]).unwrap().sum(["fare"]).unwrap();
+    let joined = trips.merge(&fares.rename([("fare", "all")]).unwrap(), ["town"]).unwrap();
+    let shares =
+        joined.filter(col("all").gt(lit(0.0))).unwrap().select([col("town"), col("fare") / col("all")]).unwrap();
+    let got = everywhere(&shares);
+    assert!(got.equals(&df!("town" => ["Lyon", "Lyon", "Paris"], "fare" => [0.25, 0.75, 1.0]).unwrap()), "{got}");
+}

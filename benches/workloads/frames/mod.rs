@@ -1,9 +1,13 @@
 //! Workloads on frames: the same files and answers as the peers' `w_frame.py`.
 
 pub mod brc;
+pub mod groups;
+pub mod joins;
+pub mod order;
+pub mod rows;
 pub mod taxi;
+pub mod time;
 
-use talatat::Result;
 use talatat::frame::DataFrame;
 use talatat::frame::polars::prelude::DataType;
 
@@ -23,10 +27,4 @@ fn floats(table: &DataFrame, column: &str) -> Vec<f64> {
 /// A digest of a column that also sees the order.
 fn weighted(values: &[f64]) -> f64 {
     values.iter().enumerate().map(|(position, value)| value * (position % 97 + 1) as f64).sum()
-}
-
-/// Fails with the workload's words.
-#[allow(dead_code)]
-fn broken<T>(what: &str) -> Result<T> {
-    Err(talatat::Error::invalid("workload", what))
 }

@@ -1,7 +1,7 @@
 //! f1, f2: bad rows dropped, the mean tip fraction by hour and weekday.
 
 use talatat::frame::polars::prelude::DataType;
-use talatat::frame::{CsvOptions, Frame, agg, col, lit, read_csv};
+use talatat::frame::{CsvOptions, Frame, ParquetOptions, agg, col, lit, read_csv, read_parquet};
 use talatat::{Compute, Result};
 
 use super::{data, floats, weighted};
@@ -12,6 +12,12 @@ pub fn csv(options: &Options, report: &mut Report) -> Result<()> {
     options.session()?;
     let csv = CsvOptions::new().parse_dates(["pickup_datetime", "dropoff_datetime"], Some("%Y-%m-%d %H:%M:%S"));
     table(read_csv([data("taxi_csv/*.csv")], csv)?, report)
+}
+
+/// f2: from Parquet.
+pub fn parquet(options: &Options, report: &mut Report) -> Result<()> {
+    options.session()?;
+    table(read_parquet([data("taxi_pq/*.parquet")], ParquetOptions::new())?, report)
 }
 
 fn table(trips: Frame, report: &mut Report) -> Result<()> {
