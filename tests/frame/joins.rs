@@ -53,6 +53,7 @@ fn merge(left: &Frame, right: &Frame, args: &Json) -> talatat::Result<Frame> {
         (_, Json::Array(_), _) => MergeOn::pairs(texts(&args["left_on"]).into_iter().zip(texts(&args["right_on"]))),
         _ => MergeOn::common(),
     };
+    let on = if left.partitions() > 10 { on.broadcast(false) } else { on };
     let mut on = on.how(how(args["how"].as_str().unwrap())).indicator(args["indicator"] == true);
     if let [left, right] = texts(&args["suffixes"]).as_slice() {
         on = on.suffixes(left, right);
@@ -210,7 +211,10 @@ proptest! {
                 expect.sort();
             }
             prop_assert_eq!(&rows, &expect, "{:?} of {:?} and {:?}: {}", how, left, right, merged.describe_expression(true));
-            let loose = everywhere(&frames[0].merge(&frames[1], on.keep_order(false)).unwrap());
+            // The same by way of a shuffle.
+            let moved = frames[0].merge(&frames[1], on.clone().broadcast(false)).unwrap();
+            prop_assert!(everywhere(&moved).equals_missing(&got), "{how:?}: {}", moved.describe_expression(true));
+            let loose = everywhere(&frames[0].merge(&frames[1], on.broadcast(false).keep_order(false)).unwrap());
             let mut rows: Vec<Row> = numbers(&loose, "k").into_iter().zip(numbers(&loose, "l")).zip(numbers(&loose, "r")).map(|((k, l), r)| (k, l, r)).collect();
             rows.sort();
             expect.sort();
@@ -257,7 +261,7 @@ proptest! {
         let frames = [data(&left), data(&right)].map(|data| Frame::from_partitions(partitions(&data, &cuts)).unwrap());
         let conditions = [col("k").gt(lit(1)), col("v_x").gt(lit(3)), col("v_y").lt(lit(9)), col("k").is_null(), col("v_x").gt(col("v_y")), col("k").lt(lit(3)).and(col("w_y").is_not_null())];
         for how in [How::Inner, How::Left, How::Right, How::Outer] {
-            let merged = frames[0].merge(&frames[1], MergeOn::from("k").how(how)).unwrap();
+            let merged = frames[0].merge(&frames[1], MergeOn::from("k").how(how).broadcast(at % 2 == 0)).unwrap();
             let filtered = merged.filter(conditions[at].clone()).unwrap();
             // One of the sessions of `everywhere` leaves all rewrites out.
             everywhere(&filtered);

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use talatat::Compute;
 use talatat::frame::polars::prelude::*;
-use talatat::frame::{Frame, Loc, NaPosition, PartitionSize, SetIndex, SortOrder};
+use talatat::frame::{Frame, Frequency, Loc, NaPosition, PartitionSize, SetIndex, SortOrder};
 
 use crate::common::{all_equal, everywhere};
 
@@ -180,6 +180,22 @@ fn divisions_may_be_given() {
         frame.set_index("day", SetIndex::new().divisions(Series::new("".into(), ["a", "b"]))),
         &["divisions are of type str", "int64".replace("int64", "i64").as_str()],
     );
+}
+
+#[test]
+fn times_make_partitions() {
+    let hour = 3_600_000_000_i64;
+    let at: Vec<i64> = [0, 5, 23, 24, 30, 71, 100].iter().map(|hours| hours * hour).collect();
+    let data = df!("at" => at, "x" => [0, 1, 2, 3, 4, 5, 6]).unwrap().lazy();
+    let data = data.with_column(col("at").cast(DataType::Datetime(TimeUnit::Microseconds, None))).collect().unwrap();
+    let frame = Frame::from_polars(data.clone(), 2).set_index("at", SetIndex::new().sorted(true)).unwrap();
+    let daily = frame.repartition(Frequency("1d")).unwrap();
+    assert!(everywhere(&daily).equals(&data));
+    let rows: Vec<usize> =
+        (0..daily.partitions()).map(|day| daily.get_partition(day).unwrap().compute().unwrap().height()).collect();
+    assert_eq!(rows, [3, 2, 1, 0, 1]);
+    says(frame.repartition(Frequency("one day")), &["`one day` is no span of time"]);
+    says(frame.select([col("x")]).unwrap().repartition(Frequency("1d")), &["the frame has no index"]);
 }
 
 #[test]

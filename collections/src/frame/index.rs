@@ -286,7 +286,15 @@ impl Frame {
     /// ```
     #[track_caller]
     pub fn set_index(&self, column: &str, options: SetIndex) -> Result<Frame> {
-        let location = Location::caller();
+        self.set_index_at(column, options, Location::caller())
+    }
+
+    pub(crate) fn set_index_at(
+        &self,
+        column: &str,
+        options: SetIndex,
+        location: &'static Location<'static>,
+    ) -> Result<Frame> {
         self.keys_are("set_index", &[column.to_string()], location)?;
         let given = options.divisions.as_ref();
         let divided = given.map(|values| self.divided(column, values, location)).transpose()?;

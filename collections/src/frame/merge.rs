@@ -12,7 +12,7 @@ use super::kernels::join::{JoinKernel, Output, Side};
 use super::step::columns;
 use super::wire::Wire;
 use crate::error::{Error, Result};
-use crate::lower::frame::{Algorithm, Merge};
+use crate::lower::frame::{Algorithm, Merge, Wish};
 
 /// How often a key may be there: pandas' `validate`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,6 +43,7 @@ pub struct MergeOn {
     indicator: bool,
     validate: Validate,
     keep_order: bool,
+    broadcast: Option<bool>,
 }
 
 #[derive(Clone, Debug)]
@@ -55,7 +56,15 @@ enum Keys {
 impl MergeOn {
     fn with(keys: Keys, how: How) -> MergeOn {
         let suffixes = ("_x".into(), "_y".into());
-        MergeOn { keys, how, suffixes, indicator: false, validate: Validate::default(), keep_order: true }
+        MergeOn {
+            keys,
+            how,
+            suffixes,
+            indicator: false,
+            validate: Validate::default(),
+            keep_order: true,
+            broadcast: None,
+        }
     }
 
     /// All columns that both frames have: what pandas does if nothing is said.
@@ -108,6 +117,13 @@ impl MergeOn {
     /// hashes have it, always the same way for the same number of partitions.
     pub fn keep_order(mut self, keep: bool) -> MergeOn {
         self.keep_order = keep;
+        self
+    }
+
+    /// Whether one side is to be sent to all partitions of the other one, as in Dask; by default sizes decide. Joins that cannot be done
+    /// so (`Outer`, a `Right` one whose left side is to be unique ...) are not.
+    pub fn broadcast(mut self, broadcast: bool) -> MergeOn {
+        self.broadcast = Some(broadcast);
         self
     }
 }
@@ -202,10 +218,10 @@ impl Frame {
         on: MergeOn,
         location: &'static Location<'static>,
     ) -> Result<Frame> {
-        let ordered = on.keep_order;
+        let wish = Wish { ordered: on.keep_order, broadcast: on.broadcast };
         let kernel = self.join_kernel(operation, other, on, location)?;
-        let (algorithm, why) = Algorithm::choose(&kernel, &self.node, &other.node);
-        let merge = Merge { kernel, algorithm, why, ordered };
+        let (algorithm, why) = Algorithm::choose(&kernel, &self.node, &other.node, wish);
+        let merge = Merge { kernel, algorithm, why, ordered: wish.ordered };
         let nodes = vec![self.node.clone(), other.node.clone()];
         Ok(Frame { node: FrameExpr::custom(Arc::new(merge), nodes, location)? })
     }

@@ -76,7 +76,7 @@ pub use polars::prelude::{
     DataFrame, DataType, Expr, PolarsError, Schema, TimeUnit, col, df, len as row_count, lit, when,
 };
 pub use read::{read_csv, read_csv_with};
-pub use repartition::{PartitionSize, Partitions};
+pub use repartition::{Frequency, PartitionSize, Partitions};
 pub use resample::Resample;
 pub use rolling::{Rolling, Span};
 pub use row_function::{Cell, Made, RowFunction};

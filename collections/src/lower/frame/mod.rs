@@ -42,7 +42,7 @@ pub(crate) use functions::EachGroup;
 pub(crate) use head::Head;
 pub(crate) use len::{known_len, len};
 pub(crate) use map::{Adds, Map};
-pub(crate) use merge::{Algorithm, Merge};
+pub(crate) use merge::{Algorithm, Merge, Wish};
 pub(crate) use operation::{Narrowed, Operation};
 pub(crate) use repartition::{Indexed, Repartition, Selected, Tail};
 pub(crate) use roots::Roots;
