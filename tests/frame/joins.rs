@@ -179,7 +179,7 @@ fn numbers(frame: &DataFrame, name: &str) -> Vec<Option<i64>> {
 const ALL: [How; 7] = [How::Inner, How::Left, How::Right, How::Outer, How::Semi, How::Anti, How::Cross];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 4, ..ProptestConfig::default() })]
 
     #[test]
     fn joins_agree_with_a_nested_loop(
@@ -326,6 +326,17 @@ fn plans_say_what_was_chosen() {
         filter [(col("town")) != ("Rome")]
           from_polars: 2 partitions [town, people, land]
     "#);
+}
+
+#[test]
+fn a_frame_meets_itself() {
+    let data = df!("k" => [1, 2, 2, 3], "v" => [1, 2, 3, 4]).unwrap();
+    let frame = Frame::from_polars(data, 3).filter(col("v").lt(lit(9))).unwrap();
+    let merged = frame.merge(&frame, MergeOn::from("k").broadcast(false)).unwrap();
+    let few = merged.filter(col("v_x").gt(lit(1)).and(col("v_y").lt(lit(4)))).unwrap();
+    let got = everywhere(&few.select([col("v_y"), col("v_x")]).unwrap());
+    assert!(got.equals(&df!("v_y" => [2, 3, 2, 3], "v_x" => [2, 2, 3, 3]).unwrap()), "{got}");
+    assert_eq!(crate::common::all_equal(&merged.len()), 6);
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn rows() -> impl Strategy<Value = Vec<(Option<i32>, Option<f64>, Option<String>
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 10, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 6, ..ProptestConfig::default() })]
 
     #[test]
     fn sorting_does_not_depend_on_partitions(
@@ -150,6 +150,8 @@ fn known_divisions_prune() {
     // A column that is made anew is no index any more; a renamed one is.
     assert!(frame.with_columns([(col("day") * lit(-1)).alias("day")]).unwrap().divisions().is_none());
     assert!(frame.select([col("x")]).unwrap().divisions().is_none());
+    assert!(frame.cumsum(["day"]).unwrap().divisions().is_none());
+    assert!(frame.cumsum(["x"]).unwrap().divisions().is_some_and(|divisions| divisions.are_known()));
     let renamed = frame.select([col("x"), col("day").alias("date")]).unwrap();
     assert_eq!(renamed.divisions().unwrap().column(), "date");
     assert_eq!(renamed.loc(Loc::value(7_i64)).unwrap().partitions(), 1);

@@ -43,6 +43,14 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
+    /// What is known of the same rows when these columns are made anew.
+    pub(crate) fn with_made<'a>(&self, made: impl IntoIterator<Item = &'a PlSmallStr>) -> Facts {
+        let index = self.divisions.as_ref();
+        let replaced = index.is_some_and(|index| made.into_iter().any(|name| name.as_str() == index.column()));
+        let divisions = if replaced { None } else { index.cloned() };
+        Facts { lengths: self.lengths.clone(), divisions }
+    }
+
     /// The rows of all partitions.
     pub(crate) fn rows(&self) -> Option<u64> {
         self.lengths.as_ref().map(|lengths| lengths.iter().sum())

@@ -186,8 +186,8 @@ impl Divisions {
                 }
             }
             Step::Select(exprs) => exprs.iter().find_map(renamed)?,
-            #[allow(unreachable_patterns)]
-            _ => return None,
+            Step::Explode(columns) if !columns.contains(&self.column) => self.column.clone(),
+            Step::Explode(_) | Step::Unpivot { .. } => return None,
         };
         Some(Divisions { column, bounds: self.bounds.clone() })
     }

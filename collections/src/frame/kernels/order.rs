@@ -103,18 +103,55 @@ impl Order {
             true => Some(origins(splitters)?),
             false => None,
         };
-        if let ([row], [cut], [key]) = (rows.as_slice(), cuts.as_slice(), self.keys.as_slice()) {
-            if let (Some(rows), Some(cuts)) = (Numbers::of(row, key)?, Numbers::of(cut, key)?) {
-                if rows.nulls.is_none() && cuts.nulls.is_none() {
-                    return Ok(places(rows.values.iter(), &cuts.values.iter().collect::<Vec<_>>(), &origins, block));
-                }
-                let cuts: Vec<(bool, u64)> = cuts.keys(key).collect();
-                return Ok(places(rows.keys(key), &cuts, &origins, block));
+        let first = match (rows.first(), cuts.first(), self.keys.first()) {
+            (Some(rows), Some(cuts), Some(key)) => {
+                Numbers::of(rows, key)?.zip(Numbers::of(cuts, key)?).map(|found| (found, key))
+            }
+            _ => None,
+        };
+        let Some(((values, splitters), key)) = first else {
+            return self.places_by_bytes((0..frame.height() as u64).collect(), &rows, &cuts, &origins, block);
+        };
+        if rows.len() == 1 && values.nulls.is_none() && splitters.nulls.is_none() {
+            let splitters: Vec<&u64> = splitters.values.iter().collect();
+            return Ok(places((0..).zip(values.values.iter()), &splitters, &origins, block));
+        }
+        let splitters: Vec<(bool, u64)> = splitters.keys(key).collect();
+        if rows.len() == 1 {
+            return Ok(places((0..).zip(values.keys(key)), &splitters, &origins, block));
+        }
+        // The first key alone tells for all rows but those in which it equals a splitter's.
+        let mut numbers = places((0..).zip(values.keys(key)), &splitters, &None, block);
+        let same = |(number, value): (&u32, (bool, u64))| {
+            (*number as usize).checked_sub(1).and_then(|last| splitters.get(last)) == Some(&value)
+        };
+        let tied = numbers.iter().zip(values.keys(key)).enumerate().filter(|(_, row)| same(*row));
+        let tied: Vec<u64> = tied.map(|(row, _)| row as u64).collect();
+        let index = IdxCa::from_vec(PlSmallStr::EMPTY, tied.iter().map(|&row| row as IdxSize).collect());
+        let rows = rows.into_iter().map(|column| column.take(&index)).collect::<PolarsResult<Vec<_>>>()?;
+        let rows: Vec<&Column> = rows.iter().collect();
+        let exact = self.places_by_bytes(tied.clone(), &rows, &cuts, &origins, block)?;
+        for (row, number) in tied.into_iter().zip(exact) {
+            if let Some(slot) = numbers.get_mut(row as usize) {
+                *slot = number;
             }
         }
-        let (rows, cuts) = (self.encoded(&rows)?, self.encoded(&cuts)?);
-        let cuts: Vec<&[u8]> = cuts.downcast_iter().flat_map(|array| array.values_iter()).collect();
-        Ok(places(rows.downcast_iter().flat_map(|array| array.values_iter()), &cuts, &origins, block))
+        Ok(numbers)
+    }
+
+    /// The places of some rows by all keys.
+    fn places_by_bytes(
+        &self,
+        numbers: Vec<u64>,
+        rows: &[&Column],
+        splitters: &[&Column],
+        origins: &Option<Vec<Origin>>,
+        block: u64,
+    ) -> PolarsResult<Vec<u32>> {
+        let (rows, splitters) = (self.encoded(rows)?, self.encoded(splitters)?);
+        let splitters: Vec<&[u8]> = splitters.downcast_iter().flat_map(|array| array.values_iter()).collect();
+        let rows = rows.downcast_iter().flat_map(|array| array.values_iter());
+        Ok(places(numbers.into_iter().zip(rows), &splitters, origins, block))
     }
 
     /// Bytes that compare as rows do.
@@ -179,20 +216,20 @@ fn origins(splitters: &DataFrame) -> PolarsResult<Vec<Origin>> {
 
 /// The place of each row among sorted splitters; rows that equal a splitter go by their origins.
 fn places<K: Ord>(
-    rows: impl Iterator<Item = K>,
+    rows: impl Iterator<Item = (u64, K)>,
     splitters: &[K],
     origins: &Option<Vec<Origin>>,
     block: u64,
 ) -> Vec<u32> {
-    let place = |(row, key): (usize, K)| {
+    let place = |(row, key): (u64, K)| {
         let end = splitters.partition_point(|splitter| *splitter <= key);
         let equal = end.checked_sub(1).and_then(|last| splitters.get(last)) == Some(&key);
         let Some(origins) = origins.as_ref().filter(|_| equal) else { return end as u32 };
         let start = splitters.partition_point(|splitter| *splitter < key);
         let tied = origins.get(start..end).unwrap_or_default();
-        (start + tied.partition_point(|origin| *origin <= (block, row as u64))) as u32
+        (start + tied.partition_point(|origin| *origin <= (block, row))) as u32
     };
-    rows.enumerate().map(place).collect()
+    rows.map(place).collect()
 }
 
 /// Rows of a partition, chosen at random, with where they come from and how many rows each stands for.

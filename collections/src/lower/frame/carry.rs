@@ -41,7 +41,7 @@ impl Operation for Carry {
                 schema.set_dtype(name, dtype);
             }
         }
-        Ok(Shape { schema: Arc::new(schema), facts: input.facts.clone(), ..Shape::like(input) })
+        Ok(Shape { schema: Arc::new(schema), facts: input.facts.with_made(&self.columns), ..Shape::like(input) })
     }
 
     fn narrowed(&self, _: &[Node], wanted: &Columns) -> Option<Narrowed> {

@@ -36,7 +36,7 @@ impl Map {
         let Some(adds) = &self.adds else { return Shape { schema: self.schema.clone(), ..Shape::like(input) } };
         let mut schema = (*input.schema).clone();
         schema.with_column(adds.name.clone(), adds.dtype.clone());
-        Shape { schema: Arc::new(schema), facts: input.facts.clone(), ..Shape::like(input) }
+        Shape { schema: Arc::new(schema), facts: input.facts.with_made([&adds.name]), ..Shape::like(input) }
     }
 }
 

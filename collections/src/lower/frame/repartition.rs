@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use polars::prelude::Expr;
-use talatat_graph::{Edge, Kernel, KeyBuilder, Layer};
+use talatat_graph::{Edge, Kernel, KeyBuilder, Layer, LayerId};
 
 use super::operation::{Narrowed, Operation};
 use super::shuffle::{Move, Size};
@@ -140,11 +140,18 @@ impl Operation for Repartition {
             return Move::of(node, Size::of(input)).take(lowering, Arc::new(GatherKernel), groups, Size::of(node));
         }
         let mut parts = Vec::with_capacity(self.partitions);
+        // Pieces are as many, or one more.
+        let mut layers: Vec<(u32, LayerId)> = Vec::new();
         for (block, (&edge, count)) in edges.iter().zip(self.pieces(edges.len())).enumerate() {
             let count = u32::try_from(count).unwrap_or(u32::MAX);
-            let key = KeyBuilder::new("cut").key(node.key).number(u64::from(count)).finish();
-            let kernel = SplitKernel { by: SplitBy::Even, parts: count, origin: None };
-            let layer = add(lowering, key, Arc::new(kernel), node);
+            let known = layers.iter().find(|(pieces, _)| *pieces == count).map(|(_, layer)| *layer);
+            let layer = known.unwrap_or_else(|| {
+                let key = KeyBuilder::new("frame.repartition.cut").key(node.key).number(u64::from(count)).finish();
+                let kernel = SplitKernel { by: SplitBy::Even, parts: count, origin: None };
+                let layer = add(lowering, key, Arc::new(kernel), node);
+                layers.push((count, layer));
+                layer
+            });
             let task = lowering.graph.task(layer, block as u32, input.bytes(), &[edge])?;
             parts.extend((0..count).map(|part| Edge::part_of(task, part)));
         }

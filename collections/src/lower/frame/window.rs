@@ -11,7 +11,7 @@ use talatat_graph::{Edge, Kernel, Key, KeyBuilder, Layer};
 use super::operation::{Narrowed, Operation};
 use super::{frame, only_input};
 use crate::error::{Error, Result};
-use crate::frame::expr::{Columns, Node, Shape};
+use crate::frame::expr::{Columns, Facts, Node, Shape};
 use crate::frame::kernels::{Around, EdgeKernel, Reach, WindowKernel, made_of};
 use crate::frame::step::{columns_of, row_bytes};
 use crate::frame::wire::{Wire, add_to_key};
@@ -141,7 +141,7 @@ impl Operation for Window {
         for (name, dtype) in made.iter() {
             schema.with_column(name.clone(), dtype.clone());
         }
-        Ok(Shape { schema: Arc::new(schema), facts: input.facts.clone(), ..Shape::like(input) })
+        Ok(Shape { schema: Arc::new(schema), facts: input.facts.with_made(made.iter_names()), ..Shape::like(input) })
     }
 
     fn narrowed(&self, inputs: &[Node], wanted: &Columns) -> Option<Narrowed> {
@@ -189,7 +189,8 @@ impl Operation for Overlap {
 
     fn result(&self, inputs: &[Node]) -> Result<Shape> {
         let input = only_input(self.name(), inputs)?;
-        Ok(Shape { schema: self.schema.clone(), facts: input.facts.clone(), ..Shape::like(input) })
+        let facts = Facts { lengths: input.facts.lengths.clone(), ..Facts::default() };
+        Ok(Shape { schema: self.schema.clone(), facts, ..Shape::like(input) })
     }
 
     fn lower(&self, lowering: &mut Lowering, node: &Node) -> Result<Vec<Edge>> {
