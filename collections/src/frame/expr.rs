@@ -7,7 +7,7 @@ use std::sync::Arc;
 use polars::prelude::{DataFrame, Expr, PlSmallStr, Schema, SchemaRef};
 use talatat_graph::{Key, KeyBuilder};
 
-use super::index::Divisions;
+use super::divisions::Divisions;
 use super::scan::{Held, Scan};
 use super::step::{self, Step, row_bytes};
 use super::wire::add_to_key;

@@ -152,7 +152,8 @@ impl Frame {
     /// **Order.** As in pandas: left rows in their order with their partners in theirs (`Right`: the other way round); `Outer` sorts by
     /// the keys, missing ones last. It depends on nothing else.
     ///
-    /// **Ways.** A frame that is small by the sizes known is sent to all partitions of the other one; else rows are brought together by the hash
+    /// **Ways.** Frames that are [indexed](Frame::set_index) by the key meet partition by partition, where divisions are known. A frame that is small by the sizes
+    /// known is sent to all partitions of the other one. Else rows are brought together by the hash
     /// of their keys, joined, and brought back in order: all rows are in memory at once, and the last step can be
     /// [left out](MergeOn::keep_order). [`explain`](crate::Collection) shows what was chosen. All rows of one key are joined by one task.
     ///
@@ -174,8 +175,9 @@ impl Frame {
         self.merged("merge", other, on.into(), Location::caller())
     }
 
-    /// The columns of two frames with an [index](Frame::set_index), side by side by the index; pandas' `join`. The index is that of the left frame, with its name;
-    /// the result has the order of [`merge`](Frame::merge), and no index.
+    /// The columns of two frames with an [index](Frame::set_index), side by side by the index; pandas' `join`. The index column is that of the
+    /// left frame, with its name; order and algorithms are those of [`merge`](Frame::merge). Where left rows stay in their partitions, the result has
+    /// the left frame's index.
     ///
     /// # Errors
     /// If a frame has no index, or both have a column of the same name: [`merge`](Frame::merge) knows suffixes.

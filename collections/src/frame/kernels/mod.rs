@@ -15,6 +15,7 @@ mod partition;
 mod quantile;
 mod read;
 mod rows;
+pub(crate) mod sort;
 pub(crate) mod split;
 mod window;
 mod within;
@@ -71,7 +72,7 @@ pub(crate) fn register(registry: Registry) -> Registry {
         .kernel::<moves::OrderedKernel>(moves::OrderedKernel::NAME)
         .kernel::<moves::TailKernel>(moves::TailKernel::NAME)
         .kernel::<order::SampleKernel>(order::SampleKernel::NAME)
-        .kernel::<order::SortKernel>(order::SortKernel::NAME)
+        .kernel::<sort::SortKernel>(sort::SortKernel::NAME)
         .kernel::<order::SplittersKernel>(order::SplittersKernel::NAME)
         .kernel::<split::GatherKernel>(split::GatherKernel::NAME)
         .kernel::<split::SplitKernel>(split::SplitKernel::NAME)

@@ -6,8 +6,8 @@ use polars::prelude::{DataFrame, Expr, SchemaRef};
 use talatat_graph::Key;
 
 use super::Scan;
+use crate::frame::divisions::Divisions;
 use crate::frame::expr::{Columns, Facts, names};
-use crate::frame::index::Divisions;
 use crate::frame::kernels::Source;
 
 /// Partitions that are there, under the key that made them.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use polars::prelude::{DataFrame, Expr};
 use talatat_graph::{Edge, Kernel, KeyBuilder, Layer};
 
+use super::algorithm::total;
 use super::frame;
-use super::merge::{in_side, narrowed_kernel, sides, total, whole};
+use super::merge::{in_side, narrowed_kernel, sides, whole};
 use super::operation::{Narrowed, Operation};
 use crate::error::Result;
 use crate::frame::expr::{Columns, Facts, Node, Shape};

@@ -3,6 +3,7 @@
 //! A run of partition-wise steps, the scan included, is one layer: a task a partition (`partition`). What other operations do stands in
 //! a file each: they implement [`Operation`].
 
+mod algorithm;
 mod asof;
 mod bins;
 mod carry;
@@ -32,6 +33,7 @@ use std::sync::Arc;
 
 use talatat_graph::{Edge, Kernel, Key, Layer, LayerId};
 
+pub(crate) use algorithm::{Algorithm, Wish};
 pub(crate) use asof::MergeAsof;
 pub(crate) use bins::Bins;
 pub(crate) use carry::Carry;
@@ -42,7 +44,7 @@ pub(crate) use functions::EachGroup;
 pub(crate) use head::Head;
 pub(crate) use len::{known_len, len};
 pub(crate) use map::{Adds, Map};
-pub(crate) use merge::{Algorithm, Merge, Wish};
+pub(crate) use merge::Merge;
 pub(crate) use operation::{Narrowed, Operation};
 pub(crate) use repartition::{Indexed, Repartition, Selected, Tail};
 pub(crate) use roots::Roots;

@@ -11,7 +11,8 @@ use super::operation::{Narrowed, Operation};
 use super::{frame, only_input};
 use crate::error::Result;
 use crate::frame::expr::{Columns, FrameExpr, Node, Shape};
-use crate::frame::kernels::order::{Order, SampleKernel, SortKernel, SplittersKernel};
+use crate::frame::kernels::order::{Order, SampleKernel, SplittersKernel};
+use crate::frame::kernels::sort::SortKernel;
 use crate::frame::kernels::split::{GatherKernel, HashKey, SplitBy, SplitKernel};
 use crate::lower::Lowering;
 

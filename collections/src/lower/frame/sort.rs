@@ -9,9 +9,10 @@ use super::operation::{Narrowed, Operation};
 use super::shuffle::{Move, Size};
 use super::{frame, only_input};
 use crate::error::{Error, Result};
+use crate::frame::divisions::Divisions;
 use crate::frame::expr::{Columns, Facts, FrameExpr, Node, Shape};
-use crate::frame::index::Divisions;
-use crate::frame::kernels::order::{Bytes, Order, SortKernel};
+use crate::frame::kernels::order::Order;
+use crate::frame::kernels::sort::{Bytes, SortKernel};
 use crate::frame::kernels::split::{SplitBy, SplitKernel};
 use crate::lower::Lowering;
 

@@ -1,0 +1,116 @@
+//! How the rows of two frames meet.
+//!
+//! | algorithm | when | tasks |
+//! |---|---|---|
+//! | single | both frames are one partition | 1 |
+//! | broadcast | one side is small, and the other one's order is that of the result | one a partition of the other |
+//! | sorted partitions | both frames are indexed by the key, and what is in which partition is known | one a left partition |
+//! | hash shuffle | else | rows with equal keys brought together, joined, and brought back into pandas' order |
+
+use talatat_graph::format_bytes;
+
+use super::shuffle::Size;
+use crate::frame::expr::{FrameExpr, Node};
+use crate::frame::kernels::join::{How, JoinKernel, Side};
+
+/// How rows with equal keys meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Algorithm {
+    Single,
+    /// Each partition of the left frame meets all of the right one.
+    BroadcastRight,
+    BroadcastLeft,
+    /// Each partition of the left frame meets those of the right one that may have the same keys.
+    Sorted,
+    Shuffle {
+        partitions: usize,
+    },
+}
+
+/// A side of more bytes is not sent to all partitions of the other one.
+const BROADCAST: u64 = 512 << 20;
+
+/// A side of fewer bytes is sent to all partitions of the other one, whatever their number.
+const SMALL: u64 = 256 << 10;
+
+pub(super) fn total(node: &FrameExpr) -> Size {
+    let rows = node.facts.rows().unwrap_or_else(|| node.rows.saturating_mul(node.partitions as u64));
+    let bytes = match node.rows {
+        0 => 0,
+        each => (u128::from(node.bytes()) * u128::from(rows) / u128::from(each)) as u64,
+    };
+    Size { bytes, rows }
+}
+
+/// What the user says of the way.
+#[derive(Clone, Copy)]
+pub(crate) struct Wish {
+    pub(crate) ordered: bool,
+    /// Whether one side is to be sent to all partitions of the other; `None` if sizes decide.
+    pub(crate) broadcast: Option<bool>,
+}
+
+impl Algorithm {
+    /// The cheapest way that is right, and why.
+    ///
+    /// A shuffle moves both sides twice and, if the order matters, the result as well; a broadcast builds a hash table of the small side in
+    /// each task. What is sent to all must keep the other side's rows in the order of the result, and a side whose keys are to be
+    /// unique must be seen as a whole.
+    pub(crate) fn choose(kernel: &JoinKernel, left: &Node, right: &Node, wish: Wish) -> (Algorithm, String) {
+        if left.partitions == 1 && right.partitions == 1 {
+            return (Algorithm::Single, "one partition each".into());
+        }
+        let (l, r) = (total(left).bytes, total(right).bytes);
+        // Measured: building a hash table takes about as long as moving its rows there and back.
+        let moved = l.saturating_add(r) / if wish.ordered { 1 } else { 2 };
+        let is_cheap = |small: u64, count: usize| {
+            wish.broadcast
+                .unwrap_or(small <= SMALL || (small <= BROADCAST && small.saturating_mul(count as u64) <= moved))
+        };
+        let sizes = || format!("left about {}, right about {}", format_bytes(l), format_bytes(r));
+        let right_fits = matches!(kernel.how, How::Inner | How::Left | How::Semi | How::Anti | How::Cross);
+        let is_indexed = |node: &Node, side: &Side| match (&node.facts.divisions, side.keys.as_slice()) {
+            (Some(divisions), [key]) => {
+                let dtype = kernel.types.first().map(|dtype| &dtype.0);
+                divisions.are_known() && divisions.column() == key && node.schema.get(key.as_str()) == dtype
+            }
+            _ => false,
+        };
+        let free = wish.broadcast.is_none() && right_fits;
+        if free
+            && right.partitions > 1
+            && !kernel.right.unique
+            && is_indexed(left, &kernel.left)
+            && is_indexed(right, &kernel.right)
+        {
+            return (Algorithm::Sorted, sizes());
+        }
+        let left_seen = !kernel.left.unique || left.partitions == 1;
+        let cross = kernel.how == How::Cross;
+        if right_fits
+            && left_seen
+            && (cross || (left.partitions == 1 && wish.broadcast != Some(false)) || is_cheap(r, left.partitions))
+        {
+            return (Algorithm::BroadcastRight, format!("{}, {} partitions on the left", sizes(), left.partitions));
+        }
+        let right_seen = !kernel.right.unique || right.partitions == 1;
+        if kernel.how == How::Right
+            && right_seen
+            && ((right.partitions == 1 && wish.broadcast != Some(false)) || is_cheap(l, right.partitions))
+        {
+            return (Algorithm::BroadcastLeft, format!("{}, {} partitions on the right", sizes(), right.partitions));
+        }
+        let partitions = left.partitions.max(right.partitions);
+        (Algorithm::Shuffle { partitions }, sizes())
+    }
+
+    pub(super) fn describe(self) -> String {
+        match self {
+            Algorithm::Single => "single partition".into(),
+            Algorithm::BroadcastRight => "broadcast of the right side".into(),
+            Algorithm::BroadcastLeft => "broadcast of the left side".into(),
+            Algorithm::Sorted => "sorted partitions".into(),
+            Algorithm::Shuffle { partitions } => format!("hash shuffle to {partitions} partitions"),
+        }
+    }
+}
