@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use proptest::prelude::*;
 use talatat::Compute;
 use talatat::frame::polars::prelude::*;
-use talatat::frame::{Frame, JsonOptions, WriteOptions, from_map, read_json};
+use talatat::frame::{Compression, Frame, JsonOptions, WriteOptions, from_map, read_ipc, read_json};
 use talatat::storage::{Location, write_atomic};
 
 use crate::common::{all_equal, everywhere, says, sessions};
@@ -85,6 +85,52 @@ fn what_is_written_as_json_is_read() {
     frame.to_json("memory://json-tests/written", WriteOptions::new()).unwrap().compute().unwrap();
     let back = read_json(["memory://json-tests/written"], JsonOptions::new()).unwrap();
     assert!(everywhere(&back).equals_missing(&data));
+}
+
+#[test]
+fn arrow_files() {
+    let frame = read_ipc([fixture("some.arrow")]).unwrap();
+    as_expected(&everywhere(&frame), "ipc");
+    assert_eq!(all_equal(&frame.len()), 100);
+    let late = frame.filter(col("id").gt_eq(lit(95))).unwrap().select([col("dictionary"), col("text")]).unwrap();
+    assert_eq!(everywhere(&late).height(), 5);
+    for compression in [Compression::None, Compression::Lz4, Compression::Zstd] {
+        let options = WriteOptions::new().overwrite().compression(compression).row_group_rows(7);
+        frame.to_ipc("memory://ipc-tests/written", options).unwrap().compute().unwrap();
+        let back = read_ipc(["memory://ipc-tests/written"]).unwrap();
+        as_expected(&everywhere(&back), "ipc");
+        assert_eq!(everywhere(&back.head(10)), frame.compute().unwrap().head(Some(10)));
+    }
+}
+
+#[test]
+fn arrow_files_that_cannot_be_read() {
+    let put = |name: &str, bytes: &[u8]| {
+        let url = format!("memory://ipc-tests/bad/{name}.arrow");
+        write_atomic(&Location::parse(&url).unwrap(), |w| w.write_all(bytes)).unwrap();
+        url
+    };
+    let encoded = |mut frame: DataFrame| {
+        let mut bytes = Vec::new();
+        IpcWriter::new(&mut bytes).finish(&mut frame).unwrap();
+        bytes
+    };
+    let good = encoded(df!("a" => (0..1000_i64).collect::<Vec<_>>()).unwrap());
+    says(read_ipc([put("short", &good[..good.len() - 9])]), &["short.arrow", "there is no footer", "truncated"]);
+    says(read_ipc([put("empty", b"")]), &["empty.arrow", "there is no footer"]);
+    says(read_ipc([fixture("types.parquet")]), &["types.parquet", "another format"]);
+    let other = put("other", &encoded(df!("b" => [1]).unwrap()));
+    says(read_ipc([put("good", &good), other]), &["other.arrow", "the columns are b (i32)", "good.arrow are a (i64)"]);
+    let changed = read_ipc([put("changed", &good)]).unwrap();
+    put("changed", &encoded(df!("a" => [1_i64]).unwrap()));
+    says(changed.compute(), &["changed.arrow", "has changed since it was opened"]);
+    for place in (8..good.len()).step_by(101) {
+        let mut broken = good.clone();
+        broken[place] ^= 0x55;
+        if let Ok(frame) = read_ipc([put(&format!("broken{place}"), &broken)]) {
+            let _ = frame.compute();
+        }
+    }
 }
 
 #[test]

@@ -167,6 +167,14 @@ pub enum StorageError {
         /// What is wrong, and the mend.
         reason: String,
     },
+    /// An Arrow IPC file that is not one, is truncated, or does not fit the others it is read with.
+    #[error("`{url}`: {reason}")]
+    BadIpc {
+        /// The file.
+        url: String,
+        /// What is wrong, where, and the mend.
+        reason: String,
+    },
     /// Lines of JSON that cannot be read.
     #[error("`{url}`, byte {offset}: {reason}")]
     BadJson {

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::CsvOptions;
 use super::sample::without_bom;
 use super::scan::FileBlock;
-use crate::frame::step::{Step, columns_of};
+use crate::frame::scan::Pushed;
+use crate::frame::step::Step;
 use crate::frame::wire::Wire;
 use crate::storage::ObjectRef;
 use crate::storage::csv_split::{BlockState, count_quotes, records_of_block};
@@ -32,8 +33,7 @@ pub(crate) struct Parser {
     pub(crate) options: Arc<CsvOptions>,
     pub(crate) file_schema: Arc<Wire<Schema>>,
     pub(crate) header: Arc<[String]>,
-    pub(crate) projection: Option<Vec<String>>,
-    pub(crate) predicate: Option<Wire<Expr>>,
+    pub(crate) pushed: Pushed,
 }
 
 type Result<T> = std::result::Result<T, StorageError>;
@@ -100,10 +100,7 @@ impl Parser {
 
     fn reading(&self, steps: &[Step]) -> std::result::Result<Reading, PolarsError> {
         let schema = &self.file_schema.0;
-        let wanted =
-            |name: &str| self.projection.as_ref().is_none_or(|columns| columns.iter().any(|column| column == name));
-        let filtered: Vec<PlSmallStr> =
-            self.predicate.as_ref().map_or_else(Vec::new, |predicate| columns_of(&predicate.0));
+        let read = self.pushed.read(schema);
         let mut columns = Vec::new();
         let mut conversions = Vec::new();
         let mut raw = Schema::default();
@@ -111,19 +108,15 @@ impl Parser {
             let format = self.options.asked(name).and_then(|(_, format)| format);
             let (read_as, conversion) = read_as(name, dtype, format);
             raw.insert(name.clone(), read_as);
-            if wanted(name) || filtered.contains(name) {
+            if read.contains(name) {
                 columns.push(number);
                 conversions.extend(conversion);
             }
         }
         let only_count = columns.is_empty();
-        let extra = filtered.iter().any(|name| !wanted(name));
-        let kept: Vec<Expr> = schema.iter_names().filter(|name| wanted(name)).map(|name| col(name.clone())).collect();
         let mut all = Vec::new();
         all.extend((!conversions.is_empty()).then_some(Step::WithColumns(conversions)));
-        all.extend(self.predicate.as_ref().map(|predicate| Step::Filter(predicate.0.clone())));
-        // With nothing but the filter's columns there are no others to keep, and the rows still count.
-        all.extend((extra && !kept.is_empty()).then_some(Step::Select(kept)));
+        all.extend(self.pushed.steps(schema));
         all.extend(steps.iter().cloned());
         let options =
             CsvParseOptions::default().with_separator(self.options.separator).with_quote_char(self.options.quote);

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use polars::prelude::{Expr, Field, PlSmallStr, Schema, SchemaRef};
+use polars::prelude::{Expr, Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
 use talatat_graph::{Edge, Key, KeyBuilder};
 
 use super::parse::Parser;
 use super::{CsvOptions, sample};
 use crate::error::Result;
-use crate::frame::expr::{Columns, FrameExpr, names};
+use crate::frame::expr::{Columns, FrameExpr};
 use crate::frame::kernels::Source;
-use crate::frame::scan::Scan;
+use crate::frame::scan::{Pushed, Scan, files_described, files_to_key};
 use crate::frame::wire::{Wire, add_to_key};
 use crate::lower::Lowering;
 use crate::lower::frame::quotes;
@@ -46,10 +46,7 @@ pub(crate) struct CsvScan {
     pub(crate) file_schema: SchemaRef,
     /// The names in the first file's header, if it has one.
     pub(crate) header: Arc<[String]>,
-    /// The columns that are wanted, in the files' order; `None` for all.
-    pub(crate) projection: Option<Arc<[PlSmallStr]>>,
-    /// Rows that are not wanted never leave the reader.
-    pub(crate) predicate: Option<Expr>,
+    pub(crate) pushed: Pushed,
     /// Bytes of a record in the files, on average of the sample.
     record: f64,
 }
@@ -71,15 +68,14 @@ impl CsvScan {
             options: Arc::new(options),
             file_schema: Arc::new(sample.schema),
             header: sample.header.into(),
-            projection: None,
-            predicate: None,
+            pushed: Pushed::default(),
             record: sample.record,
         })
     }
 
     /// The same with nothing pushed down.
     pub(crate) fn plain(&self) -> CsvScan {
-        CsvScan { projection: None, predicate: None, ..self.clone() }
+        CsvScan { pushed: Pushed::default(), ..self.clone() }
     }
 
     fn largest_block(&self) -> u64 {
@@ -102,28 +98,19 @@ impl CsvScan {
             options: self.options.clone(),
             file_schema: Arc::new(Wire((*self.file_schema).clone())),
             header: self.header.clone(),
-            projection: self.projection.as_ref().map(|columns| columns.iter().map(PlSmallStr::to_string).collect()),
-            predicate: self.predicate.clone().map(Wire),
+            pushed: self.pushed.clone(),
         }
     }
 }
 
 impl Scan for CsvScan {
     fn schema(&self) -> SchemaRef {
-        let Some(columns) = &self.projection else { return self.file_schema.clone() };
-        let field = |name: &PlSmallStr| Some(Field::new(name.clone(), self.file_schema.get(name)?.clone()));
-        Arc::new(columns.iter().filter_map(field).collect())
+        self.pushed.schema(&self.file_schema)
     }
 
     fn key(&self) -> Key {
-        let key = self.files.iter().fold(KeyBuilder::new("frame.read_csv"), |key, file| {
-            let location = file.location().to_string();
-            key.bytes(location.as_bytes()).number(file.size()).bytes(file.version().as_bytes())
-        });
-        let key = add_to_key(key.value(&*self.options), &*self.file_schema);
-        let projection =
-            self.projection.as_ref().map(|columns| columns.iter().map(PlSmallStr::as_str).collect::<Vec<_>>());
-        add_to_key(key.value(&projection), &self.predicate).finish()
+        let key = files_to_key(KeyBuilder::new("frame.read_csv"), self.files.iter()).value(&*self.options);
+        self.pushed.add_to_key(add_to_key(key, &*self.file_schema)).finish()
     }
 
     fn partitions(&self) -> usize {
@@ -131,40 +118,21 @@ impl Scan for CsvScan {
     }
 
     fn rows(&self) -> u64 {
-        let largest = self.largest_block();
-        let rows = (largest as f64 / self.record).ceil() as u64;
-        if self.predicate.is_some() { rows / 2 } else { rows }
+        self.pushed.rows((self.largest_block() as f64 / self.record).ceil() as u64)
     }
 
     fn describe(&self) -> String {
-        let first = self.files.first().map_or_else(String::new, |file| file.location().to_string());
-        let first = first.rsplit('/').next().unwrap_or_default();
-        let more = match self.files.len() {
-            0 | 1 => String::new(),
-            count => format!(" and {} more", count - 1),
-        };
-        let schema = self.schema();
-        let columns = match &self.projection {
-            None => format!("all {} columns", schema.len()),
-            Some(_) => format!("columns [{}] of {}", names(&schema), self.file_schema.len()),
-        };
-        let filter = self.predicate.as_ref().map_or_else(String::new, |predicate| format!(" where {predicate}"));
-        format!("read_csv {first}{more}: {} blocks, {columns}{filter}", self.blocks.len())
+        let (files, pushed) = (files_described(self.files.iter()), self.pushed.describe(&self.file_schema));
+        format!("read_csv {files}: {} blocks, {pushed}", self.blocks.len())
     }
 
     fn projected(&self, columns: &Columns) -> Option<Arc<dyn Scan>> {
-        let names = self.schema();
-        let kept: Arc<[PlSmallStr]> = names.iter_names().filter(|name| columns.contains(*name)).cloned().collect();
-        let fewer = kept.len() < self.file_schema.len();
-        fewer.then(|| Arc::new(CsvScan { projection: Some(kept), ..self.clone() }) as Arc<dyn Scan>)
+        let pushed = self.pushed.projected(&self.file_schema, columns)?;
+        Some(Arc::new(CsvScan { pushed, ..self.clone() }))
     }
 
     fn filtered(&self, condition: &Expr) -> Option<Arc<dyn Scan>> {
-        let predicate = match self.predicate.clone() {
-            Some(known) => known.and(condition.clone()),
-            None => condition.clone(),
-        };
-        Some(Arc::new(CsvScan { predicate: Some(predicate), ..self.clone() }))
+        Some(Arc::new(CsvScan { pushed: self.pushed.filtered(condition), ..self.clone() }))
     }
 
     fn source(&self) -> Source {

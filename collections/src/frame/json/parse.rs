@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::frame::csv::{FileBlock, without_bom};
 use crate::frame::parquet::guarded;
-use crate::frame::step::{Step, columns_of, run_steps};
+use crate::frame::scan::Pushed;
+use crate::frame::step::{Step, run_steps};
 use crate::frame::wire::Wire;
 use crate::storage::ObjectRef;
 use crate::storage::csv_split::{BlockState, read_block_records};
@@ -24,8 +25,7 @@ pub(crate) struct JsonReader {
     /// All columns, that of the path last.
     pub(crate) schema: Arc<Wire<Schema>>,
     pub(crate) path: Option<String>,
-    pub(crate) projection: Option<Vec<String>>,
-    pub(crate) predicate: Option<Wire<Expr>>,
+    pub(crate) pushed: Pushed,
 }
 
 /// An error of a file.
@@ -55,13 +55,11 @@ impl JsonReader {
         let Some((object, block)) = found else { return Ok(DataFrame::empty()) };
         let records = read_block_records(object, block.start..block.end, BlockState::default(), None)?;
         let text = if block.start == 0 { without_bom(&records) } else { &records };
-        let wanted = |name: &str| self.projection.as_ref().is_none_or(|names| names.iter().any(|other| other == name));
-        let filtered = self.predicate.as_ref().map_or_else(Vec::new, |predicate| columns_of(&predicate.0));
         let is_path = |name: &str| self.path.as_deref() == Some(name);
         let mut stored = Schema::default();
         let mut all: Vec<Step> = Vec::new();
         let mut conversions = Vec::new();
-        for (name, dtype) in self.schema.0.iter().filter(|(name, _)| wanted(name) || filtered.contains(name)) {
+        for (name, dtype) in self.pushed.read(&self.schema.0).iter() {
             if is_path(name) {
                 conversions.push(lit(object.location().to_string()).alias(name.clone()));
                 continue;
@@ -74,11 +72,7 @@ impl JsonReader {
         if !conversions.is_empty() {
             all.push(Step::WithColumns(conversions));
         }
-        all.extend(self.predicate.as_ref().map(|predicate| Step::Filter(predicate.0.clone())));
-        let kept: Vec<Expr> =
-            self.schema.0.iter_names().filter(|name| wanted(name)).map(|name| col(name.clone())).collect();
-        // With nothing but the filter's columns there are no others to keep, and the rows still count.
-        all.extend((filtered.iter().any(|name| !wanted(name)) && !kept.is_empty()).then_some(Step::Select(kept)));
+        all.extend(self.pushed.steps(&self.schema.0));
         all.extend(steps.iter().cloned());
         let frame = match none {
             true => DataFrame::empty_with_height(json_lines(text).count()),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use polars::prelude::{DataType, Expr, Field, PlSmallStr, Schema, SchemaRef};
+use polars::prelude::{DataType, Expr, Schema, SchemaRef};
 use talatat_graph::{Key, KeyBuilder};
 
 use super::JsonOptions;
@@ -10,9 +10,9 @@ use super::parse::{JsonReader, bad};
 use super::sample::sample;
 use crate::error::Result;
 use crate::frame::csv::{FileBlock, blocks_of};
-use crate::frame::expr::{Columns, names};
+use crate::frame::expr::Columns;
 use crate::frame::kernels::Source;
-use crate::frame::scan::Scan;
+use crate::frame::scan::{Pushed, Scan, files_described, files_to_key};
 use crate::frame::wire::{Wire, add_to_key};
 use crate::storage::ObjectRef;
 
@@ -24,10 +24,7 @@ pub(crate) struct JsonScan {
     options: Arc<JsonOptions>,
     /// All columns, in order.
     all: SchemaRef,
-    /// The columns that are wanted; `None` for all.
-    projection: Option<Arc<[PlSmallStr]>>,
-    /// Rows that are not wanted never leave the reader.
-    predicate: Option<Expr>,
+    pushed: Pushed,
     /// Bytes of a line, on average of the samples.
     line: f64,
 }
@@ -52,8 +49,7 @@ impl JsonScan {
             files: files.into(),
             options: Arc::new(options),
             all: Arc::new(all),
-            projection: None,
-            predicate: None,
+            pushed: Pushed::default(),
             line: sampled.line,
         })
     }
@@ -65,20 +61,12 @@ impl JsonScan {
 
 impl Scan for JsonScan {
     fn schema(&self) -> SchemaRef {
-        let Some(columns) = &self.projection else { return self.all.clone() };
-        let field = |name: &PlSmallStr| Some(Field::new(name.clone(), self.all.get(name)?.clone()));
-        Arc::new(columns.iter().filter_map(field).collect())
+        self.pushed.schema(&self.all)
     }
 
     fn key(&self) -> Key {
-        let key = self.files.iter().fold(KeyBuilder::new("frame.read_json"), |key, file| {
-            let location = file.location().to_string();
-            key.bytes(location.as_bytes()).number(file.size()).bytes(file.version().as_bytes())
-        });
-        let projection =
-            self.projection.as_ref().map(|columns| columns.iter().map(PlSmallStr::as_str).collect::<Vec<_>>());
-        let key = add_to_key(key.value(&*self.options), &*self.all);
-        add_to_key(key.value(&projection), &self.predicate).finish()
+        let key = files_to_key(KeyBuilder::new("frame.read_json"), self.files.iter()).value(&*self.options);
+        self.pushed.add_to_key(add_to_key(key, &*self.all)).finish()
     }
 
     fn partitions(&self) -> usize {
@@ -86,39 +74,21 @@ impl Scan for JsonScan {
     }
 
     fn rows(&self) -> u64 {
-        let rows = (self.largest_block() as f64 / self.line).ceil() as u64;
-        if self.predicate.is_some() { rows / 2 } else { rows }
+        self.pushed.rows((self.largest_block() as f64 / self.line).ceil() as u64)
     }
 
     fn describe(&self) -> String {
-        let first = self.files.first().map_or_else(String::new, |file| file.location().to_string());
-        let first = first.rsplit('/').next().unwrap_or_default();
-        let more = match self.files.len() {
-            0 | 1 => String::new(),
-            count => format!(" and {} more", count - 1),
-        };
-        let schema = self.schema();
-        let columns = match &self.projection {
-            None => format!("all {} columns", schema.len()),
-            Some(_) => format!("columns [{}] of {}", names(&schema), self.all.len()),
-        };
-        let filter = self.predicate.as_ref().map_or_else(String::new, |predicate| format!(" where {predicate}"));
-        format!("read_json {first}{more}: {} blocks, {columns}{filter}", self.blocks.len())
+        let (files, pushed) = (files_described(self.files.iter()), self.pushed.describe(&self.all));
+        format!("read_json {files}: {} blocks, {pushed}", self.blocks.len())
     }
 
     fn projected(&self, columns: &Columns) -> Option<Arc<dyn Scan>> {
-        let names = self.schema();
-        let kept: Arc<[PlSmallStr]> = names.iter_names().filter(|name| columns.contains(*name)).cloned().collect();
-        let fewer = kept.len() < names.len();
-        fewer.then(|| Arc::new(JsonScan { projection: Some(kept), ..self.clone() }) as Arc<dyn Scan>)
+        let pushed = self.pushed.projected(&self.all, columns)?;
+        Some(Arc::new(JsonScan { pushed, ..self.clone() }))
     }
 
     fn filtered(&self, condition: &Expr) -> Option<Arc<dyn Scan>> {
-        let predicate = match self.predicate.clone() {
-            Some(known) => known.and(condition.clone()),
-            None => condition.clone(),
-        };
-        Some(Arc::new(JsonScan { predicate: Some(predicate), ..self.clone() }))
+        Some(Arc::new(JsonScan { pushed: self.pushed.filtered(condition), ..self.clone() }))
     }
 
     fn source(&self) -> Source {
@@ -128,8 +98,7 @@ impl Scan for JsonScan {
             blocks: self.blocks.clone(),
             schema: Arc::new(Wire((*self.all).clone())),
             path: self.options.path.clone(),
-            projection: self.projection.as_ref().map(|columns| columns.iter().map(PlSmallStr::to_string).collect()),
-            predicate: self.predicate.clone().map(Wire),
+            pushed: self.pushed.clone(),
         }))
     }
 

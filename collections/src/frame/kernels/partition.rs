@@ -9,6 +9,7 @@ use talatat_graph::{Kernel, KernelError, KernelResult, Result, TaskContext, Valu
 use super::failed;
 use super::group::{encode, missing};
 use crate::frame::csv::Parser;
+use crate::frame::ipc::IpcReader;
 use crate::frame::json::JsonReader;
 use crate::frame::parquet::ParquetReader;
 use crate::frame::partition::{Partition, RawBytes};
@@ -25,6 +26,8 @@ pub(crate) enum Source {
     Input,
     /// A block of a CSV file.
     Csv(Box<Parser>),
+    /// Record batches of Arrow IPC files.
+    Ipc(Box<IpcReader>),
     /// Blocks of files of JSON lines.
     Json(Box<JsonReader>),
     /// Row groups of Parquet files.
@@ -51,6 +54,7 @@ impl PartitionKernel {
         let source = match &self.source {
             Source::Input => Source::Input,
             Source::Csv(parser) => Source::Csv(Box::new(parser.only(at))),
+            Source::Ipc(reader) => Source::Ipc(Box::new(reader.only(at))),
             Source::Json(reader) => Source::Json(Box::new(reader.only(at))),
             Source::Parquet(reader) => Source::Parquet(Box::new(reader.only(at))),
             Source::Data(parts) => Source::Data(parts.get(at).cloned().into_iter().collect()),
@@ -71,6 +75,7 @@ impl PartitionKernel {
                 let part = parts.get(at).cloned().ok_or_else(|| missing("the partition"))?;
                 Ok((run_steps(part, &self.steps.0).map_err(failed)?, state))
             }
+            Source::Ipc(reader) => Ok((reader.read(at, &self.steps.0).map_err(storage)?, state)),
             Source::Json(reader) => Ok((reader.read(at, &self.steps.0).map_err(storage)?, state)),
             Source::Parquet(reader) => Ok((reader.read(at, &self.steps.0, limit).map_err(storage)?, state)),
             Source::Csv(parser) => {
@@ -120,11 +125,13 @@ impl Kernel for PartitionKernel {
     fn describe(&self) -> String {
         let source = match &self.source {
             Source::Input => None,
-            Source::Csv(parser) if parser.predicate.is_some() => Some("read_csv where"),
+            Source::Csv(parser) if parser.pushed.predicate.is_some() => Some("read_csv where"),
             Source::Csv(_) => Some("read_csv"),
-            Source::Json(reader) if reader.predicate.is_some() => Some("read_json where"),
+            Source::Ipc(reader) if reader.pushed.predicate.is_some() => Some("read_ipc where"),
+            Source::Ipc(_) => Some("read_ipc"),
+            Source::Json(reader) if reader.pushed.predicate.is_some() => Some("read_json where"),
             Source::Json(_) => Some("read_json"),
-            Source::Parquet(reader) if reader.predicate.is_some() => Some("read_parquet where"),
+            Source::Parquet(reader) if reader.pushed.predicate.is_some() => Some("read_parquet where"),
             Source::Parquet(_) => Some("read_parquet"),
             Source::Data(_) => Some("from_polars"),
         };

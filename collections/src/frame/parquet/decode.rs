@@ -18,7 +18,8 @@ use super::footer::{Footer, bad, guarded};
 use super::hive;
 use super::pieces::Piece;
 use crate::frame::csv::join;
-use crate::frame::step::{Step, columns_of, run_steps};
+use crate::frame::scan::Pushed;
+use crate::frame::step::{Step, run_steps};
 use crate::frame::wire::Wire;
 use crate::storage::error::{Result, StorageError};
 use crate::storage::{ObjectRef, read_many};
@@ -41,8 +42,7 @@ pub(crate) struct ParquetReader {
     pub(crate) schema: Arc<Wire<Schema>>,
     /// The names of those that are the same in all rows of a file.
     pub(crate) constants: Arc<[String]>,
-    pub(crate) projection: Option<Vec<String>>,
-    pub(crate) predicate: Option<Wire<Expr>>,
+    pub(crate) pushed: Pushed,
 }
 
 /// A piece with what is known of it.
@@ -98,7 +98,7 @@ impl ParquetReader {
         };
         // Who wants a few rows reads row group after row group, and no more of it.
         let batch = if limit == usize::MAX { pieces.len().max(1) } else { 1 };
-        let exact = self.predicate.is_none() && steps.iter().all(Step::keeps_rows);
+        let exact = self.pushed.predicate.is_none() && steps.iter().all(Step::keeps_rows);
         let mut frames: Vec<DataFrame> = Vec::new();
         let mut rows = 0;
         for pieces in pieces.chunks(batch) {
@@ -142,25 +142,18 @@ impl ParquetReader {
 
     /// The columns that come out, in order.
     fn wanted(&self) -> Schema {
-        let schema = &self.schema.0;
-        match &self.projection {
-            None => schema.clone(),
-            Some(names) => {
-                let wanted = schema.iter().filter(|(name, _)| names.iter().any(|wanted| *wanted == name.as_str()));
-                wanted.map(|(name, dtype)| (name.clone(), dtype.clone())).collect()
-            }
-        }
+        self.schema.0.iter().filter(|(name, _)| self.pushed.wants(name)).map(own).collect()
     }
 
     /// Frames of pieces that are fetched together.
     fn batch(&self, places: &[Place<'_>]) -> Result<Vec<DataFrame>> {
         let wanted = self.wanted();
         let mut columns = Columns { reader: self, fetched: Fetched::default() };
-        let Some(predicate) = &self.predicate else {
+        let Some(predicate) = &self.pushed.predicate else {
             columns.fetch(places, &wanted)?;
             return places.iter().map(|place| columns.frame(place, &wanted, None)).collect();
         };
-        let reads = columns_of(&predicate.0);
+        let reads = self.pushed.filters_by();
         let early: Schema = self.schema.0.iter().filter(|(name, _)| reads.contains(name)).map(own).collect();
         let late: Schema = wanted.iter().filter(|(name, _)| !reads.contains(name)).map(own).collect();
         // A request to a store far away takes as long as fetching megabytes: all that may be needed is fetched at once.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use polars::prelude::{DataType, Expr, Field, PlSmallStr, Schema, SchemaRef};
+use polars::prelude::{DataType, Expr, PlSmallStr, Schema, SchemaRef};
 use polars_parquet::read::RowGroupMetadata;
 use talatat_graph::{Key, KeyBuilder};
 
@@ -14,11 +14,11 @@ use super::pieces::{Piece, cut, decoded_bytes, stored_bytes};
 use super::prune::skipped;
 use super::unify::unify;
 use crate::error::Result;
-use crate::frame::expr::{Columns, Facts, names};
+use crate::frame::expr::{Columns, Facts};
 use crate::frame::kernels::Source;
-use crate::frame::scan::Scan;
-use crate::frame::step::{columns, columns_of};
-use crate::frame::wire::{Wire, add_to_key};
+use crate::frame::scan::{Pushed, Scan, files_described, files_to_key};
+use crate::frame::step::columns;
+use crate::frame::wire::Wire;
 use crate::storage::ObjectRef;
 
 /// What the files are; the same for all scans of them.
@@ -36,10 +36,7 @@ struct Files {
 pub(crate) struct ParquetScan {
     files: Arc<Files>,
     partitions: Arc<[Arc<[Piece]>]>,
-    /// The columns that are wanted, in the files' order; `None` for all.
-    projection: Option<Arc<[PlSmallStr]>>,
-    /// Rows that are not wanted never leave the reader.
-    predicate: Option<Expr>,
+    pushed: Pushed,
     /// Row groups that are read, and all there are, if that was looked at.
     pruned: Option<(usize, usize)>,
 }
@@ -73,12 +70,7 @@ impl ParquetScan {
         };
         let files: Arc<[ParquetFile]> = files.into_iter().enumerate().map(with_constants).collect();
         let files = Files { key: key_of(&files, &options), files, footers, constants, schema: Arc::new(schema) };
-        Ok(ParquetScan { files: Arc::new(files), partitions, projection: None, predicate: None, pruned: None })
-    }
-
-    /// All columns of the files.
-    fn width(&self) -> usize {
-        self.files.schema.len()
+        Ok(ParquetScan { files: Arc::new(files), partitions, pushed: Pushed::default(), pruned: None })
     }
 
     fn read_rows(&self) -> impl Iterator<Item = u64> + '_ {
@@ -98,25 +90,19 @@ impl ParquetScan {
             partitions: self.partitions.clone(),
             schema: Arc::new(Wire((*self.files.schema).clone())),
             constants: self.files.constants.iter().map(|constant| constant.name.clone()).collect(),
-            projection: self.projection.as_ref().map(|columns| columns.iter().map(PlSmallStr::to_string).collect()),
-            predicate: self.predicate.clone().map(Wire),
+            pushed: self.pushed.clone(),
         }
     }
 }
 
 impl Scan for ParquetScan {
     fn schema(&self) -> SchemaRef {
-        let all = &self.files.schema;
-        let Some(columns) = &self.projection else { return all.clone() };
-        let field = |name: &PlSmallStr| Some(Field::new(name.clone(), all.get(name)?.clone()));
-        Arc::new(columns.iter().filter_map(field).collect())
+        self.pushed.schema(&self.files.schema)
     }
 
     fn key(&self) -> Key {
-        let projection =
-            self.projection.as_ref().map(|columns| columns.iter().map(PlSmallStr::as_str).collect::<Vec<_>>());
-        let key = KeyBuilder::new("frame.read_parquet").key(self.files.key).value(&projection);
-        add_to_key(key, &self.predicate).number(u64::from(self.pruned.is_some())).finish()
+        let key = KeyBuilder::new("frame.read_parquet").key(self.files.key);
+        self.pushed.add_to_key(key).number(u64::from(self.pruned.is_some())).finish()
     }
 
     fn partitions(&self) -> usize {
@@ -124,51 +110,34 @@ impl Scan for ParquetScan {
     }
 
     fn rows(&self) -> u64 {
-        let largest = self.read_rows().max().unwrap_or(0);
-        if self.predicate.is_some() { largest.div_ceil(2) } else { largest }
+        self.pushed.rows(self.read_rows().max().unwrap_or(0))
     }
 
     /// The footers say how many rows there are; how many a filter keeps they do not.
     fn facts(&self) -> Facts {
-        Facts { lengths: self.predicate.is_none().then(|| self.read_rows().collect()), ..Facts::default() }
+        Facts { lengths: self.pushed.predicate.is_none().then(|| self.read_rows().collect()), ..Facts::default() }
     }
 
     fn describe(&self) -> String {
-        let first = self.files.files.first().map_or_else(String::new, |file| file.object.location().to_string());
-        let first = first.rsplit('/').next().unwrap_or_default();
-        let more = match self.files.files.len() {
-            0 | 1 => String::new(),
-            count => format!(" and {} more", count - 1),
-        };
-        let schema = self.schema();
-        let columns = match &self.projection {
-            None => format!("all {} columns", schema.len()),
-            Some(_) => format!("columns [{}] of {}", names(&schema), self.width()),
-        };
-        let filter = self.predicate.as_ref().map_or_else(String::new, |predicate| format!(" where {predicate}"));
+        let files = files_described(self.files.files.iter().map(|file| &file.object));
         let pruned = self.pruned.map_or_else(String::new, |(read, all)| format!(", {read} of {all} row groups"));
-        format!("read_parquet {first}{more}: {} partitions, {columns}{filter}{pruned}", self.partitions.len())
+        let pushed = self.pushed.describe(&self.files.schema);
+        format!("read_parquet {files}: {} partitions, {pushed}{pruned}", self.partitions.len())
     }
 
     fn projected(&self, columns: &Columns) -> Option<Arc<dyn Scan>> {
-        let names = self.schema();
-        let kept: Arc<[PlSmallStr]> = names.iter_names().filter(|name| columns.contains(*name)).cloned().collect();
-        let fewer = kept.len() < names.len();
-        fewer.then(|| Arc::new(ParquetScan { projection: Some(kept), ..self.clone() }) as Arc<dyn Scan>)
+        let pushed = self.pushed.projected(&self.files.schema, columns)?;
+        Some(Arc::new(ParquetScan { pushed, ..self.clone() }))
     }
 
     fn filtered(&self, condition: &Expr) -> Option<Arc<dyn Scan>> {
-        let predicate = match self.predicate.clone() {
-            Some(known) => known.and(condition.clone()),
-            None => condition.clone(),
-        };
-        Some(Arc::new(ParquetScan { predicate: Some(predicate), ..self.clone() }))
+        Some(Arc::new(ParquetScan { pushed: self.pushed.filtered(condition), ..self.clone() }))
     }
 
     fn pruned(&self) -> Option<Arc<dyn Scan>> {
-        let predicate = self.predicate.as_ref().filter(|_| self.pruned.is_none())?;
+        let predicate = self.pushed.predicate.as_ref().filter(|_| self.pruned.is_none())?;
         let files = &self.files;
-        let skip = skipped(&files.footers, &files.constants, &files.schema, predicate);
+        let skip = skipped(&files.footers, &files.constants, &files.schema, &predicate.0);
         let starts: Vec<usize> = files
             .footers
             .iter()
@@ -199,17 +168,12 @@ impl Scan for ParquetScan {
     /// What is fetched, and the columns that only the filter reads; before rows are left out, these are whole.
     fn scratch(&self) -> u64 {
         let schema = &self.files.schema;
-        let filtered = self.predicate.as_ref().map_or_else(Vec::new, columns_of);
-        let wanted = self.schema();
-        let read: Vec<&str> = schema
-            .iter_names()
-            .filter(|name| wanted.contains(name) || filtered.contains(name))
-            .map(PlSmallStr::as_str)
-            .collect();
+        let filtered = self.pushed.filters_by();
+        let read = self.pushed.read(schema);
         let piece = |piece: &Piece| {
             self.group(piece).map_or(0, |group| {
                 let decoded = decoded_bytes(group, schema, filtered.iter().map(PlSmallStr::as_str));
-                stored_bytes(group, read.iter().copied()).saturating_add(decoded)
+                stored_bytes(group, read.iter_names().map(PlSmallStr::as_str)).saturating_add(decoded)
             })
         };
         self.partitions.iter().map(|pieces| pieces.iter().map(piece).fold(0, u64::saturating_add)).max().unwrap_or(0)
@@ -217,11 +181,8 @@ impl Scan for ParquetScan {
 }
 
 fn key_of(files: &[ParquetFile], options: &ParquetOptions) -> Key {
-    let key = files.iter().fold(KeyBuilder::new("frame.parquet_files"), |key, file| {
-        let location = file.object.location().to_string();
-        key.bytes(location.as_bytes()).number(file.object.size()).bytes(file.object.version().as_bytes())
-    });
-    key.value(options).finish()
+    let key = KeyBuilder::new("frame.parquet_files");
+    files_to_key(key, files.iter().map(|file| &file.object)).value(options).finish()
 }
 
 /// Texts of folders must be values of the type they are read as.

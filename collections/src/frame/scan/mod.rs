@@ -3,6 +3,7 @@
 //! A scan knows its columns, its partitions and what was pushed down into it. It is a value: pushing something down gives another one.
 
 mod held;
+mod pushed;
 
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use polars::prelude::{Expr, SchemaRef};
 use talatat_graph::{Edge, Key};
 
 pub(crate) use held::Held;
+pub(crate) use pushed::{Pushed, files_described, files_to_key};
 
 use super::expr::{Columns, Facts, FrameExpr};
 use super::kernels::Source;

@@ -87,8 +87,14 @@ impl PartsWriter {
                     Compression::Zstd => Some(IpcCompression::ZSTD(Default::default())),
                     Compression::None | Compression::Snappy | Compression::Gzip => None,
                 };
+                // A file has one dictionary for each column, and each batch would bring its own.
+                let dictionaries = frame.dtypes().iter().any(DataType::is_categorical);
+                if dictionaries {
+                    frame.rechunk_mut();
+                }
+                let batch = (!dictionaries).then_some(options.row_group);
                 let writer = IpcWriter::new(writer).with_compression(compression).with_parallel(false);
-                writer.with_record_batch_size(Some(options.row_group)).finish(frame)
+                writer.with_record_batch_size(batch).finish(frame)
             }
             Format::Csv => {
                 let batch = NonZeroUsize::new(1 << 13).unwrap_or(NonZeroUsize::MIN);

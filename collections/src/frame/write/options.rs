@@ -143,7 +143,7 @@ impl WriteOptions {
         self
     }
 
-    /// Rows of a row group (Parquet) or of a record batch (Arrow IPC); by default 262,144.
+    /// Rows of a row group (Parquet) or of a record batch (Arrow IPC; a part with categorical columns is one batch); by default 262,144.
     pub fn row_group_rows(mut self, rows: usize) -> Self {
         self.row_group = rows.max(1);
         self
