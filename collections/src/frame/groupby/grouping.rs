@@ -37,7 +37,7 @@ pub(crate) struct Grouping {
 #[derive(Clone, Debug, PartialEq)]
 enum Way {
     /// Each partition is aggregated to states, and states are merged.
-    States { partial: Vec<Expr>, rows: Option<Vec<Expr>>, combine: Vec<Expr>, finish: Vec<Expr> },
+    States { partial: Pass, rows: Option<Vec<Expr>>, combine: Pass, finish: Vec<Expr> },
     /// The rows of a group come together, and are aggregated.
     Rows(Vec<Expr>),
 }
@@ -89,7 +89,7 @@ impl Grouping {
             if !inputs.is_empty() {
                 frame = step::run_steps(frame, &[Step::Select(inputs)])?;
             }
-            let partial = Pass::Group(taken.states.iter().map(partial).collect());
+            let partial = Pass::Group(taken.states.iter().map(partial).collect(), None);
             let kernel = kernel("frame.groupby.partial", key_names(keys.len()), vec![partial]);
             Ok(kernel.apply(vec![frame])?.schema().clone())
         };
@@ -119,9 +119,15 @@ impl Grouping {
                 );
                 let rows = taken.states.iter().map(|state| Some(state.row()?.alias(state.column()))).collect();
                 Way::States {
-                    partial: taken.states.iter().map(partial).collect(),
+                    partial: Pass::Group(
+                        taken.states.iter().map(partial).collect(),
+                        taken.states.iter().map(StateOf::fold).collect(),
+                    ),
                     rows,
-                    combine: taken.states.iter().map(|state| state.combine().alias(state.column())).collect(),
+                    combine: Pass::Group(
+                        taken.states.iter().map(|state| state.combine().alias(state.column())).collect(),
+                        taken.states.iter().map(StateOf::merge).collect(),
+                    ),
                     finish,
                 }
             }
@@ -191,7 +197,7 @@ impl Grouping {
     /// Aggregates one partition, if that can be done before groups come together.
     pub(crate) fn partial_kernel(&self) -> Option<GroupKernel> {
         let Way::States { partial, rows, .. } = &self.way else { return None };
-        let kernel = kernel("frame.groupby.partial", self.keys.clone(), vec![Pass::Group(partial.clone())]);
+        let kernel = kernel("frame.groupby.partial", self.keys.clone(), vec![partial.clone()]);
         if self.parts == 1 {
             return Some(kernel);
         }
@@ -201,20 +207,20 @@ impl Grouping {
     /// Merges states of some partitions.
     pub(crate) fn combine_kernel(&self) -> Option<GroupKernel> {
         let Way::States { combine, .. } = &self.way else { return None };
-        Some(kernel("frame.groupby.combine", self.keys.clone(), vec![Pass::Group(combine.clone())]))
+        Some(kernel("frame.groupby.combine", self.keys.clone(), vec![combine.clone()]))
     }
 
     /// Makes results of the states of all partitions, or of all rows.
     pub(crate) fn finish_kernel(&self) -> GroupKernel {
         let (stage, mut passes) = match &self.way {
             Way::States { combine, finish, .. } => {
-                ("frame.groupby.finish", vec![Pass::Group(combine.clone()), Pass::Select(finish.clone())])
+                ("frame.groupby.finish", vec![combine.clone(), Pass::Select(finish.clone())])
             }
             Way::Rows(exprs) => {
                 let named = self.keys.iter().zip(&self.names).map(|(key, name)| col(key.as_str()).alias(name.as_str()));
                 let others = self.names.iter().skip(self.keys.len()).map(|name| col(name.as_str()));
                 let select = Pass::Select(named.chain(others).collect());
-                ("frame.groupby.rows", vec![Pass::Group(exprs.clone()), select])
+                ("frame.groupby.rows", vec![Pass::Group(exprs.clone(), None), select])
             }
         };
         if self.parts == 1 {
@@ -274,7 +280,10 @@ impl Grouping {
     /// The columns that the stages read.
     pub(crate) fn reads(&self) -> Vec<PlSmallStr> {
         let keys = self.keys.iter().map(|key| PlSmallStr::from(key.as_str()));
-        let (Way::States { partial: exprs, .. } | Way::Rows(exprs)) = &self.way;
+        let exprs = match &self.way {
+            Way::States { partial: Pass::Group(exprs, _), .. } | Way::Rows(exprs) => exprs.as_slice(),
+            Way::States { .. } => &[],
+        };
         keys.chain(exprs.iter().flat_map(step::columns_of)).collect()
     }
 }
