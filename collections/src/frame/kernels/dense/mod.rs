@@ -271,6 +271,8 @@ fn summed<T: PolarsNumericType, S: Copy + Default>(
     sums
 }
 
+// One of the types is the one that is added in.
+#[allow(clippy::unnecessary_cast)]
 fn sum(column: &Column, groups: &Groups) -> PolarsResult<Option<Column>> {
     if *column.dtype() == DataType::Boolean {
         return sum(&column.cast(&DataType::UInt8)?, groups)?.map(|sums| sums.cast(&DataType::Int64)).transpose();
