@@ -72,10 +72,14 @@ fn polars_cov(x: Expr, y: Expr) -> Expr {
 }
 
 fn check(data: &DataFrame, group: &GroupBy, aggs: &[Case], keys: &[&str]) {
-    let got = everywhere(&group.agg(aggs.iter().map(|(name, agg, _)| agg.clone().alias(*name))).unwrap());
-    let names: Vec<&str> = aggs.iter().map(|case| case.0).collect();
+    // A result may not have the name of a key.
+    let named = |name: &str| format!("{name} of all");
+    let aggs: Vec<(String, &Agg, &Expr)> = aggs.iter().map(|(name, agg, expr)| (named(name), agg, expr)).collect();
+    let all = aggs.iter().map(|(name, agg, _)| (*agg).clone().alias(name.as_str()));
+    let got = everywhere(&group.agg(all).unwrap());
+    let names: Vec<&str> = aggs.iter().map(|case| case.0.as_str()).collect();
     let exprs: Vec<Expr> =
-        aggs.iter().map(|(name, _, expr)| expr.clone().cast(DataType::Float64).alias(*name)).collect();
+        aggs.iter().map(|(name, _, expr)| (*expr).clone().cast(DataType::Float64).alias(name.as_str())).collect();
     let by: Vec<Expr> = keys.iter().map(|key| col(*key)).collect();
     let options = SortMultipleOptions::default().with_nulls_last(true);
     let sort = |frame: DataFrame| frame.sort(keys.iter().copied(), options.clone()).unwrap();
@@ -96,7 +100,7 @@ type Row = (Option<i64>, Option<i64>, Option<f64>, bool, Option<i8>);
 
 fn rows() -> impl Strategy<Value = Vec<Row>> {
     let row = (
-        prop::option::weighted(0.9, 0_i64..4),
+        prop::option::weighted(0.9, 0_i64..3),
         prop::option::weighted(0.8, -1000_i64..1000),
         prop::option::weighted(0.8, -50.0..50.0),
         any::<bool>(),
@@ -112,6 +116,9 @@ fn table(rows: &[Row]) -> DataFrame {
         "x" => rows.iter().map(|row| row.1).collect::<Vec<_>>(),
         "f" => rows.iter().map(|row| row.2).collect::<Vec<_>>(),
         "b" => rows.iter().map(|row| row.3).collect::<Vec<_>>(),
+        "t" => rows.iter().map(|row| row.0.map(|k| format!("key {k}"))).collect::<Vec<_>>(),
+        "long" => rows.iter().map(|row| row.0.map(|k| format!("a key of more than twelve bytes: {k}"))).collect::<Vec<_>>(),
+        "wide" => rows.iter().map(|row| row.0.map(|k| k * 4_611_686_018_427_387_903 - 9)).collect::<Vec<_>>(),
         "s" => rows.iter().map(|row| row.4.map(i64::from)).collect::<Vec<_>>(),
     )
     .unwrap()
@@ -119,12 +126,14 @@ fn table(rows: &[Row]) -> DataFrame {
 
 /// Those that are merged from partitions.
 fn merged(group: &GroupBy) -> Vec<Case> {
-    let whole = |agg: &Agg| group.agg([agg.clone()]).unwrap().describe_expression(false).contains("from all rows");
+    let whole = |agg: &Agg| {
+        group.agg([agg.clone().alias("result")]).unwrap().describe_expression(false).contains("from all rows")
+    };
     all().into_iter().filter(|case| !whole(&case.1)).collect()
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 10, ..ProptestConfig::default() })]
 
     #[test]
     fn any_partitioning_gives_the_answer_of_one_pass(
@@ -132,13 +141,62 @@ proptest! {
         cuts in prop::collection::vec(any::<usize>(), 0..20),
         parts in 1_u32..5,
         sort in any::<bool>(),
+        keys in prop::sample::select(vec![vec!["k"], vec!["t"], vec!["long"], vec!["wide", "b"], vec!["t", "s", "b"]]),
     ) {
         let data = table(&rows);
         let frame = Frame::from_partitions(cut(&data, &cuts)).unwrap();
-        let group = frame.groupby(["k"]).unwrap().dropna(false).sort(sort).split_out(parts);
+        let group = frame.groupby(keys.iter().map(|key| col(*key))).unwrap().dropna(false).sort(sort).split_out(parts);
         let (merged, all) = (merged(&group), all());
         prop_assert_eq!(all.len() - merged.len(), 4, "median, quantiles and a deviation need all rows");
-        check(&data, &group, &merged, &["k"]);
-        check(&data, &group, &all, &["k"]);
+        check(&data, &group, &merged, &keys);
+        check(&data, &group, &all, &keys);
     }
+}
+
+#[test]
+fn counts_of_many_distinct_values_are_near_and_do_not_depend_on_partitions() {
+    let values: Vec<i64> = (0..60_000_i64).map(|at| at * 7_919 % 40_009).collect();
+    let data = df!("x" => values).unwrap();
+    let counted = |partitions| {
+        let frame = Frame::from_polars(data.clone(), partitions);
+        let row = frame.agg([agg::approx_nunique("x").alias("near"), agg::nunique("x").alias("n")]).unwrap();
+        let got = talatat::Compute::compute_on(&row, &crate::common::sessions()[1].1).unwrap();
+        let value = |name: &str| got.column(name).unwrap().i64().unwrap().get(0).unwrap();
+        (value("near"), value("n"))
+    };
+    let (near, exact) = counted(1);
+    assert_eq!(exact, 40_009);
+    assert!((near - exact).abs() < exact / 20, "{near}");
+    assert_eq!((counted(3), counted(11)), ((near, exact), (near, exact)));
+}
+
+#[test]
+fn lists_keep_the_order_of_rows() {
+    let data = df!("k" => [1, 2, 1, 1], "x" => [Some(3), None, None, Some(9)]).unwrap();
+    for parts in 1..3 {
+        let group = Frame::from_polars(data.clone(), 3).groupby(["k"]).unwrap().split_out(parts);
+        let all = group.agg([
+            agg::list("x").alias("all"),
+            agg::nlargest("x", 1).alias("top"),
+            agg::nsmallest("x", 5).alias("low"),
+        ]);
+        let got = everywhere(&all.unwrap());
+        let list = |name: &str, row| got.column(name).unwrap().list().unwrap().get_as_series(row).unwrap();
+        let values = |name: &str, row| list(name, row).i32().unwrap().iter().collect::<Vec<_>>();
+        assert_eq!(values("all", 0), [Some(3), None, Some(9)]);
+        assert_eq!(values("top", 0), [Some(9)]);
+        assert_eq!(values("low", 0), [Some(3), Some(9)]);
+        assert_eq!((values("all", 1), values("top", 1)), (vec![None], vec![]));
+    }
+}
+
+#[test]
+fn what_is_merged_and_what_needs_all_rows() {
+    let frame = Frame::from_polars(df!("k" => [1, 2], "x" => [1.0, 2.0]).unwrap(), 2);
+    let group = frame.groupby(["k"]).unwrap();
+    let shown = |agg: Agg| group.agg([agg]).unwrap().describe_expression(false).lines().next().unwrap().to_string();
+    insta::assert_snapshot!(shown((col("x").max() - col("x").min()).alias("range").into()), @r#"groupby [col("k")]: [(col("x").max()) - (col("x").min())].alias("range")"#);
+    insta::assert_snapshot!(shown(agg::median("x")), @r#"groupby [col("k")] from all rows: median of col("x")"#);
+    let spread = group.split_out(4).agg([agg::mean("x")]).unwrap();
+    insta::assert_snapshot!(spread.describe_expression(false).lines().next().unwrap(), @r#"groupby [col("k")] in 4 parts: mean of col("x")"#);
 }

@@ -179,7 +179,7 @@ fn functions_on_groups() {
 fn functions_that_break_their_promise() {
     let data = df!("k" => ["a", "b"], "x" => [1_i64, 2]).unwrap();
     let group = Frame::from_polars(data, 2).groupby(["k"]).unwrap();
-    let two = |rows: DataFrame| Ok::<_, PolarsError>(rows.select(["x"])?.vstack(&rows.select(["x"])?)?);
+    let two = |rows: DataFrame| rows.select(["x"])?.vstack(&rows.select(["x"])?);
     let error = group.apply_as(two, group.clone().size().unwrap().schema()).unwrap();
     let error = error.compute_on(&crate::common::sessions()[0].1).unwrap_err().to_string();
     assert!(error.contains("were promised"), "{error}");

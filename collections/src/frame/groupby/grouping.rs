@@ -37,9 +37,19 @@ pub(crate) struct Grouping {
 #[derive(Clone, Debug, PartialEq)]
 enum Way {
     /// Each partition is aggregated to states, and states are merged.
-    States { partial: Vec<Expr>, rows: Option<Vec<Expr>>, combine: Vec<Expr>, finish: Vec<Expr> },
+    States(Box<States>),
     /// The rows of a group come together, and are aggregated.
     Rows(Vec<Expr>),
+}
+
+/// The stages of states.
+#[derive(Clone, Debug, PartialEq)]
+struct States {
+    partial: Pass,
+    /// The states of rows, each a group of its own.
+    rows: Option<Vec<Expr>>,
+    combine: Pass,
+    finish: Vec<Expr>,
 }
 
 /// What is asked for.
@@ -89,7 +99,7 @@ impl Grouping {
             if !inputs.is_empty() {
                 frame = step::run_steps(frame, &[Step::Select(inputs)])?;
             }
-            let partial = Pass::Group(taken.states.iter().map(partial).collect());
+            let partial = Pass::Group(taken.states.iter().map(partial).collect(), None);
             let kernel = kernel("frame.groupby.partial", key_names(keys.len()), vec![partial]);
             Ok(kernel.apply(vec![frame])?.schema().clone())
         };
@@ -118,12 +128,18 @@ impl Grouping {
                     results.iter().zip(columns).map(|(result, name)| result.expr().clone().alias(name.as_str())),
                 );
                 let rows = taken.states.iter().map(|state| Some(state.row()?.alias(state.column()))).collect();
-                Way::States {
-                    partial: taken.states.iter().map(partial).collect(),
+                Way::States(Box::new(States {
+                    partial: Pass::Group(
+                        taken.states.iter().map(partial).collect(),
+                        taken.states.iter().map(StateOf::fold).collect(),
+                    ),
                     rows,
-                    combine: taken.states.iter().map(|state| state.combine().alias(state.column())).collect(),
+                    combine: Pass::Group(
+                        taken.states.iter().map(|state| state.combine().alias(state.column())).collect(),
+                        taken.states.iter().map(StateOf::merge).collect(),
+                    ),
                     finish,
-                }
+                }))
             }
             false => {
                 let whole = |result: &Taken| match result {
@@ -190,8 +206,9 @@ impl Grouping {
 
     /// Aggregates one partition, if that can be done before groups come together.
     pub(crate) fn partial_kernel(&self) -> Option<GroupKernel> {
-        let Way::States { partial, rows, .. } = &self.way else { return None };
-        let kernel = kernel("frame.groupby.partial", self.keys.clone(), vec![Pass::Group(partial.clone())]);
+        let Way::States(states) = &self.way else { return None };
+        let States { partial, rows, .. } = &**states;
+        let kernel = kernel("frame.groupby.partial", self.keys.clone(), vec![partial.clone()]);
         if self.parts == 1 {
             return Some(kernel);
         }
@@ -200,21 +217,21 @@ impl Grouping {
 
     /// Merges states of some partitions.
     pub(crate) fn combine_kernel(&self) -> Option<GroupKernel> {
-        let Way::States { combine, .. } = &self.way else { return None };
-        Some(kernel("frame.groupby.combine", self.keys.clone(), vec![Pass::Group(combine.clone())]))
+        let Way::States(states) = &self.way else { return None };
+        Some(kernel("frame.groupby.combine", self.keys.clone(), vec![states.combine.clone()]))
     }
 
     /// Makes results of the states of all partitions, or of all rows.
     pub(crate) fn finish_kernel(&self) -> GroupKernel {
         let (stage, mut passes) = match &self.way {
-            Way::States { combine, finish, .. } => {
-                ("frame.groupby.finish", vec![Pass::Group(combine.clone()), Pass::Select(finish.clone())])
+            Way::States(states) => {
+                ("frame.groupby.finish", vec![states.combine.clone(), Pass::Select(states.finish.clone())])
             }
             Way::Rows(exprs) => {
                 let named = self.keys.iter().zip(&self.names).map(|(key, name)| col(key.as_str()).alias(name.as_str()));
                 let others = self.names.iter().skip(self.keys.len()).map(|name| col(name.as_str()));
                 let select = Pass::Select(named.chain(others).collect());
-                ("frame.groupby.rows", vec![Pass::Group(exprs.clone()), select])
+                ("frame.groupby.rows", vec![Pass::Group(exprs.clone(), None), select])
             }
         };
         if self.parts == 1 {
@@ -250,7 +267,7 @@ impl Grouping {
     pub(crate) fn key(&self, key: KeyBuilder) -> KeyBuilder {
         let key = add_to_key(key.value(&self.keys).value(&self.sorted).number(u64::from(self.parts)), &self.end);
         match &self.way {
-            Way::States { partial, finish, .. } => add_to_key(add_to_key(key, partial), finish),
+            Way::States(states) => add_to_key(add_to_key(key, &states.partial), &states.finish),
             Way::Rows(exprs) => add_to_key(key.value(&self.names), exprs),
         }
     }
@@ -263,8 +280,8 @@ impl Grouping {
     /// One line for people.
     pub(crate) fn shown(&self) -> String {
         let how = match (&self.way, self.parts) {
-            (Way::States { .. }, 1) => String::new(),
-            (Way::States { .. }, parts) => format!(" in {parts} parts"),
+            (Way::States(_), 1) => String::new(),
+            (Way::States(_), parts) => format!(" in {parts} parts"),
             (Way::Rows(_), 1) => " from all rows".into(),
             (Way::Rows(_), parts) => format!(" from all rows in {parts} parts"),
         };
@@ -274,7 +291,13 @@ impl Grouping {
     /// The columns that the stages read.
     pub(crate) fn reads(&self) -> Vec<PlSmallStr> {
         let keys = self.keys.iter().map(|key| PlSmallStr::from(key.as_str()));
-        let (Way::States { partial: exprs, .. } | Way::Rows(exprs)) = &self.way;
+        let exprs = match &self.way {
+            Way::Rows(exprs) => exprs.as_slice(),
+            Way::States(states) => match &states.partial {
+                Pass::Group(exprs, _) => exprs.as_slice(),
+                _ => &[],
+            },
+        };
         keys.chain(exprs.iter().flat_map(step::columns_of)).collect()
     }
 }

@@ -8,6 +8,8 @@
 
 use polars::prelude::{DataType, ExplodeOptions, Expr, Literal, LiteralValue, NULL, col, len, lit, when};
 
+use crate::frame::kernels::{Fold, How};
+
 /// How many hashes [`State::Sketch`] keeps: the relative standard error of the count is about `1 / sqrt(SKETCH)`, 1.6 %.
 pub(crate) const SKETCH: usize = 4096;
 
@@ -141,6 +143,52 @@ impl StateOf {
         }
     }
 
+    fn of(&self, state: State, at: usize) -> String {
+        let inputs = self.inputs.get(at).cloned().into_iter().collect();
+        StateOf { state, inputs, n: 0, dtype: DataType::Null }.column()
+    }
+
+    /// The state of a group's rows as a fold, if it is one.
+    pub(crate) fn fold(&self) -> Option<Fold> {
+        let how = match self.state {
+            // Spans of time keep their unit, which folds do not know.
+            State::Sum if matches!(self.dtype, DataType::Duration(_)) => return None,
+            State::Sum => How::Sum,
+            State::FloatSum => How::FloatSum,
+            State::Count => How::Count,
+            State::Rows => How::Rows,
+            State::Min => How::Min,
+            State::Max => How::Max,
+            State::First => How::First,
+            State::Last => How::Last,
+            State::FirstRow => How::FirstRow,
+            State::LastRow => How::LastRow,
+            State::Mean => How::Mean,
+            State::M2 => How::M2,
+            State::CoMoment => How::CoMoment,
+            _ => return None,
+        };
+        Some(Fold { how, inputs: self.inputs.clone(), output: self.column() })
+    }
+
+    /// The merging of states as a fold, if it is one.
+    pub(crate) fn merge(&self) -> Option<Fold> {
+        let fold = self.fold()?;
+        let this = || vec![self.column()];
+        let (how, inputs) = match fold.how {
+            How::FloatSum | How::Count | How::Rows | How::Sum => (How::Sum, this()),
+            How::Mean => (How::MeanOf, vec![self.of(State::Count, 0), self.column()]),
+            How::M2 => (How::M2Of, vec![self.of(State::Count, 0), self.of(State::Mean, 0), self.column()]),
+            How::CoMoment => {
+                let means = [self.of(State::Mean, 0), self.of(State::Mean, 1)];
+                let inputs = [self.of(State::Count, 0)].into_iter().chain(means).chain(this()).collect();
+                (How::CoMomentOf, inputs)
+            }
+            how => (how, this()),
+        };
+        Some(Fold { how, inputs, output: fold.output })
+    }
+
     /// The state of a group that is one row, if it can be said row by row.
     pub(crate) fn row(&self) -> Option<Expr> {
         let x = || self.first();
@@ -156,8 +204,8 @@ impl StateOf {
             }
             State::FloatSum | State::Mean => float(x()).fill_null(lit(0.0)),
             State::Count => x().is_not_null().cast(DataType::Int64),
-            // A constant would not know how many rows there are.
-            State::Rows => return None,
+            // The keys beside it know how many rows there are.
+            State::Rows => lit(1_i64),
             State::Min | State::Max | State::First | State::Last | State::FirstRow | State::LastRow => x(),
             State::AtMin | State::AtMax => when(x().is_not_null()).then(self.second()).otherwise(NULL.lit()),
             // Infinity and NaN have no distance from themselves.
@@ -170,10 +218,7 @@ impl StateOf {
     /// The state of groups that were merged.
     pub(crate) fn combine(&self) -> Expr {
         let this = || col(self.column());
-        let of = |state: State, at: usize| {
-            let inputs = self.inputs.get(at).cloned().into_iter().collect();
-            col(StateOf { state, inputs, n: 0, dtype: DataType::Null }.column())
-        };
+        let of = |state: State, at: usize| col(self.of(state, at));
         let n = || float(of(State::Count, 0));
         let mean_of_all = |at: usize| {
             let mean = (n() * of(State::Mean, at)).sum() / n().sum();

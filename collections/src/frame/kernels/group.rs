@@ -7,6 +7,7 @@ use polars_plan::plans::AExprSorted;
 use serde::{Deserialize, Serialize};
 use talatat_graph::{Kernel, KernelError, KernelResult, Result, TaskContext, Value};
 
+use super::dense::{Fold, folded};
 use super::failed;
 use super::split::{HashKey, cut, hash_parts};
 use crate::frame::csv::join;
@@ -36,8 +37,8 @@ pub(crate) struct GroupKernel {
 /// One pass over the rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Pass {
-    /// A row for each group.
-    Group(Vec<Expr>),
+    /// A row for each group. The folds make the same columns, if types are those that they are for.
+    Group(Vec<Expr>, Option<Vec<Fold>>),
     /// A row for each row.
     Select(Vec<Expr>),
     /// The rows for which it is true.
@@ -104,16 +105,22 @@ impl GroupKernel {
     }
 
     fn pass(&self, frame: DataFrame, pass: &Pass) -> std::result::Result<DataFrame, PolarsError> {
+        if let Pass::Group(_, Some(folds)) = pass
+            && !self.keys.is_empty()
+            && let Some(groups) = folded(&frame, &self.keys, folds)?
+        {
+            return Ok(groups);
+        }
         let empty = frame.height() == 0;
         let query: LazyFrame = frame.lazy();
         match pass {
             Pass::Select(exprs) => query.select(exprs.as_slice()).collect(),
             Pass::Filter(condition) => query.filter(condition.clone()).collect(),
-            Pass::Group(exprs) if self.keys.is_empty() => {
+            Pass::Group(exprs, _) if self.keys.is_empty() => {
                 let row = query.select(exprs.as_slice()).collect()?;
                 Ok(if empty && self.skip_empty { row.clear() } else { row })
             }
-            Pass::Group(exprs) => {
+            Pass::Group(exprs, _) => {
                 // Polars' planner hands some aggregations by plain columns to its streaming engine, whose threads are its own and cut the
                 // rows as they come: sums of floats then differ from run to run. A key that is more than a column stays with the engine
                 // that runs on this thread. Forgetting whether a key is sorted is such a one; it costs nothing and changes no value.
@@ -124,14 +131,15 @@ impl GroupKernel {
         }
     }
 
-    /// Whether more than 70 of 100 rows at the start have a key of their own.
+    /// Whether more than 70 of 100 rows have a key of their own, as the first ones let expect: grouping them would cost more than it saves.
     fn hardly_repeats(&self, frame: &DataFrame) -> std::result::Result<bool, PolarsError> {
         if frame.height() < 2 * SAMPLE || self.keys.is_empty() {
             return Ok(false);
         }
         let sample = frame.head(Some(SAMPLE)).select(self.keys.iter().map(String::as_str))?;
         let distinct = sample.lazy().unique(None, polars::prelude::UniqueKeepStrategy::Any).collect()?.height();
-        Ok(distinct * 10 > SAMPLE * 7)
+        let rows = frame.height() as f64;
+        Ok(expected_groups(SAMPLE as f64, distinct as f64, rows) > 0.7 * rows)
     }
 
     fn cut(&self, frame: DataFrame, parts: u32) -> std::result::Result<Vec<DataFrame>, PolarsError> {
@@ -139,6 +147,17 @@ impl GroupKernel {
         let numbers = hash_parts(&frame, &keys, parts)?;
         cut(frame, &numbers, parts)
     }
+}
+
+/// How many groups rows have, if so many of a sample are distinct: of `groups` as likely ones `n` rows meet `groups * (1 - exp(-n / groups))`.
+fn expected_groups(sample: f64, distinct: f64, rows: f64) -> f64 {
+    let met = |groups: f64, rows: f64| -groups * (-rows / groups).exp_m1();
+    let (mut few, mut many) = (distinct.max(1.0), rows * rows);
+    for _ in 0..64 {
+        let middle = (few * many).sqrt();
+        if met(middle, sample) < distinct { few = middle } else { many = middle }
+    }
+    met(few, rows)
 }
 
 impl Kernel for GroupKernel {
@@ -173,4 +192,18 @@ pub(crate) fn encode<K: Serialize>(operation: &str, kernel: &K) -> Result<Vec<u8
 /// A result that never fits: for inputs that are missing.
 pub(crate) fn missing(what: &str) -> KernelError {
     KernelError::new(format!("{what} is missing"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::expected_groups;
+
+    #[test]
+    fn a_sample_tells_how_many_groups_there_are() {
+        // 8192 rows of 100,000 groups are nearly all distinct, a million rows are not.
+        let met = 1e5 * (1.0 - (-8192.0_f64 / 1e5).exp());
+        assert!((expected_groups(8192.0, met.round(), 1e6) / 1e5 - 1.0).abs() < 0.01);
+        assert!(expected_groups(8192.0, 8192.0, 1e6) > 0.99e6);
+        assert!((expected_groups(8192.0, 100.0, 1e6) - 100.0).abs() < 1.0);
+    }
 }
