@@ -4,8 +4,9 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use polars::prelude::{
-    BooleanType, ChunkedArray, Column, DataFrame, DataType, Float32Type, Float64Type, Int32Type, Int64Type, IntoColumn,
-    IntoSeries, NewChunkedArray, PlSmallStr, PolarsError, Schema, StringChunked, StringType, UInt32Type, UInt64Type,
+    BooleanChunked, BooleanType, ChunkSet, ChunkedArray, Column, DataFrame, DataType, Float32Type, Float64Type,
+    Int32Type, Int64Type, IntoColumn, IntoSeries, NewChunkedArray, PlSmallStr, PolarsError, Schema, StringChunked,
+    StringType, UInt32Type, UInt64Type,
 };
 use talatat_graph::{KernelResult, KeyBuilder};
 
@@ -74,7 +75,28 @@ macro_rules! numbers {
             const DTYPE: DataType = DataType::$dtype;
 
             fn column(name: PlSmallStr, rows: impl Iterator<Item = Option<Self>>) -> Column {
-                ChunkedArray::<$polars>::from_iter_options(name, rows).into_series().into_column()
+                // Most results are there: a plain vector is filled, and what is missing is noted beside it.
+                let mut missing = Vec::new();
+                let mut values = Vec::with_capacity(rows.size_hint().0);
+                values.extend(rows.enumerate().map(|(row, value)| {
+                    value.unwrap_or_else(|| {
+                        missing.push(row);
+                        Self::default()
+                    })
+                }));
+                let rows = values.len();
+                let array = ChunkedArray::<$polars>::from_vec(name, values);
+                if missing.is_empty() {
+                    return array.into_series().into_column();
+                }
+                let mut holes = vec![false; rows];
+                for row in missing {
+                    if let Some(hole) = holes.get_mut(row) {
+                        *hole = true;
+                    }
+                }
+                let holes = BooleanChunked::from_slice(PlSmallStr::EMPTY, &holes);
+                array.set(&holes, None).unwrap_or(array).into_series().into_column()
             }
         }
     )*};
