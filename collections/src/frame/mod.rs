@@ -28,7 +28,6 @@
 mod asof;
 mod concat;
 pub(crate) mod csv;
-mod cumulative;
 pub(crate) mod divisions;
 pub(crate) mod expr;
 mod from_map;
@@ -44,9 +43,7 @@ pub(crate) mod parquet;
 mod partition;
 mod read;
 mod repartition;
-mod resample;
 pub mod rewrite;
-mod rolling;
 mod row_function;
 pub(crate) mod scan;
 mod sort;
@@ -54,6 +51,7 @@ mod statistics;
 pub(crate) mod step;
 mod threads;
 mod verbs;
+mod windows;
 pub(crate) mod wire;
 mod write;
 
@@ -81,12 +79,11 @@ pub use polars::prelude::{
 };
 pub use read::{read_csv, read_csv_with};
 pub use repartition::{Frequency, PartitionSize, Partitions};
-pub use resample::Resample;
-pub use rolling::{Rolling, Span};
 pub use row_function::{Cell, Made, RowFunction};
 pub use sort::{NaPosition, SortOrder};
 pub use statistics::{Keep, ValueCounts};
 pub use verbs::DropNa;
+pub use windows::{Resample, Rolling, Span};
 pub(crate) use write::PartsWriter;
 pub use write::{Compression, FrameWrite, WriteOptions};
 

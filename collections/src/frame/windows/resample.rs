@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use polars::prelude::{DataType, Duration, PlSmallStr, col, lit};
 
-use super::Frame;
-use super::expr::FrameExpr;
-use super::groupby::agg::Agg;
 use crate::error::{Error, Result};
+use crate::frame::Frame;
+use crate::frame::expr::FrameExpr;
+use crate::frame::groupby::agg::Agg;
 use crate::lower::frame::Bins;
 
 /// A frame in bins of time, waiting for aggregations: what [`Frame::resample`] gives.
@@ -62,7 +62,7 @@ impl Resample {
     /// missing. One partition.
     ///
     /// # Errors
-    /// As [`GroupBy::agg`](super::GroupBy::agg).
+    /// As [`GroupBy::agg`](crate::frame::GroupBy::agg).
     #[track_caller]
     pub fn agg(&self, aggs: impl IntoIterator<Item = Agg>) -> Result<Frame> {
         let aggs: Vec<Agg> = aggs.into_iter().collect();

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use polars::prelude::PlSmallStr;
 
-use super::Frame;
-use super::expr::FrameExpr;
-use super::kernels::Running;
 use crate::error::{Error, Result};
+use crate::frame::Frame;
+use crate::frame::expr::FrameExpr;
+use crate::frame::kernels::Running;
 use crate::lower::frame::Carry;
 
 macro_rules! running {
