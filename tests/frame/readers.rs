@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use proptest::prelude::*;
 use talatat::Compute;
 use talatat::frame::polars::prelude::*;
-use talatat::frame::{Compression, Frame, JsonOptions, WriteOptions, from_map, read_ipc, read_json};
+use talatat::frame::{Compression, Frame, JsonOptions, WriteOptions, from_map, read_csv, read_ipc, read_json};
+use talatat::prelude::CsvOptions;
 use talatat::storage::{Location, write_atomic};
 
 use crate::common::{all_equal, everywhere, says, sessions};
@@ -131,6 +132,62 @@ fn arrow_files_that_cannot_be_read() {
             let _ = frame.compute();
         }
     }
+}
+
+fn csv_files(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| crate::common::memory(text)).collect()
+}
+
+#[test]
+fn compressed_csv() {
+    let plain = read_ipc([fixture("some.arrow")]).unwrap();
+    let expect = plain.select([col("id"), col("f64").fill_null(lit(0.5)).fill_nan(lit(0.5)), col("flag")]).unwrap();
+    let expect = expect.compute().unwrap();
+    for name in ["some.csv.gz", "some.csv.zst"] {
+        let frame = read_csv([fixture(name)], CsvOptions::new().sample(100).blocksize(50)).unwrap();
+        assert_eq!(frame.partitions(), 1);
+        assert!(everywhere(&frame).equals_missing(&expect));
+        assert_eq!(everywhere(&frame.head(7)), expect.head(Some(7)));
+        let large = everywhere(&frame.filter(col("id").gt(lit(90))).unwrap().select([col("flag")]).unwrap());
+        assert_eq!(large.height(), 9);
+    }
+    let bytes = std::fs::read(fixture("some.csv.gz")).unwrap();
+    let put = |name: &str, bytes: &[u8]| {
+        let url = format!("memory://csv-packed/{name}");
+        write_atomic(&Location::parse(&url).unwrap(), |w| w.write_all(bytes)).unwrap();
+        url
+    };
+    let cut = read_csv([put("cut.csv.gz", &bytes[..bytes.len() / 2])], CsvOptions::new().sample(100)).unwrap();
+    says(cut.compute(), &["cut.csv.gz", "cannot be unpacked", "truncated or damaged"]);
+    says(
+        read_csv([put("noise.csv.gz", b"\x1f\x8b\x08\x00junk")], CsvOptions::new()),
+        &["noise.csv.gz", "cannot be unpacked"],
+    );
+    says(read_csv([put("hidden.csv", &bytes)], CsvOptions::new()), &["hidden.csv", "let it end in .gz"]);
+    let both = [put("a.csv.gz", &bytes), crate::common::memory("id,f64,flag\n7,,true\n")];
+    assert_eq!(all_equal(&read_csv(both, CsvOptions::new()).unwrap().len()), 101);
+}
+
+#[test]
+fn types_of_several_csv_files() {
+    let files = csv_files(&["a,b,c\n1,,x\n", "a,b,c\n2.5,3,y\n", "a,b,c\n,4,5\n"]);
+    let frame = read_csv(&files, CsvOptions::new()).unwrap();
+    let expect = df!("a" => [Some(1.0), Some(2.5), None], "b" => [None, Some(3_i64), Some(4)], "c" => ["x", "y", "5"]);
+    assert!(everywhere(&frame).equals_missing(&expect.unwrap()));
+    let some = read_csv(&files, CsvOptions::new().usecols(["c", "a"]).include_path("file")).unwrap();
+    assert_eq!(some.column_names(), ["a", "c", "file"]);
+    let last = some.filter(col("file").eq(lit(files[2].clone()))).unwrap();
+    assert_eq!(everywhere(&last.select([col("c")]).unwrap()), df!("c" => ["5"]).unwrap());
+    assert_eq!(
+        everywhere(&some.select([col("file")]).unwrap()).column("file").unwrap().str().unwrap().get(1),
+        Some(files[1].as_str())
+    );
+    assert_eq!(all_equal(&some.len()), 3);
+    says(read_csv(&files, CsvOptions::new().usecols(["z"])), &["column `z`; there are a, b, c"]);
+    says(read_csv(&files, CsvOptions::new().include_path("a")), &["include_path(\"a\")"]);
+    let comma = csv_files(&["x;n\n1,5;1\n-2,25;2\n"]);
+    let comma = read_csv(&comma, CsvOptions::new().separator(b';').decimal_comma(true)).unwrap();
+    assert_eq!(everywhere(&comma), df!("x" => [1.5, -2.25], "n" => [1_i64, 2]).unwrap());
 }
 
 #[test]

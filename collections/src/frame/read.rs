@@ -16,9 +16,11 @@ use crate::storage::{StorageOptions, expand_with};
 /// Reads CSV files: paths, URLs and globs, as one frame in the order given, matches of a glob sorted by name.
 ///
 /// Files are cut into blocks of bytes, one partition each; quoted line breaks may stand on a border. Only the columns and rows that
-/// are used leave the parser. When the frame is made, the first file's first 256 KiB are read for names and types: text,
-/// int64, float64 or bool. A later value that does not fit its column's type is an error that names the file, the
+/// are used leave the parser. When the frame is made, the first 256 KiB of up to eight files are read for names and types: text,
+/// int64, float64 or bool, wide enough for all of them. A later value that does not fit its column's type is an error that names the file, the
 /// block and the column.
+///
+/// Files whose names end in `.gz`, `.zst` or `.zstd` are unpacked; each is one partition, since such text can only be read from its start.
 ///
 /// Records with too few fields are filled up with missing values, as in pandas; ones with too many are an error (not noticed, as in
 /// pandas, when only some of the columns are read). Blank lines are passed over. All files must have the same header.

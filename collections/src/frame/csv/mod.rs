@@ -3,9 +3,10 @@
 //! | file | what it does |
 //! |---|---|
 //! | `options` | what the user may say |
-//! | `sample` | names and types from the first bytes of the first file |
+//! | `sample` | names and types from the first bytes of several files |
 //! | `scan` | files cut into blocks; projection and filter that were pushed down |
 //! | `tail` | the records of a block whose bytes have been read |
+//! | `unpack` | compressed files |
 //! | `parse` | records to a `DataFrame` |
 
 mod options;
@@ -13,9 +14,11 @@ mod parse;
 mod sample;
 mod scan;
 mod tail;
+mod unpack;
 
 pub use options::CsvOptions;
 pub(crate) use parse::{Parser, join};
 pub(crate) use sample::without_bom;
 pub(crate) use scan::{CsvScan, FileBlock, blocks_of};
 pub(crate) use tail::records_of;
+pub(crate) use unpack::{is_compressed, unpacked};

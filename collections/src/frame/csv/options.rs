@@ -26,6 +26,9 @@ pub struct CsvOptions {
     pub(crate) dates: Vec<(String, Option<String>)>,
     pub(crate) dtypes: Vec<(String, super::super::wire::WireDtype)>,
     pub(crate) sample: u64,
+    pub(crate) decimal_comma: bool,
+    pub(crate) usecols: Option<Vec<String>>,
+    pub(crate) path: Option<String>,
 }
 
 impl Default for CsvOptions {
@@ -41,6 +44,9 @@ impl Default for CsvOptions {
             dates: Vec::new(),
             dtypes: Vec::new(),
             sample: 256 << 10,
+            decimal_comma: false,
+            usecols: None,
+            path: None,
         }
     }
 }
@@ -135,7 +141,25 @@ impl CsvOptions {
         dtypes.into_iter().fold(self, |options, (name, dtype)| options.with_dtype(name, dtype))
     }
 
-    /// Bytes of the first file that are read when the frame is made, for names and types; by default 256 KiB.
+    /// Whether floats are written with a comma, `1,5`; by default false. pandas' `decimal=","`.
+    pub fn decimal_comma(mut self, on: bool) -> Self {
+        self.decimal_comma = on;
+        self
+    }
+
+    /// The columns to read, in the order of the files; others are not parsed, whatever they hold.
+    pub fn usecols<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
+        self.usecols = Some(columns.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Adds a last column with the path or URL of each row's file.
+    pub fn include_path(mut self, column: impl Into<String>) -> Self {
+        self.path = Some(column.into());
+        self
+    }
+
+    /// Bytes of each sampled file that are read when the frame is made, for names and types; by default 256 KiB. Up to eight files are sampled.
     pub fn sample(mut self, bytes: u64) -> Self {
         self.sample = bytes.max(1);
         self
@@ -152,7 +176,9 @@ impl CsvOptions {
 
     /// All columns that the user spoke of.
     pub(crate) fn named(&self) -> impl Iterator<Item = &str> {
-        self.dtypes.iter().map(|(name, _)| name.as_str()).chain(self.dates.iter().map(|(name, _)| name.as_str()))
+        let dtypes = self.dtypes.iter().map(|(name, _)| name.as_str());
+        let dates = self.dates.iter().map(|(name, _)| name.as_str());
+        dtypes.chain(dates).chain(self.usecols.iter().flatten().map(String::as_str))
     }
 
     /// The words that mean "missing", for polars.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use polars::prelude::_csv_read_internal::{NullValuesCompiled, read_chunk, validate_utf8};
 use polars::prelude::{
-    CsvParseOptions, DataFrame, DataType, Expr, IntoLazy, PlSmallStr, PolarsError, Schema, StrptimeOptions, col,
+    CsvParseOptions, DataFrame, DataType, Expr, PlSmallStr, PolarsError, Schema, StrptimeOptions, col, lit,
 };
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ use super::CsvOptions;
 use super::sample::without_bom;
 use super::scan::FileBlock;
 use crate::frame::scan::Pushed;
-use crate::frame::step::Step;
+use crate::frame::step::{Step, run_steps};
 use crate::frame::wire::Wire;
 use crate::storage::ObjectRef;
 use crate::storage::csv_split::{BlockState, count_quotes, records_of_block};
@@ -77,7 +77,7 @@ impl Parser {
     pub(crate) fn parse(&self, number: usize, records: &Bytes, steps: &[Step], limit: usize) -> Result<DataFrame> {
         let Some((object, block)) = self.block(number) else { return Ok(DataFrame::empty()) };
         let at = Place { object, number: self.first + number as u64, offset: block.start };
-        let reading = self.reading(steps).map_err(|error| at.wrong(&error))?;
+        let reading = self.reading(object, steps).map_err(|error| at.wrong(&error))?;
         let body = self.without_header(&at, block, records)?;
         let base = records.len() - body.len();
         let text = without_blank_lines(body, self.options.quote);
@@ -98,9 +98,11 @@ impl Parser {
         join(frames).map_err(|error| at.wrong(&error))
     }
 
-    fn reading(&self, steps: &[Step]) -> std::result::Result<Reading, PolarsError> {
+    fn reading(&self, object: &ObjectRef, steps: &[Step]) -> std::result::Result<Reading, PolarsError> {
         let schema = &self.file_schema.0;
-        let read = self.pushed.read(schema);
+        let mut with_path = schema.clone();
+        with_path.extend(self.options.path.iter().map(|name| (PlSmallStr::from(name.as_str()), DataType::String)));
+        let read = self.pushed.read(&with_path);
         let mut columns = Vec::new();
         let mut conversions = Vec::new();
         let mut raw = Schema::default();
@@ -114,12 +116,16 @@ impl Parser {
             }
         }
         let only_count = columns.is_empty();
+        let path = self.options.path.iter().filter(|name| read.contains(name));
+        conversions.extend(path.map(|name| lit(object.location().to_string()).alias(name.as_str())));
         let mut all = Vec::new();
         all.extend((!conversions.is_empty()).then_some(Step::WithColumns(conversions)));
-        all.extend(self.pushed.steps(schema));
+        all.extend(self.pushed.steps(&with_path));
         all.extend(steps.iter().cloned());
-        let options =
-            CsvParseOptions::default().with_separator(self.options.separator).with_quote_char(self.options.quote);
+        let options = CsvParseOptions::default()
+            .with_separator(self.options.separator)
+            .with_quote_char(self.options.quote)
+            .with_decimal_comma(self.options.decimal_comma);
         let nulls = self.options.nulls().map(NullValuesCompiled::AllColumns);
         Ok(Reading { schema: raw, columns, options, nulls, steps: all, only_count })
     }
@@ -161,8 +167,9 @@ impl Parser {
         if let Some(quote) = self.options.quote {
             check_quotes(at, text, quote, self.options.separator)?;
         }
+        let run = |frame: DataFrame| run_steps(frame, &reading.steps).map_err(|error| at.wrong(&error));
         if reading.only_count {
-            return Ok(DataFrame::empty_with_height(count_records(text, self.options.quote)));
+            return run(DataFrame::empty_with_height(count_records(text, self.options.quote)));
         }
         // A guess: a wrong one costs a copy of the columns.
         let capacity = text.len() / (8 * reading.schema.len()).max(16) + 1;
@@ -179,13 +186,7 @@ impl Parser {
             text.len(),
             Some(usize::try_from(at.offset).unwrap_or(0)),
         );
-        let frame = frame.map_err(|error| at.wrong(&error))?;
-        reading
-            .steps
-            .iter()
-            .fold(frame.lazy(), |query, step| step.apply(query))
-            .collect()
-            .map_err(|error| at.wrong(&error))
+        run(frame.map_err(|error| at.wrong(&error))?)
     }
 }
 
@@ -195,7 +196,7 @@ fn read_as(name: &PlSmallStr, dtype: &DataType, format: Option<&str>) -> (DataTy
     match (dtype, format) {
         (DataType::Datetime(..), Some(format)) => {
             let options = StrptimeOptions { format: Some(format.into()), strict: true, exact: true, cache: true };
-            let raise = polars::prelude::lit("raise");
+            let raise = lit("raise");
             (DataType::String, Some(column.str().strptime(dtype.clone(), options, raise)))
         }
         (

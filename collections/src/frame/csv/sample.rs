@@ -1,11 +1,12 @@
-//! Names and types of columns, from the first bytes of the first file.
+//! Names of columns from the first file, and types from the first bytes of several.
 
 use polars::prelude::{DataType, Field, PlSmallStr, Schema, TimeUnit};
 
 use super::CsvOptions;
+use super::unpack::{is_compressed, unpack_some};
 use crate::error::{Error, Result};
-use crate::storage::ObjectRef;
 use crate::storage::error::StorageError;
+use crate::storage::{ObjectRef, in_parallel};
 
 /// What a date is read as.
 pub(crate) const DATETIME: DataType = DataType::Datetime(TimeUnit::Microseconds, None);
@@ -20,14 +21,58 @@ pub(crate) struct Sample {
     pub(crate) record: f64,
 }
 
-/// Reads the sample of a file.
+/// Files that are looked at: the first, the last, and some between.
+const FILES: usize = 8;
+
+/// Reads the samples of some files. Types widen to what holds the values of all of them.
 ///
 /// # Errors
 /// If the bytes are no text or no CSV, there is nothing to take names from, or an option names a column that is not there.
-pub(crate) fn sample(object: &ObjectRef, options: &CsvOptions) -> Result<Sample> {
-    let end = object.size().min(options.sample);
-    let bytes = object.read_range(0..end)?;
-    let whole = end == object.size();
+pub(crate) fn sample(files: &[ObjectRef], options: &CsvOptions) -> Result<Sample> {
+    let filled: Vec<&ObjectRef> = files.iter().filter(|file| file.size() > 0).collect();
+    let Some(first) = filled.first().copied().or(files.first()) else {
+        return Ok(Sample { schema: Schema::default(), header: Vec::new(), record: 1.0 });
+    };
+    let (count, last) = (filled.len().min(FILES), filled.len().saturating_sub(1));
+    let others = (1..count).filter_map(|at| filled.get(at * last / count.saturating_sub(1).max(1)).copied());
+    let chosen: Vec<&ObjectRef> = std::iter::once(first).chain(others).collect();
+    let mut looks = in_parallel(&chosen, FILES, |file| look(file, options))?.into_iter();
+    let Some(mut all) = looks.next() else {
+        return Ok(Sample { schema: Schema::default(), header: Vec::new(), record: 1.0 });
+    };
+    // A file with other columns is told of when it is read.
+    for look in looks {
+        if look.header != all.header || look.kinds.len() != all.kinds.len() {
+            continue;
+        }
+        all.kinds.iter_mut().zip(look.kinds).for_each(|(known, more)| *known = wider(known.take(), more));
+        all.bytes += look.bytes;
+        all.records += look.records;
+    }
+    let field = |(name, kind): (&String, Option<DataType>)| {
+        let dtype = options.asked(name).map_or_else(|| kind.unwrap_or(DataType::String), |(dtype, _)| dtype);
+        Field::new(PlSmallStr::from(name.as_str()), dtype)
+    };
+    let schema: Schema = all.names.iter().zip(all.kinds).map(field).collect();
+    if schema.len() != all.names.len() {
+        return Err(bad(first, 0, format!("column names are not unique: {}", all.names.join(", "))));
+    }
+    let record = if all.records == 0 { 64.0 } else { all.bytes.max(1) as f64 / all.records as f64 };
+    Ok(Sample { schema, header: all.header, record })
+}
+
+/// What a file's first bytes tell.
+struct Look {
+    names: Vec<String>,
+    header: Vec<String>,
+    /// The types of the columns; `None` where there is no value.
+    kinds: Vec<Option<DataType>>,
+    bytes: usize,
+    records: usize,
+}
+
+fn look(object: &ObjectRef, options: &CsvOptions) -> Result<Look> {
+    let (bytes, whole) = first_bytes(object, options.sample)?;
     let text = check_text(object, without_bom(&bytes), whole)?;
     let mut reader = csv::ReaderBuilder::new();
     reader.has_headers(false).flexible(true).delimiter(options.separator);
@@ -76,18 +121,10 @@ pub(crate) fn sample(object: &ObjectRef, options: &CsvOptions) -> Result<Sample>
         let reason = format!("an option speaks of a column `{missing}`; there are {}", names.join(", "));
         return Err(bad(object, 0, reason));
     }
-    let dtype = |(column, name): (usize, &String)| {
-        let dtype = options
-            .asked(name)
-            .map_or_else(|| infer(records.iter().filter_map(|record| record.get(column)), options), |(dtype, _)| dtype);
-        Field::new(PlSmallStr::from(name.as_str()), dtype)
-    };
-    let schema: Schema = names.iter().enumerate().map(dtype).collect();
-    if schema.len() != names.len() {
-        return Err(bad(object, 0, format!("column names are not unique: {}", names.join(", "))));
-    }
-    let record = if records.is_empty() { 64.0 } else { read.max(1) as f64 / (records.len() + 1) as f64 };
-    Ok(Sample { schema, header, record })
+    let kind = |column: usize| infer(records.iter().filter_map(|record| record.get(column)), options);
+    let kinds = (0..names.len()).map(kind).collect();
+    let counted = if records.is_empty() { 0 } else { records.len() + 1 };
+    Ok(Look { names, header, kinds, bytes: read, records: counted })
 }
 
 /// The text without a byte order mark.
@@ -99,6 +136,26 @@ fn bad(object: &ObjectRef, offset: u64, reason: impl Into<String>) -> Error {
     StorageError::BadCsv { url: object.location().to_string(), offset, reason: reason.into() }.into()
 }
 
+/// The text at the start of a file, unpacked, and whether that is all of it.
+fn first_bytes(object: &ObjectRef, sample: u64) -> Result<(Vec<u8>, bool)> {
+    let mut end = object.size().min(sample);
+    let mut bytes = object.read_range(0..end)?;
+    if !is_compressed(object) {
+        return Ok((bytes.to_vec(), end == object.size()));
+    }
+    loop {
+        match unpack_some(&bytes, sample) {
+            Ok((text, complete)) => return Ok((text, complete && end == object.size())),
+            Err(error) if end == object.size() => return Err(bad(object, 0, error)),
+            // Some formats are unpacked in pieces of a size of their own.
+            Err(_) => {
+                end = object.size().min(end.saturating_mul(8));
+                bytes = object.read_range(0..end)?;
+            }
+        }
+    }
+}
+
 /// Looks for what is no text: compressed files, UTF-16, pictures.
 fn check_text<'a>(object: &ObjectRef, bytes: &'a [u8], whole: bool) -> Result<&'a str> {
     if bytes.starts_with(&[0x1f, 0x8b])
@@ -108,7 +165,7 @@ fn check_text<'a>(object: &ObjectRef, bytes: &'a [u8], whole: bool) -> Result<&'
         return Err(bad(
             object,
             0,
-            "the file is compressed; unpack it first (compressed text cannot be read in blocks)",
+            "the file is compressed, and its name does not say so: let it end in .gz or .zst, or unpack it",
         ));
     }
     if let Some(at) = bytes.iter().position(|&byte| byte == 0) {
@@ -157,21 +214,36 @@ fn unique(header: &[String]) -> Vec<String> {
     names
 }
 
-/// The narrowest type that holds all values: bool, int64, float64, datetime if asked for, else text.
-fn infer<'a>(values: impl Iterator<Item = &'a str>, options: &CsvOptions) -> DataType {
+/// The narrowest type that holds all values: bool, int64, float64, datetime if asked for, else text. `None` if there is no value.
+fn infer<'a>(values: impl Iterator<Item = &'a str>, options: &CsvOptions) -> Option<DataType> {
     let kinds = values
         .filter(|value| !value.is_empty() && !options.null_values.iter().any(|null| null == value))
-        .map(|value| kind(value, options.try_parse_dates));
-    let all = kinds.reduce(|a, b| match (a, b) {
-        (a, b) if a == b => a,
-        (DataType::Int64, DataType::Float64) | (DataType::Float64, DataType::Int64) => DataType::Float64,
-        _ => DataType::String,
-    });
-    all.unwrap_or(DataType::String)
+        .map(|value| Some(kind(value, options)));
+    kinds.reduce(wider).flatten()
 }
 
-fn kind(value: &str, dates: bool) -> DataType {
-    let number = value.trim_start();
+/// The type that holds the values of two.
+fn wider(a: Option<DataType>, b: Option<DataType>) -> Option<DataType> {
+    match (a, b) {
+        (Some(a), Some(b)) if a == b => Some(a),
+        (Some(DataType::Int64), Some(DataType::Float64)) | (Some(DataType::Float64), Some(DataType::Int64)) => {
+            Some(DataType::Float64)
+        }
+        (Some(_), Some(_)) => Some(DataType::String),
+        (one, other) => one.or(other),
+    }
+}
+
+fn kind(value: &str, options: &CsvOptions) -> DataType {
+    let point;
+    let number = match options.decimal_comma && value.contains(',') {
+        true => {
+            // A point is no number then.
+            point = value.replace('.', "x").replacen(',', ".", 1);
+            point.trim_start()
+        }
+        false => value.trim_start(),
+    };
     let digits = number.strip_prefix('-').unwrap_or(number);
     if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
         // Numbers too large for 64 bits are floats, as close as those come.
@@ -183,7 +255,7 @@ fn kind(value: &str, dates: bool) -> DataType {
     if ["true", "false"].iter().any(|word| value.eq_ignore_ascii_case(word)) {
         return DataType::Boolean;
     }
-    if dates && looks_like_datetime(value) { DATETIME } else { DataType::String }
+    if options.try_parse_dates && looks_like_datetime(value) { DATETIME } else { DataType::String }
 }
 
 /// `2024-02-29`, with or without a time after it.

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use polars::prelude::{Expr, Schema, SchemaRef};
+use polars::prelude::{DataType, Expr, SchemaRef};
 use serde::{Deserialize, Serialize};
 use talatat_graph::{Edge, Key, KeyBuilder};
 
 use super::parse::Parser;
+use super::unpack::{RATIO, is_compressed};
 use super::{CsvOptions, sample};
 use crate::error::Result;
 use crate::frame::expr::{Columns, FrameExpr};
@@ -16,6 +17,7 @@ use crate::frame::wire::{Wire, add_to_key};
 use crate::lower::Lowering;
 use crate::lower::frame::quotes;
 use crate::storage::ObjectRef;
+use crate::storage::error::StorageError;
 
 /// A byte range of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +32,8 @@ pub(crate) struct FileBlock {
 pub(crate) fn blocks_of(files: &[ObjectRef], blocksize: u64) -> Arc<[FileBlock]> {
     let cut = |(file, object): (usize, &ObjectRef)| {
         let (size, file) = (object.size(), file as u32);
+        // What is compressed can only be read from its start.
+        let blocksize = if is_compressed(object) { size.max(1) } else { blocksize };
         let starts = (0..size.max(1)).step_by(usize::try_from(blocksize).unwrap_or(usize::MAX));
         starts.map(move |start| FileBlock { file, start, end: size.min(start.saturating_add(blocksize)) })
     };
@@ -46,40 +50,60 @@ pub(crate) struct CsvScan {
     pub(crate) file_schema: SchemaRef,
     /// The names in the first file's header, if it has one.
     pub(crate) header: Arc<[String]>,
+    /// The same, and that of the path.
+    all: SchemaRef,
+    /// The columns that the user wants, and nothing else pushed down.
+    unfiltered: Pushed,
     pub(crate) pushed: Pushed,
     /// Bytes of a record in the files, on average of the sample.
     record: f64,
 }
 
 impl CsvScan {
-    /// Looks at the first file and cuts all of them into blocks. One read of storage.
+    /// Looks at some files and cuts all of them into blocks.
     ///
     /// # Errors
     /// If the sample is not CSV, or an option does not fit it.
     pub(crate) fn new(files: Vec<ObjectRef>, options: CsvOptions) -> Result<CsvScan> {
-        let first = files.iter().find(|file| file.size() > 0).or(files.first());
-        let sample = match first {
-            Some(file) => sample::sample(file, &options)?,
-            None => sample::Sample { schema: Schema::default(), header: Vec::new(), record: 1.0 },
-        };
+        let sample = sample::sample(&files, &options)?;
+        let mut all = sample.schema.clone();
+        if let Some(name) = &options.path {
+            if let (true, Some(file)) = (all.contains(name), files.first()) {
+                let reason = format!("`include_path(\"{name}\")`: there is a column of that name; choose another one");
+                return Err(StorageError::BadCsv { url: file.location().to_string(), offset: 0, reason }.into());
+            }
+            all.insert(name.as_str().into(), DataType::String);
+        }
+        let all = Arc::new(all);
+        let wanted = options
+            .usecols
+            .as_ref()
+            .map(|columns| columns.iter().chain(&options.path).map(|name| name.as_str().into()).collect::<Columns>());
+        let pushed = wanted.and_then(|wanted| Pushed::default().projected(&all, &wanted)).unwrap_or_default();
         Ok(CsvScan {
             blocks: blocks_of(&files, options.blocksize),
             files: files.into(),
             options: Arc::new(options),
             file_schema: Arc::new(sample.schema),
             header: sample.header.into(),
-            pushed: Pushed::default(),
+            all,
+            unfiltered: pushed.clone(),
+            pushed,
             record: sample.record,
         })
     }
 
     /// The same with nothing pushed down.
     pub(crate) fn plain(&self) -> CsvScan {
-        CsvScan { pushed: Pushed::default(), ..self.clone() }
+        CsvScan { pushed: self.unfiltered.clone(), ..self.clone() }
     }
 
     fn largest_block(&self) -> u64 {
-        self.blocks.iter().map(|block| block.end - block.start).max().unwrap_or(0)
+        let text = |block: &FileBlock| {
+            let compressed = self.files.get(block.file as usize).is_some_and(is_compressed);
+            (block.end - block.start).saturating_mul(if compressed { RATIO } else { 1 })
+        };
+        self.blocks.iter().map(text).max().unwrap_or(0)
     }
 
     /// Whether block `number` needs to know what quotes stand before it.
@@ -105,12 +129,12 @@ impl CsvScan {
 
 impl Scan for CsvScan {
     fn schema(&self) -> SchemaRef {
-        self.pushed.schema(&self.file_schema)
+        self.pushed.schema(&self.all)
     }
 
     fn key(&self) -> Key {
         let key = files_to_key(KeyBuilder::new("frame.read_csv"), self.files.iter()).value(&*self.options);
-        self.pushed.add_to_key(add_to_key(key, &*self.file_schema)).finish()
+        self.pushed.add_to_key(add_to_key(key, &*self.all)).finish()
     }
 
     fn partitions(&self) -> usize {
@@ -122,12 +146,12 @@ impl Scan for CsvScan {
     }
 
     fn describe(&self) -> String {
-        let (files, pushed) = (files_described(self.files.iter()), self.pushed.describe(&self.file_schema));
+        let (files, pushed) = (files_described(self.files.iter()), self.pushed.describe(&self.all));
         format!("read_csv {files}: {} blocks, {pushed}", self.blocks.len())
     }
 
     fn projected(&self, columns: &Columns) -> Option<Arc<dyn Scan>> {
-        let pushed = self.pushed.projected(&self.file_schema, columns)?;
+        let pushed = self.pushed.projected(&self.all, columns)?;
         Some(Arc::new(CsvScan { pushed, ..self.clone() }))
     }
 

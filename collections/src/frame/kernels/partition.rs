@@ -8,7 +8,7 @@ use talatat_graph::{Kernel, KernelError, KernelResult, Result, TaskContext, Valu
 
 use super::failed;
 use super::group::{encode, missing};
-use crate::frame::csv::Parser;
+use crate::frame::csv::{Parser, is_compressed, unpacked};
 use crate::frame::ipc::IpcReader;
 use crate::frame::json::JsonReader;
 use crate::frame::parquet::ParquetReader;
@@ -83,7 +83,11 @@ impl PartitionKernel {
                 // A file begins outside of quotes, whatever the one before it ended with.
                 let state = if range.start == 0 { BlockState::default() } else { state };
                 let quote = parser.options.quote;
-                let records = read_block_records(object, range.start..range.end, state, quote).map_err(storage)?;
+                let records = match is_compressed(object) {
+                    true => unpacked(object),
+                    false => read_block_records(object, range.start..range.end, state, quote),
+                };
+                let records = records.map_err(storage)?;
                 let frame = parser.parse(at, &records, &self.steps.0, limit).map_err(storage)?;
                 Ok((frame, state))
             }
