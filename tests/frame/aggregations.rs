@@ -200,3 +200,30 @@ fn what_is_merged_and_what_needs_all_rows() {
     let spread = group.split_out(4).agg([agg::mean("x")]).unwrap();
     insta::assert_snapshot!(spread.describe_expression(false).lines().next().unwrap(), @r#"groupby [col("k")] in 4 parts: mean of col("x")"#);
 }
+
+#[test]
+fn the_largest_of_each_group_are_those_of_a_sort() {
+    let key: Vec<i64> = (0..300_i64).map(|at| at * 31 % 7).collect();
+    let value: Vec<Option<f64>> =
+        (0..300_i32).map(|at| (at % 11 != 3).then(|| f64::from(at * 73 % 59) / 4.0)).collect();
+    let value: Vec<Option<f64>> =
+        value.into_iter().enumerate().map(|(at, x)| if at == 70 { Some(f64::NAN) } else { x }).collect();
+    let data = df!("k" => key.clone(), "x" => value.clone()).unwrap();
+    for (partitions, parts, n) in [(1, 1, 3), (7, 1, 3), (7, 3, 5), (5, 2, 70)] {
+        let group = Frame::from_polars(data.clone(), partitions).groupby(["k"]).unwrap().split_out(parts);
+        let got =
+            everywhere(&group.agg([agg::nlargest("x", n).alias("top"), agg::nsmallest("x", n).alias("low")]).unwrap());
+        for row in 0..7 {
+            let of = key.iter().zip(&value).filter(|(key, _)| **key == row as i64).filter_map(|(_, x)| *x);
+            let mut sorted: Vec<f64> = of.collect();
+            sorted.sort_by(f64::total_cmp);
+            let list = |name: &str| {
+                let list = got.column(name).unwrap().list().unwrap().get_as_series(row).unwrap();
+                list.f64().unwrap().into_no_null_iter().map(f64::to_bits).collect::<Vec<_>>()
+            };
+            let bits = |values: Vec<f64>| values.into_iter().map(f64::to_bits).collect::<Vec<_>>();
+            assert_eq!(list("low"), bits(sorted.iter().copied().take(n).collect()));
+            assert_eq!(list("top"), bits(sorted.iter().copied().rev().take(n).collect()));
+        }
+    }
+}

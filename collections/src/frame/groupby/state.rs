@@ -166,6 +166,8 @@ impl StateOf {
             State::Mean => How::Mean,
             State::M2 => How::M2,
             State::CoMoment => How::CoMoment,
+            State::Largest => How::Largest(self.n),
+            State::Smallest => How::Smallest(self.n),
             _ => return None,
         };
         Some(Fold { how, inputs: self.inputs.clone(), output: self.column() })
@@ -184,6 +186,8 @@ impl StateOf {
                 let inputs = [self.of(State::Count, 0)].into_iter().chain(means).chain(this()).collect();
                 (How::CoMomentOf, inputs)
             }
+            How::Largest(n) => (How::LargestOf(n), this()),
+            How::Smallest(n) => (How::SmallestOf(n), this()),
             how => (how, this()),
         };
         Some(Fold { how, inputs, output: fold.output })

@@ -1,7 +1,7 @@
 //! Numbers of groups: each row gets the number of its key, in the order in which keys appear first.
 //!
-//! Keys of few values are looked up in a table by their place, others in an open table by hash. Of several columns, each gives numbers, and
-//! pairs of numbers are keys of the next.
+//! Keys of few values are looked up in a table by their place, others in an open table by hash. Of two columns, each gives numbers, and pairs of
+//! numbers are keys; rows of more columns are looked up by the hash of all.
 
 use polars::prelude::{
     ChunkedArray, Column, DataFrame, DataType, IdxSize, PolarsNumericType, PolarsResult, StringChunked,
@@ -26,15 +26,82 @@ pub(super) fn groups(keys: &DataFrame) -> PolarsResult<Option<Groups>> {
     if keys.height() >= u32::MAX as usize {
         return Ok(None);
     }
-    let mut found: Option<Groups> = None;
-    for column in keys.columns() {
-        let Some(next) = of_column(column)? else { return Ok(None) };
-        found = Some(match found {
-            None => next,
-            Some(before) => paired(&before, &next),
-        });
+    match keys.columns() {
+        [] => Ok(None),
+        [one] => of_column(one),
+        [one, other] => match (of_column(one)?, of_column(other)?) {
+            (Some(one), Some(other)) => Ok(Some(paired(&one, &other))),
+            _ => Ok(None),
+        },
+        several => by_codes(several),
     }
-    Ok(found)
+}
+
+/// The groups by several columns: rows are looked up by the hash of all of them, and compared where hashes are equal.
+fn by_codes(columns: &[Column]) -> PolarsResult<Option<Groups>> {
+    let mut codes = Vec::with_capacity(columns.len());
+    for column in columns {
+        let Some(of_column) = codes_of(column)? else { return Ok(None) };
+        codes.push(of_column);
+    }
+    let rows = columns.first().map_or(0, Column::len);
+    let mut hashes = vec![0_u64; rows];
+    for column in &codes {
+        for (hash, code) in hashes.iter_mut().zip(column) {
+            *hash = folded(hash.rotate_left(23) ^ code.hash());
+        }
+    }
+    let mut groups = Groups { of: Vec::with_capacity(rows), first: Vec::new() };
+    let mut table = Table::<u64>::new();
+    for (row, &hash) in hashes.iter().enumerate() {
+        let next = groups.first.len() as u32;
+        let same = |number: u32| {
+            let first = groups.first[number as usize] as usize;
+            codes.iter().all(|column| column[first] == column[row])
+        };
+        let number = table.number_if(hash, next, same);
+        if number == next {
+            groups.first.push(row as IdxSize);
+        }
+        groups.of.push(number);
+    }
+    Ok(Some(groups))
+}
+
+/// A number for each value; of texts the bytes with their length, which is at most 12.
+fn codes_of(column: &Column) -> PolarsResult<Option<Vec<u128>>> {
+    const MISSING: u128 = u128::MAX;
+    fn all<T: PolarsNumericType>(values: &ChunkedArray<T>, bits: impl Fn(T::Native) -> u64) -> Vec<u128> {
+        values.iter().map(|x| x.map_or(MISSING, |x| u128::from(bits(x)))).collect()
+    }
+    let physical = column.to_physical_repr();
+    Ok(Some(match physical.dtype() {
+        DataType::Boolean => physical.bool()?.iter().map(|x| x.map_or(MISSING, u128::from)).collect(),
+        DataType::Int8 => all(physical.i8()?, |x| x as u64),
+        DataType::Int16 => all(physical.i16()?, |x| x as u64),
+        DataType::Int32 => all(physical.i32()?, |x| x as u64),
+        DataType::Int64 => all(physical.i64()?, |x| x as u64),
+        DataType::UInt8 => all(physical.u8()?, u64::from),
+        DataType::UInt16 => all(physical.u16()?, u64::from),
+        DataType::UInt32 => all(physical.u32()?, u64::from),
+        DataType::UInt64 => all(physical.u64()?, |x| x),
+        DataType::String => {
+            let values = physical.str()?;
+            if !is_short(values) {
+                return Ok(None);
+            }
+            let views = values.downcast_iter().flat_map(|chunk| chunk.views().iter());
+            match values.null_count() {
+                0 => views.map(|view| view.as_u128()).collect(),
+                _ => views.zip(values.iter()).map(|(view, text)| text.map_or(MISSING, |_| view.as_u128())).collect(),
+            }
+        }
+        _ => return Ok(None),
+    }))
+}
+
+fn is_short(values: &StringChunked) -> bool {
+    values.downcast_iter().all(|chunk| chunk.views().iter().all(|view| view.length <= 12))
 }
 
 /// The pairs of two numberings.
@@ -87,8 +154,7 @@ fn integers<T: PolarsNumericType>(values: &ChunkedArray<T>, bits: impl Fn(T::Nat
 
 /// Texts of at most 12 bytes are their own keys; `None` if there is a longer one.
 fn texts(values: &StringChunked) -> Option<Groups> {
-    let short = values.downcast_iter().all(|chunk| chunk.views().iter().all(|view| view.length <= 12));
-    if !short {
+    if !is_short(values) {
         return None;
     }
     let mut table = Table::<u128>::new();
@@ -182,26 +248,26 @@ impl<K: Code> Table<K> {
     /// The key's number: `next` if it is new.
     #[inline]
     fn number(&mut self, key: K, next: u32) -> u32 {
+        self.number_if(key, next, |_| true)
+    }
+
+    /// The number of a key that is known for this one: `next` if there is none.
+    #[inline]
+    fn number_if(&mut self, key: K, next: u32, same: impl Fn(u32) -> bool) -> u32 {
         if self.used * 2 >= self.slots.len() {
             self.grow();
         }
-        let at = self.place(key);
-        let slot = &mut self.slots[at];
-        if slot.1 == u32::MAX {
-            *slot = (key, next);
-            self.used += 1;
-        }
-        slot.1
-    }
-
-    #[inline]
-    fn place(&self, key: K) -> usize {
         let mask = self.slots.len() - 1;
         let mut at = key.hash() as usize & mask;
         loop {
-            let (known, number) = self.slots[at];
-            if number == u32::MAX || known == key {
-                return at;
+            let slot = &mut self.slots[at];
+            if slot.1 == u32::MAX {
+                *slot = (key, next);
+                self.used += 1;
+                return next;
+            }
+            if slot.0 == key && same(slot.1) {
+                return slot.1;
             }
             at = (at + 1) & mask;
         }
@@ -210,8 +276,12 @@ impl<K: Code> Table<K> {
     fn grow(&mut self) {
         let wider = vec![(K::default(), u32::MAX); self.slots.len() * 4];
         let old = std::mem::replace(&mut self.slots, wider);
+        let mask = self.slots.len() - 1;
         for slot in old.into_iter().filter(|slot| slot.1 != u32::MAX) {
-            let at = self.place(slot.0);
+            let mut at = slot.0.hash() as usize & mask;
+            while self.slots[at].1 != u32::MAX {
+                at = (at + 1) & mask;
+            }
             self.slots[at] = slot;
         }
     }

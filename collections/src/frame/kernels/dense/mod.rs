@@ -4,6 +4,10 @@
 //! of groups they are folded where rows stand.
 
 mod ids;
+mod largest;
+
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use polars::prelude::{
     ChunkedArray, Column, DataFrame, DataType, Float64Chunked, IdxCa, IdxSize, Int64Chunked, IntoColumn, IntoSeries,
@@ -40,6 +44,11 @@ pub(crate) enum How {
     M2,
     /// Of two columns.
     CoMoment,
+    /// So many of the largest or smallest values, a list; of lists.
+    Largest(usize),
+    Smallest(usize),
+    LargestOf(usize),
+    SmallestOf(usize),
     /// Merges: of counts and means; of counts, means and M2; of counts, means, other means and co-moments.
     MeanOf,
     M2Of,
@@ -51,23 +60,47 @@ pub(crate) fn folded(frame: &DataFrame, keys: &[String], folds: &[Fold]) -> Pola
     let Some(groups) = groups(&frame.select(keys)?)? else { return Ok(None) };
     let first = IdxCa::from_vec(PlSmallStr::EMPTY, groups.first.clone());
     let mut columns: Vec<Column> = frame.select(keys)?.take(&first)?.into_columns();
+    let mut known = Known::default();
     for fold in folds {
-        let Some(column) = fold.column(frame, &groups)? else { return Ok(None) };
+        let Some(column) = fold.column(frame, &groups, &mut known)? else { return Ok(None) };
         columns.push(column.with_name(fold.output.as_str().into()));
     }
     DataFrame::new(groups.first.len(), columns).map(Some)
 }
 
+/// What several folds of one call read.
+#[derive(Default)]
+struct Known {
+    floats: HashMap<String, Float64Chunked>,
+    means: HashMap<String, Arc<[f64]>>,
+}
+
+impl Known {
+    /// A column as float64, in one piece; `None` if it is no number.
+    fn floats(&mut self, frame: &DataFrame, name: &str) -> PolarsResult<Option<Float64Chunked>> {
+        if let Some(values) = self.floats.get(name) {
+            return Ok(Some(values.clone()));
+        }
+        let column = frame.column(name)?;
+        if !number(column.dtype()) {
+            return Ok(None);
+        }
+        let values = column.cast(&DataType::Float64)?.f64()?.rechunk().into_owned();
+        self.floats.insert(name.into(), values.clone());
+        Ok(Some(values))
+    }
+
+    fn means(&mut self, name: &str, values: &Float64Chunked, groups: &Groups) -> Arc<[f64]> {
+        self.means.entry(name.into()).or_insert_with(|| means(values, groups).into()).clone()
+    }
+}
+
 impl Fold {
-    fn column(&self, frame: &DataFrame, groups: &Groups) -> PolarsResult<Option<Column>> {
+    fn column(&self, frame: &DataFrame, groups: &Groups, known: &mut Known) -> PolarsResult<Option<Column>> {
         let inputs = self.inputs.iter().map(|name| frame.column(name)).collect::<PolarsResult<Vec<_>>>()?;
         let count = groups.first.len();
-        let floats = |at: usize| -> PolarsResult<Option<Float64Chunked>> {
-            match inputs.get(at) {
-                Some(column) if number(column.dtype()) => Ok(Some(column.cast(&DataType::Float64)?.f64()?.clone())),
-                _ => Ok(None),
-            }
-        };
+        let name = |at: usize| self.inputs.get(at).map_or("", String::as_str);
+        let mut floats = |at: usize| known.floats(frame, name(at));
         let ints = |values: Vec<i64>| Int64Chunked::from_vec(PlSmallStr::EMPTY, values).into_column();
         let real = |values: Vec<f64>| Float64Chunked::from_vec(PlSmallStr::EMPTY, values).into_column();
         let column = match (self.how, inputs.as_slice()) {
@@ -83,17 +116,21 @@ impl Fold {
                 let rows = places(column, groups, self.how);
                 column.take(&rows)?
             }
+            (How::Largest(n), [column]) => return largest::of_values(column, groups, n, true),
+            (How::Smallest(n), [column]) => return largest::of_values(column, groups, n, false),
+            (How::LargestOf(n), [column]) => return largest::of_lists(column, groups, n, true),
+            (How::SmallestOf(n), [column]) => return largest::of_lists(column, groups, n, false),
             (How::FloatSum, [_]) => {
                 let Some(values) = floats(0)? else { return Ok(None) };
                 real(sums(&values, groups))
             }
             (How::Mean, [_]) => {
                 let Some(values) = floats(0)? else { return Ok(None) };
-                real(means(&values, groups))
+                real(known.means(name(0), &values, groups).to_vec())
             }
             (How::M2, [_]) => {
                 let Some(values) = floats(0)? else { return Ok(None) };
-                let means = means(&values, groups);
+                let means = known.means(name(0), &values, groups);
                 let mut squares = vec![0.0; count];
                 each(&values, groups, |group, x| {
                     let far = x - means[group];
@@ -103,12 +140,23 @@ impl Fold {
             }
             (How::CoMoment, [_, _]) => {
                 let (Some(x), Some(y)) = (floats(0)?, floats(1)?) else { return Ok(None) };
-                let (mean_x, mean_y) = (means(&x, groups), means(&y, groups));
+                let mean_x = known.means(name(0), &x, groups);
+                let mean_y = known.means(name(1), &y, groups);
                 let mut products = vec![0.0; count];
-                for ((&group, x), y) in groups.of.iter().zip(x.iter()).zip(y.iter()) {
-                    if let (Some(x), Some(y)) = (x, y) {
-                        let group = group as usize;
-                        products[group] += (x - mean_x[group]) * (y - mean_y[group]);
+                let mut fold = |group: u32, x: f64, y: f64| {
+                    let group = group as usize;
+                    products[group] += (x - mean_x[group]) * (y - mean_y[group]);
+                };
+                match (x.cont_slice(), y.cont_slice()) {
+                    (Ok(x), Ok(y)) => {
+                        groups.of.iter().zip(x).zip(y).for_each(|((&group, &x), &y)| fold(group, x, y));
+                    }
+                    _ => {
+                        for ((&group, x), y) in groups.of.iter().zip(x.iter()).zip(y.iter()) {
+                            if let (Some(x), Some(y)) = (x, y) {
+                                fold(group, x, y);
+                            }
+                        }
                     }
                 }
                 real(products)
@@ -212,7 +260,7 @@ fn means_of(n: &Float64Chunked, mean: &Float64Chunked, groups: &Groups) -> Vec<f
     sums.into_iter().map(|(sum, count)| if count > 0.0 { sum / count } else { 0.0 }).collect()
 }
 
-/// Calls a macro-free generic for each type of number.
+/// The same expression for each type of number.
 macro_rules! of_number {
     ($column:expr, $values:ident => $body:expr, $other:expr) => {
         match $column.dtype() {
@@ -260,6 +308,8 @@ macro_rules! of_number {
         }
     };
 }
+
+use of_number;
 
 fn summed<T: PolarsNumericType, S: Copy + Default>(
     values: &ChunkedArray<T>,
