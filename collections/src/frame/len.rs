@@ -72,7 +72,7 @@ impl Collection for FrameLen {
 
     fn describe_lowered(&self, lowering: &Lowering) -> String {
         let node = lowering.frames.rewritten(&self.node, Wanted::Rows);
-        node.map_or_else(|| self.describe_expression(true), |node| Self::described(node))
+        node.map_or_else(|| self.describe_expression(true), Self::described)
     }
 }
 

@@ -95,7 +95,7 @@ impl Frame {
     pub fn clip(&self, lower: Option<f64>, upper: Option<f64>) -> Result<Frame> {
         let location = Location::caller();
         if let (Some(lower), Some(upper)) = (lower, upper)
-            && !(lower <= upper)
+            && lower > upper
         {
             let reason = format!("the lower bound {lower} is above the upper one, {upper}");
             return Err(Error::invalid_at("clip", reason, location));
