@@ -10,6 +10,7 @@
 //! | [`expand`] | paths, URLs and globs to a list of [`ObjectRef`]s with sizes and versions |
 //! | [`ObjectRef`] | reads: one range, several ranges, all of it |
 //! | [`write_atomic`], [`check_writable`] | writes that are there completely or not at all |
+//! | `parts` | folders of parts that appear together |
 //! | [`npy`] | headers and hyper-rectangles of `.npy` arrays |
 //! | [`csv_split`] | cutting CSV text into blocks of whole records |
 //!

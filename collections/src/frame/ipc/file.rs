@@ -39,7 +39,8 @@ impl<'a> Ranges<'a> {
     /// [`StorageError::BadIpc`] if there is none that can be used; those of reading.
     pub(super) fn metadata(&mut self) -> Result<FileMetadata> {
         let (object, size) = (self.object, self.object.size());
-        self.fetch(std::slice::from_ref(&(size.saturating_sub(STEP)..size)))?;
+        let tail = size.saturating_sub(STEP)..size;
+        self.fetch(std::slice::from_ref(&tail))?;
         let found = guarded(|| read_file_metadata(&mut *self).map_err(|error| error.to_string()));
         let metadata = found.map_err(|what| {
             let what = what.lines().next().unwrap_or_default().to_string();

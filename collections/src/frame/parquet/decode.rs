@@ -10,7 +10,7 @@ use polars::prelude::{
     PlSmallStr, PolarsError, Schema, Series,
 };
 use polars_buffer::Buffer;
-use polars_io::parquet::read::_internal::to_deserializer;
+use polars_io::parquet::read::_internal::{calc_prefilter_cost, to_deserializer};
 use polars_parquet::read::{Filter, RowGroupMetadata};
 use serde::{Deserialize, Serialize};
 
@@ -162,26 +162,30 @@ impl ParquetReader {
         } else {
             columns.fetch(places, &early)?;
         }
-        let mut firsts = Vec::with_capacity(places.len());
+        // One condition on all pieces: with many small ones asking costs more than answering.
+        let firsts = places.iter().map(|place| columns.frame(place, &early, None)).collect::<Result<Vec<_>>>()?;
+        let Some(last) = places.last() else { return Ok(Vec::new()) };
+        let first = join(firsts).map_err(|error| last.failed(&error))?;
+        let mask = mask(&first, &predicate.0).map_err(|error| last.failed(&error))?;
+        let first = match mask.all() {
+            true => first,
+            false => first.filter(&mask).map_err(|error| last.failed(&error))?,
+        };
+        let (mut row, mut kept_row) = (0, 0);
+        let mut alive = Vec::with_capacity(places.len());
         for place in places {
-            let frame = columns.frame(place, &early, None)?;
-            let mask = mask(&frame, &predicate.0).map_err(|error| place.failed(&error))?;
-            let kept = mask.sum().unwrap_or(0) as usize;
-            let filtered = match kept {
-                kept if kept == mask.len() => frame,
-                _ => frame.filter(&mask).map_err(|error| place.failed(&error))?,
-            };
-            firsts.push((place, filtered, mask, kept));
-        }
-        let alive: Vec<Place<'_>> =
-            firsts.iter().filter(|(_, _, _, kept)| *kept > 0).map(|(place, ..)| place.again()).collect();
-        columns.fetch(&alive, &late)?;
-        let mut frames = Vec::with_capacity(places.len());
-        for (place, first, mask, kept) in firsts {
-            if kept == 0 {
-                continue;
+            let own = mask.slice(row, place.piece.rows() as usize);
+            let kept = own.num_trues();
+            if kept > 0 {
+                alive.push((place.again(), first.slice(kept_row, kept), own, kept));
             }
-            let rest = columns.frame(place, &late, Some((&mask, kept)))?;
+            row += place.piece.rows() as i64;
+            kept_row += kept as i64;
+        }
+        columns.fetch(alive.iter().map(|(place, ..)| place), &late)?;
+        let mut frames = Vec::with_capacity(alive.len());
+        for (place, first, mask, kept) in alive {
+            let rest = columns.frame(&place, &late, Some((&mask, kept)))?;
             let all = wanted.iter_names().map(|name| first.column(name).or_else(|_| rest.column(name)).cloned());
             let all = all.collect::<std::result::Result<Vec<Column>, PolarsError>>();
             frames.push(all.and_then(|all| DataFrame::new(kept, all)).map_err(|error| place.failed(&error))?);
@@ -200,6 +204,11 @@ fn mask(frame: &DataFrame, condition: &Expr) -> std::result::Result<BooleanChunk
     let kept = result.column("kept")?.bool()?.rechunk().into_owned();
     let kept = if kept.len() == 1 && frame.height() != 1 { kept.new_from_index(0, frame.height()) } else { kept };
     if kept.null_count() == 0 { Ok(kept) } else { kept.fill_null_with_values(false) }
+}
+
+/// Whether decoding some rows is less work than decoding all and filtering: few are left, or they stand together.
+fn leaves_out(mask: &BooleanChunked, kept: usize) -> bool {
+    kept.saturating_mul(4) <= mask.len() || calc_prefilter_cost(mask.rechunk().downcast_as_array().values()) <= 0.01
 }
 
 impl<'a> Place<'a> {
@@ -224,7 +233,7 @@ impl<'a> Place<'a> {
 
 impl Columns<'_> {
     /// Fetches the bytes of columns, those that are not there yet.
-    fn fetch(&mut self, places: &[Place<'_>], columns: &Schema) -> Result<()> {
+    fn fetch<'a>(&mut self, places: impl IntoIterator<Item = &'a Place<'a>>, columns: &Schema) -> Result<()> {
         let mut wanted = Vec::new();
         for place in places {
             let groups = place.group();
@@ -280,7 +289,7 @@ impl Columns<'_> {
         let masked = mask.filter(|(mask, kept)| *kept < mask.len());
         let (filter, after) = match masked {
             None => ((!whole).then_some(Filter::Range(range)), None),
-            Some((mask, _)) if whole && !field.dtype.is_nested() => {
+            Some((mask, kept)) if whole && !field.dtype.is_nested() && leaves_out(mask, kept) => {
                 (Some(Filter::Mask(mask.rechunk().downcast_as_array().values().clone())), None)
             }
             Some((mask, _)) => ((!whole).then_some(Filter::Range(range)), Some(mask)),

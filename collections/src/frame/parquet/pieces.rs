@@ -27,6 +27,9 @@ impl Piece {
     }
 }
 
+/// Pieces that a partition has at most: each is a request or two, however small it is.
+const PIECES: usize = 128;
+
 /// Cuts files into partitions of about `target` decoded bytes. There is at least one partition; it may have no rows.
 pub(crate) fn cut(footers: &[Arc<Footer>], schema: &Schema, target: u64) -> Vec<Vec<Piece>> {
     let mut partitions: Vec<Vec<Piece>> = Vec::new();
@@ -39,7 +42,7 @@ pub(crate) fn cut(footers: &[Arc<Footer>], schema: &Schema, target: u64) -> Vec<
                 continue;
             }
             let bytes = decoded_bytes(metadata, schema, schema.iter_names().map(|name| name.as_str()));
-            if filled > 0 && filled.saturating_add(bytes) > target {
+            if filled > 0 && (filled.saturating_add(bytes) > target || open.len() >= PIECES) {
                 partitions.push(std::mem::take(&mut open));
                 filled = 0;
             }

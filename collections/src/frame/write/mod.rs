@@ -46,7 +46,7 @@ impl Frame {
     /// Writes Parquet files into a folder, one for each partition, when the result is computed.
     ///
     /// ```
-    /// use talatat_collections::frame::{Frame, WriteOptions, col, df, read_parquet};
+    /// use talatat_collections::frame::{Frame, WriteOptions, col, df, lit, read_parquet};
     /// # use talatat::Compute;
     /// # let folder = tempfile::tempdir().unwrap();
     /// # let path = folder.path().join("trips");
@@ -55,7 +55,7 @@ impl Frame {
     /// trips.to_parquet(path, WriteOptions::new().partition_on(["year"]))?.compute()?;
     /// let back = read_parquet([path], Default::default())?;
     /// assert_eq!(back.column_names(), ["fare", "year"]);
-    /// assert_eq!(back.filter(col("year").eq(2024))?.len().compute()?, 2);
+    /// assert_eq!(back.filter(col("year").eq(lit(2024)))?.len().compute()?, 2);
     /// # Ok::<(), talatat_collections::Error>(())
     /// ```
     ///
