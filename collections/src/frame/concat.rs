@@ -12,7 +12,7 @@ use super::step::{Step, columns};
 use crate::error::{Error, Result};
 use crate::lower::frame::{Beside, Concat};
 
-/// Which columns [`concat`] gives: pandas' `join`.
+/// Which columns [`concat()`] gives: pandas' `join`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ConcatColumns {
     /// Those of all frames; values are missing where a frame does not have the column.

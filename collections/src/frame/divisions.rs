@@ -9,7 +9,7 @@ use super::index::Loc;
 use super::kernels::order::Order;
 use super::step::Step;
 
-/// The index of a frame, and between which values each partition lies: what [`Frame::divisions`] gives.
+/// The index of a frame, and between which values each partition lies: what [`Frame::divisions`](crate::frame::Frame::divisions) gives.
 #[derive(Clone, Debug)]
 pub struct Divisions {
     column: PlSmallStr,
