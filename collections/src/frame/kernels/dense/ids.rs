@@ -6,6 +6,7 @@
 use polars::prelude::{
     ChunkedArray, Column, DataFrame, DataType, IdxSize, PolarsNumericType, PolarsResult, StringChunked,
 };
+use xxhash_rust::xxh3::xxh3_64;
 
 /// The groups of rows.
 pub(super) struct Groups {
@@ -68,7 +69,7 @@ fn by_codes(columns: &[Column]) -> PolarsResult<Option<Groups>> {
     Ok(Some(groups))
 }
 
-/// A number for each value; of texts the bytes with their length, which is at most 12.
+/// A number for each value; of texts the bytes with their length, if that is at most 12.
 fn codes_of(column: &Column) -> PolarsResult<Option<Vec<u128>>> {
     const MISSING: u128 = u128::MAX;
     fn all<T: PolarsNumericType>(values: &ChunkedArray<T>, bits: impl Fn(T::Native) -> u64) -> Vec<u128> {
@@ -88,7 +89,8 @@ fn codes_of(column: &Column) -> PolarsResult<Option<Vec<u128>>> {
         DataType::String => {
             let values = physical.str()?;
             if !is_short(values) {
-                return Ok(None);
+                // Equal texts have equal numbers.
+                return Ok(Some(long_texts(values).of.into_iter().map(u128::from).collect()));
             }
             let views = values.downcast_iter().flat_map(|chunk| chunk.views().iter());
             match values.null_count() {
@@ -126,10 +128,7 @@ fn of_column(column: &Column) -> PolarsResult<Option<Groups>> {
         DataType::UInt16 => integers(physical.u16()?, u64::from),
         DataType::UInt32 => integers(physical.u32()?, u64::from),
         DataType::UInt64 => integers(physical.u64()?, |x| x),
-        DataType::String => match texts(physical.str()?) {
-            Some(groups) => groups,
-            None => return Ok(None),
-        },
+        DataType::String => texts(physical.str()?),
         _ => return Ok(None),
     }))
 }
@@ -152,10 +151,10 @@ fn integers<T: PolarsNumericType>(values: &ChunkedArray<T>, bits: impl Fn(T::Nat
     numbered(values.iter().map(|x| x.map(|x| bits(x).wrapping_sub(base))), values.len(), range)
 }
 
-/// Texts of at most 12 bytes are their own keys; `None` if there is a longer one.
-fn texts(values: &StringChunked) -> Option<Groups> {
+/// Texts of at most 12 bytes are their own keys.
+fn texts(values: &StringChunked) -> Groups {
     if !is_short(values) {
-        return None;
+        return long_texts(values);
     }
     let mut table = Table::<u128>::new();
     let mut groups = Groups { of: Vec::with_capacity(values.len()), first: Vec::new() };
@@ -168,7 +167,32 @@ fn texts(values: &StringChunked) -> Option<Groups> {
             push(&mut table, &mut groups, text.map(|_| view.as_u128()), &mut missing);
         }
     }
-    Some(groups)
+    groups
+}
+
+/// Texts of any length are looked up by the hash of their bytes, and compared where hashes are equal.
+fn long_texts(values: &StringChunked) -> Groups {
+    let mut table = Table::<u64>::new();
+    let mut groups = Groups { of: Vec::with_capacity(values.len()), first: Vec::new() };
+    // The text of each group.
+    let mut known: Vec<&str> = Vec::new();
+    let mut missing = None;
+    for (row, text) in values.iter().enumerate() {
+        let next = groups.first.len() as u32;
+        let number = match text {
+            Some(text) => {
+                let same = |number: u32| known.get(number as usize) == Some(&text);
+                table.number_if(xxh3_64(text.as_bytes()), next, same)
+            }
+            None => *missing.get_or_insert(next),
+        };
+        if number == next {
+            groups.first.push(row as IdxSize);
+            known.push(text.unwrap_or_default());
+        }
+        groups.of.push(number);
+    }
+    groups
 }
 
 fn push<K: Code>(table: &mut Table<K>, groups: &mut Groups, key: Option<K>, missing: &mut Option<u32>) {
