@@ -32,6 +32,8 @@
 //! # Ok::<(), talatat_collections::storage::StorageError>(())
 //! ```
 
+#[cfg(unix)]
+mod buffers;
 pub mod csv_split;
 pub mod error;
 #[cfg(any(feature = "array", feature = "frame"))]
