@@ -4,10 +4,10 @@ use polars::prelude::PlSmallStr;
 use talatat_graph::{Edge, Error as GraphError, Key, KeyBuilder, Value};
 
 use super::expr::Node;
-use super::rewrite::{Wanted, rewrite};
+use super::rewrite::{Wanted, described};
 use crate::collection::Collection;
 use crate::error::Result;
-use crate::lower::{Lowering, LoweringOptions, frame as lower};
+use crate::lower::{Lowering, frame as lower};
 
 /// The number of rows of a frame, not counted yet: what [`Frame::len`](super::Frame::len) gives.
 #[derive(Clone)]
@@ -61,24 +61,17 @@ impl Collection for FrameLen {
     }
 
     fn describe_expression(&self, rewritten: bool) -> String {
-        let node = match rewritten {
-            true => {
-                rewrite(&self.node, Wanted::Rows, &LoweringOptions::default()).unwrap_or_else(|_| self.node.clone())
-            }
-            false => self.node.clone(),
-        };
-        Self::described(&node)
+        Self::under_len(&described(&self.node, Wanted::Rows, rewritten))
     }
 
     fn describe_lowered(&self, lowering: &Lowering) -> String {
-        let node = lowering.frames.rewritten(&self.node, Wanted::Rows);
-        node.map_or_else(|| self.describe_expression(true), Self::described)
+        Self::under_len(&lowering.frames.described(&self.node, Wanted::Rows))
     }
 }
 
 impl FrameLen {
-    fn described(node: &Node) -> String {
-        let indented: String = node.tree().lines().map(|line| format!("  {line}\n")).collect();
+    fn under_len(tree: &str) -> String {
+        let indented: String = tree.lines().map(|line| format!("  {line}\n")).collect();
         format!("len\n{indented}")
     }
 }

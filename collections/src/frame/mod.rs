@@ -93,7 +93,7 @@ use talatat_graph::{Edge, Error as GraphError, Key, Registry, Value, format_byte
 use crate::collection::Collection;
 use crate::error::{Error, Result};
 use crate::frame::expr::Node;
-use crate::frame::rewrite::{Wanted, rewrite};
+use crate::frame::rewrite::{Wanted, described};
 use crate::lower::{Lowering, LoweringOptions, frame as lower};
 
 /// A lazy table in partitions. Cloning shares it.
@@ -177,16 +177,11 @@ impl Collection for Frame {
     }
 
     fn describe_expression(&self, rewritten: bool) -> String {
-        let node = match rewritten {
-            true => rewrite(&self.node, Wanted::All, &LoweringOptions::default()).unwrap_or_else(|_| self.node.clone()),
-            false => self.node.clone(),
-        };
-        node.tree()
+        described(&self.node, Wanted::All, rewritten)
     }
 
     fn describe_lowered(&self, lowering: &Lowering) -> String {
-        let node = lowering.frames.rewritten(&self.node, Wanted::All);
-        node.map_or_else(|| self.describe_expression(true), |node| node.tree())
+        lowering.frames.described(&self.node, Wanted::All)
     }
 }
 

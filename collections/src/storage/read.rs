@@ -111,10 +111,10 @@ impl ObjectRef {
     fn read_file(&self, range: &Range<u64>) -> Result<Option<Bytes>> {
         use std::os::unix::fs::{FileExt, MetadataExt};
         let length = range.end - range.start;
-        let (Some(path), Ok(used)) = (self.location.local_path(), usize::try_from(length)) else { return Ok(None) };
         if length < SMALLEST_FILE_READ {
             return Ok(None);
         }
+        let (Some(path), Ok(used)) = (self.location.local_path(), usize::try_from(length)) else { return Ok(None) };
         let Ok(file) = std::fs::File::open(path) else { return Ok(None) };
         let Ok(meta) = file.metadata() else { return Ok(None) };
         let modified = meta.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());

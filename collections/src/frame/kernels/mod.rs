@@ -33,7 +33,7 @@ pub(crate) use head::{HeadKernel, TakeKernel};
 pub(crate) use partition::{MapKernel, PartitionKernel, Source};
 pub(crate) use quantile::{QuantileKernel, Quantiles};
 pub(crate) use read::{LenKernel, RawKernel, StateKernel, SumKernel, TAIL};
-pub(crate) use rows::RowIndexKernel;
+pub(crate) use rows::{ROW_NUMBER, RowIndexKernel};
 pub(crate) use window::{Around, EdgeKernel, OverlapKernel, Reach, WindowKernel, made_of};
 pub(crate) use within::{ROW, WithinKernel};
 pub(crate) use write::{FinishKernel, WriteKernel, Written};

@@ -8,6 +8,9 @@ use super::failed;
 use super::group::{encode, missing};
 use crate::frame::partition::Partition;
 
+/// A name that no user's column has.
+pub(crate) const ROW_NUMBER: &str = "\u{1}row number";
+
 /// Puts the rows' numbers before a partition; the second input says how many rows there are before it.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct RowIndexKernel {

@@ -4,8 +4,8 @@ use polars::prelude::{DataFrame, DataType, Expr, IntoLazy, PolarsError, Schema, 
 use serde::{Deserialize, Serialize};
 use talatat_graph::{Kernel, KernelError, KernelResult, Result, TaskContext, Value};
 
-use super::failed;
 use super::group::{encode, missing};
+use super::{ROW_NUMBER, failed};
 use crate::frame::csv::join;
 use crate::frame::partition::Partition;
 use crate::frame::step::columns;
@@ -62,11 +62,11 @@ impl EdgeKernel {
                 let joined = join(frames).map_err(failed)?;
                 let groups = joined
                     .lazy()
-                    .with_row_index(NUMBER, None)
+                    .with_row_index(ROW_NUMBER, None)
                     .group_by_stable(keys.iter().map(|key| col(*key)).collect::<Vec<_>>());
                 let kept = if self.first { groups.head(Some(count)) } else { groups.tail(Some(count)) };
                 let names: Vec<Expr> = self.columns.iter().map(|name| col(name.as_str())).collect();
-                kept.sort([NUMBER], Default::default()).select(names).collect().map_err(failed)
+                kept.sort([ROW_NUMBER], Default::default()).select(names).collect().map_err(failed)
             }
             Reach::Time { column, nanoseconds } => {
                 let frames = if self.first { vec![part, far] } else { vec![far, part] };
@@ -86,9 +86,6 @@ impl EdgeKernel {
         }
     }
 }
-
-/// A name that no user's column has.
-const NUMBER: &str = "\u{1}row number";
 
 /// The times in nanoseconds.
 fn sorted_times(frame: &DataFrame, column: &str) -> KernelResult<Vec<i64>> {

@@ -68,9 +68,17 @@ pub(crate) fn rewrite_all(roots: Vec<Root>, options: &LoweringOptions) -> Result
 }
 
 /// Rewrites one expression by itself.
-pub(crate) fn rewrite(node: &Node, wanted: Wanted, options: &LoweringOptions) -> Result<Node> {
+fn rewrite(node: &Node, wanted: Wanted, options: &LoweringOptions) -> Result<Node> {
     let roots = rewrite_all(vec![Root { node: node.clone(), wanted }], options)?;
     Ok(roots.into_iter().next().map_or_else(|| node.clone(), |root| root.node))
+}
+
+/// The expression as a tree, as it is or rewritten by itself.
+pub(crate) fn described(node: &Node, wanted: Wanted, rewritten: bool) -> String {
+    if !rewritten {
+        return node.tree();
+    }
+    rewrite(node, wanted, &LoweringOptions::default()).unwrap_or_else(|_| node.clone()).tree()
 }
 
 #[cfg(test)]

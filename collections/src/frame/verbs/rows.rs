@@ -8,11 +8,9 @@ use polars::prelude::{col, lit};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::frame::expr::FrameExpr;
+use crate::frame::kernels::ROW_NUMBER;
 use crate::frame::step::Step;
 use crate::lower::frame::RowIndex;
-
-/// A name that no user's column has.
-const NUMBER: &str = "\u{1}row number";
 
 impl Frame {
     /// The frame with a first column that counts the rows from `offset` on, int64. Rows are counted along the partitions.
@@ -59,11 +57,11 @@ impl Frame {
         if frac == 1.0 {
             return Ok(self.clone());
         }
-        let index = RowIndex { column: NUMBER.into(), offset: 0 };
+        let index = RowIndex { column: ROW_NUMBER.into(), offset: 0 };
         let numbered = Frame { node: FrameExpr::custom(Arc::new(index), vec![self.node.clone()], location)? };
         // Below 1, so it fits.
         let below = (frac * 2_f64.powi(64)) as u64;
-        let drawn = numbered.step(Step::Filter(col(NUMBER).hash(seed, 1, 2, 3).lt(lit(below))), location)?;
+        let drawn = numbered.step(Step::Filter(col(ROW_NUMBER).hash(seed, 1, 2, 3).lt(lit(below))), location)?;
         let kept = self.node.schema.iter_names().cloned().map(col).collect();
         drawn.step(Step::Select(kept), location)
     }

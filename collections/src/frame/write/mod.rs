@@ -21,12 +21,12 @@ pub use options::{Compression, WriteOptions};
 
 use super::Frame;
 use super::expr::{FrameExpr, Node};
-use super::rewrite::{Wanted, rewrite};
+use super::rewrite::{Wanted, described};
 use super::step::no_column;
 use crate::collection::Collection;
 use crate::error::{Error, Result};
+use crate::lower::Lowering;
 use crate::lower::frame::{Roots, Writing};
-use crate::lower::{Lowering, LoweringOptions};
 use crate::storage::{Location, PartsGuard, PartsOutput};
 
 /// A frame that is written into a folder when it is computed: what [`Frame::to_parquet`] and the like give.
@@ -195,16 +195,11 @@ impl Collection for FrameWrite {
     }
 
     fn describe_expression(&self, rewritten: bool) -> String {
-        let node = match rewritten {
-            true => rewrite(&self.node, Wanted::All, &LoweringOptions::default()).unwrap_or_else(|_| self.node.clone()),
-            false => self.node.clone(),
-        };
-        node.tree()
+        described(&self.node, Wanted::All, rewritten)
     }
 
     fn describe_lowered(&self, lowering: &Lowering) -> String {
-        let node = lowering.frames.rewritten(&self.node, Wanted::All);
-        node.map_or_else(|| self.describe_expression(true), |node| node.tree())
+        lowering.frames.described(&self.node, Wanted::All)
     }
 }
 

@@ -6,7 +6,7 @@ use talatat_graph::{Edge, Key};
 
 use crate::error::Result;
 use crate::frame::expr::{Node, Op};
-use crate::frame::rewrite::{Root, Wanted, readers, rewrite_all};
+use crate::frame::rewrite::{Root, Wanted, described, readers, rewrite_all};
 use crate::lower::Lowering;
 
 /// Frame expressions that a graph is made for, as they were asked for and as they were rewritten.
@@ -25,8 +25,13 @@ impl Roots {
     }
 
     /// What an expression was rewritten to, if it has been lowered.
-    pub(crate) fn rewritten(&self, node: &Node, wanted: Wanted) -> Option<&Node> {
+    fn rewritten(&self, node: &Node, wanted: Wanted) -> Option<&Node> {
         self.rewritten.get(&(node.key, wanted))
+    }
+
+    /// The tree of what an expression was lowered as; of one that was not lowered, that of rewriting it by itself.
+    pub(crate) fn described(&self, node: &Node, wanted: Wanted) -> String {
+        self.rewritten(node, wanted).map_or_else(|| described(node, wanted, true), |node| node.tree())
     }
 
     /// Whether several others read this.
