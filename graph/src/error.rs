@@ -4,6 +4,8 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 
+use crate::bytes::format_bytes;
+
 /// What a kernel says when it fails: a message and, if there is one, the error beneath.
 #[derive(Clone)]
 pub struct KernelError {
@@ -100,8 +102,8 @@ pub enum Error {
     },
     /// The plan needs more memory than the limit allows.
     #[error(
-        "{operation} needs {needed} bytes at once, the memory limit is {limit}: \
-         use smaller chunks, raise memory_limit, or compute less at a time"
+        "{operation} needs {} {}, but the memory limit is {}: {}",
+        format_bytes(*needed), shortage.what(), format_bytes(*limit), shortage.mend()
     )]
     Memory {
         /// The operation at the peak.
@@ -110,6 +112,8 @@ pub enum Error {
         needed: u64,
         /// The limit in force.
         limit: u64,
+        /// What the bytes are for.
+        shortage: Shortage,
     },
     /// A task or a block cannot leave this process.
     #[error("{operation} cannot be serialized: {reason}")]
@@ -131,13 +135,44 @@ pub enum Error {
     #[error("invalid graph: {0}")]
     InvalidGraph(String),
     /// Reading or writing of spilled blocks failed.
-    #[error("spill to {path}: {source}")]
+    #[error("spilling to {path}: {source}")]
     Spill {
         /// The folder.
         path: String,
         /// What the system said.
         source: Arc<std::io::Error>,
     },
+}
+
+/// What there is not enough memory for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shortage {
+    /// All that must be in memory at once, as nothing may go to the disk.
+    Peak,
+    /// One task with its inputs.
+    Task,
+    /// The results, which are wanted in memory.
+    Results,
+}
+
+impl Shortage {
+    fn what(self) -> &'static str {
+        match self {
+            Shortage::Peak => "at once",
+            Shortage::Task => "for one task: its inputs, its result and its scratch memory",
+            Shortage::Results => "for the results, which are wanted in memory",
+        }
+    }
+
+    fn mend(self) -> &'static str {
+        match self {
+            Shortage::Peak => {
+                "use smaller chunks, let results go to the disk, raise memory_limit, or compute less at a time"
+            }
+            Shortage::Task => "use smaller chunks or raise memory_limit",
+            Shortage::Results => "write them to files, persist them, compute less at a time, or raise memory_limit",
+        }
+    }
 }
 
 /// The result of building, planning or running a graph.

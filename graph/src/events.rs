@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::memory::Excess;
 use crate::plan::Plan;
 use crate::task::TaskId;
 
@@ -29,6 +30,13 @@ pub enum Event<'a> {
         end: Duration,
         /// Bytes that its result holds.
         bytes: u64,
+    },
+    /// A task made more bytes than its layer declared. Later tasks of the layer are admitted by what it really makes.
+    Excess {
+        /// The task.
+        task: TaskId,
+        /// By how much.
+        excess: Excess,
     },
     /// The run ended.
     Finished {

@@ -3,6 +3,8 @@
 use std::panic::Location;
 use std::sync::Arc;
 
+use hashbrown::HashSet;
+
 use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::task::{Kernel, TaskId};
@@ -181,6 +183,11 @@ impl TaskGraph {
         self.bytes(task).saturating_add(self.layer(task).scratch)
     }
 
+    /// Whether any task needs bytes.
+    pub(crate) fn has_bytes(&self) -> bool {
+        !self.bytes.is_empty() || self.layers.iter().any(|layer| layer.scratch > 0)
+    }
+
     /// The key of a task's result.
     pub fn key(&self, task: TaskId) -> Key {
         self.layer(task).key.block(self.block(task))
@@ -191,6 +198,17 @@ impl TaskGraph {
     pub fn inputs(&self, task: TaskId) -> &[Edge] {
         let at = task.index();
         &self.edges[self.offsets[at] as usize..self.offsets[at + 1] as usize]
+    }
+
+    /// Calls `visit` for what a task reads, once for each even if it stands there twice.
+    pub(crate) fn distinct_inputs(&self, task: TaskId, mut visit: impl FnMut(Edge)) {
+        let inputs = self.inputs(task);
+        if inputs.len() <= 16 {
+            let distinct = inputs.iter().enumerate().filter(|&(at, edge)| !inputs[..at].contains(edge));
+            distinct.for_each(|(_, &edge)| visit(edge));
+        } else {
+            inputs.iter().copied().collect::<HashSet<Edge>>().into_iter().for_each(visit);
+        }
     }
 
     /// The results that are wanted, in the order they were asked for.

@@ -9,6 +9,8 @@
 //! pure state machine that every [`Executor`] shares; values live in a [`Store`] from the end of their task to the
 //! end of their last reader.
 //!
+//! Under a memory limit the scheduler admits tasks by their bytes and says which results leave [`memory`] when it is short.
+//!
 //! Deliberately absent: arrays, frames, files, networks. This crate knows blocks only as [`Block`]: something with a
 //! size, a description and perhaps a codec.
 
@@ -35,7 +37,7 @@ mod value;
 pub use bytes::format_bytes;
 pub use cancel::Cancel;
 pub use closure::{ClosureKernel, closure_kernel};
-pub use error::{Error, KernelError, KernelResult, Result, TaskSite};
+pub use error::{Error, KernelError, KernelResult, Result, Shortage, TaskSite};
 pub use events::{Event, Observer};
 pub use executor::{Executor, RunContext, Synchronous, Threads, invoke, run_in_order, testing};
 pub use graph::{Edge, GraphBuilder, Layer, LayerId, Successors, TaskGraph};
@@ -43,7 +45,7 @@ pub use key::{Key, KeyBuilder};
 pub use optimize::{FUSED, Fused, PASSES, Pass, PassReport, Step, check, cull, dedupe, fuse, optimize};
 pub use order::order;
 pub use petgraph::{GraphView, ReadRef, TaskRef, TaskRefs, Visited};
-pub use plan::{OperationSummary, Plan, PlanOptions};
+pub use plan::{OperationSummary, Outputs, Plan, PlanOptions};
 pub use registry::Registry;
 pub use scheduler::{Instruction, Scheduler};
 pub use store::Store;

@@ -5,19 +5,36 @@ use std::fmt;
 use hashbrown::HashMap;
 
 use crate::bytes::format_bytes as bytes;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Shortage};
 use crate::graph::{Successors, TaskGraph};
-use crate::memory::projection::{Peak, project};
+use crate::memory::Peak;
+use crate::memory::projection::{PartCounts, project_parts};
 use crate::optimize::{PassReport, optimize};
 use crate::order::order;
+use crate::task::TaskId;
 
 /// How to plan.
 #[derive(Clone, Debug, Default)]
 pub struct PlanOptions {
-    /// The most bytes that may be live at once; a plan whose projected peak is higher is refused.
+    /// The most bytes that may be live at once. A plan whose projected peak is higher is refused, unless results may leave memory.
     pub memory_limit: Option<u64>,
+    /// Whether results may go to the disk when memory is short: the executor is then given a
+    /// [`SpillSpace`](crate::memory::SpillSpace).
+    pub spill: bool,
+    /// Where the results are wanted.
+    pub outputs: Outputs,
     /// Names of passes to leave out: those of [`PASSES`](crate::PASSES) and `order`.
     pub skip_passes: Vec<String>,
+}
+
+/// Where results are wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Outputs {
+    /// In memory, all of them at once.
+    #[default]
+    InMemory,
+    /// In memory or on disk.
+    Anywhere,
 }
 
 /// An optimized graph whose task numbers are its order of execution, with its projected peak.
@@ -25,8 +42,12 @@ pub struct Plan {
     graph: TaskGraph,
     successors: Successors,
     peak: Peak,
+    parts: PartCounts,
     passes: Vec<PassReport>,
     memory_limit: Option<u64>,
+    may_spill: bool,
+    /// The most that one task needs with its inputs, if the plan does not fit without spilling.
+    working_set: Option<Peak>,
 }
 
 impl Plan {
@@ -48,14 +69,46 @@ impl Plan {
             }
             passes.push(PassReport { name: "order", before: graph.len(), after: graph.len() });
         }
-        let peak = project(&graph, graph.tasks());
-        if let Some(limit) = options.memory_limit
-            && peak.bytes > limit
-        {
-            let operation = graph.layer(peak.task).kernel.describe();
-            return Err(Error::Memory { operation, needed: peak.bytes, limit });
+        let parts = PartCounts::new(&graph);
+        let peak = if graph.has_bytes() { project_parts(&graph, &parts, graph.tasks()) } else { Peak::default() };
+        let mut plan = Plan {
+            memory_limit: options.memory_limit,
+            may_spill: options.spill && options.memory_limit.is_some(),
+            working_set: None,
+            graph,
+            successors,
+            peak,
+            parts,
+            passes,
+        };
+        plan.fit(options)?;
+        Ok(plan)
+    }
+
+    /// Finds out whether the plan fits its limit, and if not, whether it does when results may leave memory.
+    fn fit(&mut self, options: &PlanOptions) -> Result<()> {
+        let Some(limit) = options.memory_limit.filter(|&limit| self.peak.bytes > limit) else { return Ok(()) };
+        let refused = |at: TaskId, needed: u64, shortage: Shortage| {
+            let operation = self.graph.layer(at).kernel.describe();
+            Err(Error::Memory { operation, needed, limit, shortage })
+        };
+        if !options.spill {
+            return refused(self.peak.task, self.peak.bytes, Shortage::Peak);
         }
-        Ok(Plan { graph, successors, peak, passes, memory_limit: options.memory_limit })
+        let largest = self.parts.largest_working_set(&self.graph);
+        if largest.bytes > limit {
+            return refused(largest.task, largest.bytes, Shortage::Task);
+        }
+        if options.outputs == Outputs::InMemory {
+            let wanted = self.parts.output_bytes(&self.graph);
+            if let Some(first) = self.graph.outputs().first()
+                && wanted > limit
+            {
+                return refused(first.task, wanted, Shortage::Results);
+            }
+        }
+        self.working_set = Some(largest);
+        Ok(())
     }
 
     /// The graph; tasks are numbered in the order in which one thread would run them.
@@ -71,6 +124,32 @@ impl Plan {
     /// The projected peak of one thread's run.
     pub fn peak(&self) -> Peak {
         self.peak
+    }
+
+    /// Whether results may go to the disk when memory is short.
+    pub fn may_spill(&self) -> bool {
+        self.may_spill
+    }
+
+    /// Whether results must go to the disk for the plan to stay within its limit.
+    pub fn must_spill(&self) -> bool {
+        self.working_set.is_some()
+    }
+
+    /// Bytes that a run must have in any case: the projected peak, or if the plan must spill, what its largest task needs with
+    /// its inputs.
+    pub fn base(&self) -> u64 {
+        self.working_set.unwrap_or(self.peak).bytes
+    }
+
+    /// Whether a task's result is read in parts.
+    pub(crate) fn has_parts(&self, task: TaskId) -> bool {
+        self.parts.has(task)
+    }
+
+    /// How much of what the limit allows beyond the base a task takes that runs ahead of the plan's order.
+    pub(crate) fn weight(&self, task: TaskId) -> u64 {
+        if self.must_spill() { self.parts.working_set(&self.graph, task) } else { self.graph.need(task) }
     }
 
     /// What each pass did.
@@ -147,6 +226,14 @@ impl fmt::Display for Plan {
             write!(f, " in {}", self.graph.layer(self.peak.task).kernel.describe())?;
         }
         match self.memory_limit {
+            Some(limit) if self.must_spill() => {
+                writeln!(
+                    f,
+                    ", limit {}: results go to the disk; the largest task needs {}",
+                    bytes(limit),
+                    bytes(self.base())
+                )
+            }
             Some(limit) => writeln!(f, ", limit {}", bytes(limit)),
             None => writeln!(f, ", no limit"),
         }

@@ -1,5 +1,6 @@
 //! Names of kernels and blocks, and how to read them back.
 
+use std::io::Read;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
@@ -12,6 +13,7 @@ use crate::value::{Block, Value};
 
 type DecodeKernel = fn(&[u8]) -> KernelResult<Arc<dyn Kernel>>;
 type DecodeBlock = fn(&[u8]) -> KernelResult<Arc<dyn Block>>;
+type ReadBlock = fn(&mut dyn Read, u64) -> KernelResult<Arc<dyn Block>>;
 
 /// The table of operations and block types that can travel between processes.
 ///
@@ -21,6 +23,7 @@ type DecodeBlock = fn(&[u8]) -> KernelResult<Arc<dyn Block>>;
 pub struct Registry {
     kernels: HashMap<&'static str, DecodeKernel>,
     blocks: HashMap<&'static str, DecodeBlock>,
+    readers: HashMap<&'static str, ReadBlock>,
 }
 
 impl Registry {
@@ -48,6 +51,24 @@ impl Registry {
     pub fn block(mut self, codec: &'static str, decode: DecodeBlock) -> Self {
         self.blocks.insert(codec, decode);
         self
+    }
+
+    /// Says how a block type is read from a stream, given about how many bytes it takes in memory: without a copy of the stream's
+    /// bytes beside the block.
+    pub fn block_reader(mut self, codec: &'static str, read: ReadBlock) -> Self {
+        self.readers.insert(codec, read);
+        self
+    }
+
+    /// Reads a block from a stream that holds it and nothing else.
+    pub(crate) fn read_block(&self, codec: &str, bytes: &mut dyn Read, nbytes: u64) -> KernelResult<Arc<dyn Block>> {
+        if let Some(read) = self.readers.get(codec) {
+            return read(bytes, nbytes);
+        }
+        let decode = self.blocks.get(codec).ok_or_else(|| KernelError::new(format!("no block codec {codec:?}")))?;
+        let mut all = Vec::with_capacity(usize::try_from(nbytes).unwrap_or(0));
+        bytes.read_to_end(&mut all).map_err(KernelError::from_source)?;
+        decode(&all)
     }
 
     /// The names of all kernels, sorted.
@@ -91,6 +112,7 @@ impl Registry {
                     .map_err(|error| Error::NotPortable { operation: block.describe(), reason: error.to_string() })?;
                 sized(out, &body);
             }
+            Value::Spilled(spilled) => self.encode_value(&Value::Block(spilled.read()?), out)?,
             Value::Parts(parts) => {
                 number(out, 6, (parts.len() as u64).to_le_bytes());
                 for part in parts {

@@ -4,7 +4,8 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-use crate::memory::budget::Budget;
+use crate::memory::Residency;
+use crate::memory::budget::{Admission, Budget, Excess};
 use crate::plan::Plan;
 use crate::task::TaskId;
 
@@ -13,15 +14,18 @@ use crate::task::TaskId;
 pub enum Instruction {
     /// Run this task; all of its inputs have been computed.
     Run(TaskId),
+    /// Memory is short: write this task's result to the disk, say [`left`](Scheduler::left), and ask again.
+    Evict(TaskId),
     /// Nothing may start until a running task finishes.
     Wait,
     /// All tasks have finished.
     Done,
 }
 
-/// Decides which task runs next: always the first one in the plan's order that is ready, if its bytes fit.
+/// Decides which task runs next: always the first one in the plan's order that is ready, if its bytes fit; and what leaves memory
+/// if they do not. Where results are and how large it asks the [`Store`](crate::Store).
 ///
-/// Memory: 4 bytes a task, and under a memory limit 9 more. A task costs O(1) plus O(log r) for a heap of the r tasks
+/// Memory: 4 bytes a task, and under a memory limit 1 more. A task costs O(1) plus O(log r) for a heap of the r tasks
 /// that became ready and have not started; sources are not put on the heap but found in order.
 ///
 /// ```
@@ -34,12 +38,13 @@ pub enum Instruction {
 /// # graph.output(b.into());
 /// # let plan = Arc::new(Plan::new(graph.build(), &PlanOptions { skip_passes: vec!["fuse".into()], ..Default::default() })?);
 /// let mut scheduler = Scheduler::new(plan);
-/// assert_eq!(scheduler.next(), Instruction::Run(TaskId(0)));
-/// assert_eq!(scheduler.next(), Instruction::Wait);
-/// scheduler.finished(TaskId(0), 0, 0);
-/// assert_eq!(scheduler.next(), Instruction::Run(TaskId(1)));
-/// scheduler.finished(TaskId(1), 0, 0);
-/// assert_eq!(scheduler.next(), Instruction::Done);
+/// let nothing_to_ask = ();
+/// assert_eq!(scheduler.next(&nothing_to_ask), Instruction::Run(TaskId(0)));
+/// assert_eq!(scheduler.next(&nothing_to_ask), Instruction::Wait);
+/// scheduler.finished(TaskId(0), 0, &nothing_to_ask);
+/// assert_eq!(scheduler.next(&nothing_to_ask), Instruction::Run(TaskId(1)));
+/// scheduler.finished(TaskId(1), 0, &nothing_to_ask);
+/// assert_eq!(scheduler.next(&nothing_to_ask), Instruction::Done);
 /// # Ok::<(), Error>(())
 /// ```
 pub struct Scheduler {
@@ -58,35 +63,35 @@ pub struct Scheduler {
 impl Scheduler {
     /// A scheduler for a plan, under the plan's memory limit.
     pub fn new(plan: Arc<Plan>) -> Scheduler {
+        Scheduler::metered(plan, false)
+    }
+
+    /// The same; `metered` notes the peak even if there is no limit.
+    pub fn metered(plan: Arc<Plan>, metered: bool) -> Scheduler {
         let graph = plan.graph();
         let waiting: Vec<u32> = graph.tasks().map(|task| graph.inputs(task).len() as u32).collect();
         let sources_left = waiting.iter().filter(|&&inputs| inputs == 0).count();
-        let budget = plan
-            .memory_limit()
-            .map(|limit| Budget::new(limit, plan.peak().bytes, graph.tasks().map(|task| graph.need(task)).collect()));
+        let budget = (metered || plan.memory_limit().is_some()).then(|| Budget::new(&plan));
         let mut scheduler =
             Scheduler { waiting, ready: BinaryHeap::new(), next_source: 0, sources_left, finished: 0, budget, plan };
         scheduler.find_source();
         scheduler
     }
 
-    /// What to do next. After `Run(task)` the task counts as running.
+    /// What to do next. After `Run(task)` the task counts as running, after `Evict(task)` its result as being written.
     #[inline]
-    #[allow(clippy::should_implement_trait)] // not an iterator: it may say `Wait` and later go on
-    pub fn next(&mut self) -> Instruction {
-        let source = (self.sources_left > 0).then_some(TaskId(self.next_source));
-        let inner = self.ready.peek().map(|&Reverse(task)| task);
-        let (task, from_heap) = match (source, inner) {
-            (Some(source), Some(inner)) => (source.min(inner), inner < source),
-            (Some(source), None) => (source, false),
-            (None, Some(inner)) => (inner, true),
-            (None, None) if self.is_done() => return Instruction::Done,
-            (None, None) => return Instruction::Wait,
+    pub fn next(&mut self, memory: &impl Residency) -> Instruction {
+        let (task, from_heap) = match self.first_ready() {
+            Some(found) => found,
+            None if self.is_done() => return Instruction::Done,
+            None => return Instruction::Wait,
         };
-        if let Some(budget) = &mut self.budget
-            && !budget.admit(task)
-        {
-            return Instruction::Wait;
+        if let Some(budget) = &mut self.budget {
+            match budget.admit(&self.plan, task, memory) {
+                Admission::Run => {}
+                Admission::Evict(result) => return Instruction::Evict(result),
+                Admission::Wait => return Instruction::Wait,
+            }
         }
         if from_heap {
             self.ready.pop();
@@ -98,9 +103,33 @@ impl Scheduler {
         Instruction::Run(task)
     }
 
-    /// A running task has finished: its result holds `holds` bytes, and `freed` bytes of its inputs died with it.
+    /// Whether results may be on disk.
     #[inline]
-    pub fn finished(&mut self, task: TaskId, holds: u64, freed: u64) {
+    pub fn spills(&self) -> bool {
+        self.budget.as_ref().is_some_and(Budget::has_spilled)
+    }
+
+    /// The task that is next if its bytes fit.
+    pub fn upcoming(&self) -> Option<TaskId> {
+        self.first_ready().map(|(task, _)| task)
+    }
+
+    /// The first ready task, and whether it is on the heap.
+    #[inline]
+    fn first_ready(&self) -> Option<(TaskId, bool)> {
+        let source = (self.sources_left > 0).then_some(TaskId(self.next_source));
+        let inner = self.ready.peek().map(|&Reverse(task)| task);
+        match (source, inner) {
+            (Some(source), Some(inner)) => Some((source.min(inner), inner < source)),
+            (Some(source), None) => Some((source, false)),
+            (None, inner) => inner.map(|inner| (inner, true)),
+        }
+    }
+
+    /// A running task has finished: its result, which holds `made` bytes, is in the store, and the store was told that the task is
+    /// done with its inputs. If the task made more than it declared, says so.
+    #[inline]
+    pub fn finished(&mut self, task: TaskId, made: u64, memory: &impl Residency) -> Option<Excess> {
         self.finished += 1;
         for &reader in self.plan.successors().of(task) {
             let waiting = &mut self.waiting[reader.index()];
@@ -109,8 +138,20 @@ impl Scheduler {
                 self.ready.push(Reverse(reader));
             }
         }
+        self.budget.as_mut().and_then(|budget| budget.finished(&self.plan, task, made, memory))
+    }
+
+    /// A result that was to leave memory has left, or could not.
+    pub fn left(&mut self, task: TaskId, memory: &impl Residency) {
         if let Some(budget) = &mut self.budget {
-            budget.finished(task, holds, freed);
+            budget.left(task, memory);
+        }
+    }
+
+    /// A running task has read back `result`, and `bytes` of it stay in the store for other readers.
+    pub fn came_back(&mut self, task: TaskId, result: TaskId, bytes: u64, memory: &impl Residency) {
+        if let Some(budget) = &mut self.budget {
+            budget.came_back(&self.plan, task, result, bytes, memory);
         }
     }
 
@@ -130,7 +171,7 @@ impl Scheduler {
         self.ready.len() + self.sources_left
     }
 
-    /// The most bytes that were reserved or held at once, if there is a limit.
+    /// The most bytes that were reserved or held at once, if somebody counts.
     pub fn peak(&self) -> Option<u64> {
         self.budget.as_ref().map(Budget::peak)
     }
@@ -166,7 +207,7 @@ mod tests {
             let mut running: Vec<TaskId> = Vec::new();
             let mut done = vec![false; plan.graph().len()];
             loop {
-                match if running.len() < threads { scheduler.next() } else { Instruction::Wait } {
+                match if running.len() < threads { scheduler.next(&()) } else { Instruction::Wait } {
                     Instruction::Run(task) => {
                         prop_assert!(!done[task.index()] && !running.contains(&task));
                         prop_assert!(plan.graph().inputs(task).iter().all(|edge| done[edge.task.index()]));
@@ -176,8 +217,9 @@ mod tests {
                         prop_assert!(!running.is_empty(), "nothing runs and nothing may start");
                         let task = running.swap_remove(rng.below(running.len()));
                         done[task.index()] = true;
-                        scheduler.finished(task, plan.graph().bytes(task), 0);
+                        scheduler.finished(task, plan.graph().bytes(task), &());
                     }
+                    Instruction::Evict(_) => prop_assert!(false, "nothing is held"),
                     Instruction::Done => break,
                 }
             }

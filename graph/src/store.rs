@@ -1,19 +1,48 @@
 //! The results that are alive.
 
+use std::sync::Arc;
+
 use hashbrown::HashMap;
+use smallvec::SmallVec;
 
 use crate::error::{KernelError, KernelResult};
 use crate::graph::{Edge, TaskGraph};
+use crate::memory::{Residency, Spilled};
 use crate::plan::Plan;
 use crate::task::TaskId;
 use crate::value::Value;
 
 /// Holds each result from the end of its task to the end of its last reader; parts die one by one.
+///
+/// A [`metered`](Store::metered) store keeps books, too: the bytes that results hold, which of them are on disk, and which of those
+/// that are in memory have a copy there.
 #[derive(Default)]
 pub struct Store {
     slots: Vec<Value>,
     readers: Vec<u32>,
     parts: HashMap<TaskId, Vec<u32>>,
+    books: Option<Books>,
+}
+
+/// Bytes of what a store holds.
+struct Books {
+    /// Bytes of each result in memory, until its last reader is done.
+    resident: Vec<u64>,
+    /// Bytes of each part in memory of the results that have parts.
+    parts: HashMap<TaskId, Box<[u64]>>,
+    /// Where on disk the values are that have been read back.
+    copies: HashMap<Slot, Arc<Spilled>>,
+    live: u64,
+}
+
+/// A result, or one part of it.
+type Slot = (TaskId, Option<u32>);
+
+/// What goes from a result to the disk: which part, the value, and the copy that is there already.
+pub struct Leaving {
+    part: Option<u32>,
+    value: Value,
+    copy: Option<Arc<Spilled>>,
 }
 
 impl Store {
@@ -25,7 +54,13 @@ impl Store {
         }
         let mut slots = Vec::new();
         slots.resize_with(graph.len(), Value::default);
-        Store { slots, readers, parts: HashMap::new() }
+        Store { slots, readers, parts: HashMap::new(), books: None }
+    }
+
+    /// A store that keeps books on bytes. Memory: 8 bytes a task more.
+    pub fn metered(graph: &TaskGraph) -> Store {
+        let books = Books { resident: vec![0; graph.len()], parts: HashMap::new(), copies: HashMap::new(), live: 0 };
+        Store { books: Some(books), ..Store::new(graph) }
     }
 
     /// Appends the inputs of a task to `inputs`. What nobody else reads is moved out, the rest is shared.
@@ -52,17 +87,33 @@ impl Store {
         Ok(())
     }
 
-    /// Keeps a task's result for its readers, or throws it on `trash` if there are none.
+    /// Keeps a task's result for its readers, or throws it on `trash` if there are none. Gives the bytes that it holds in memory, if
+    /// the store is metered.
     #[inline]
-    pub fn put(&mut self, plan: &Plan, task: TaskId, value: Value, trash: &mut Vec<Value>) {
+    pub fn put(&mut self, plan: &Plan, task: TaskId, value: Value, trash: &mut Vec<Value>) -> u64 {
+        let mut holds = 0;
+        if let Some(books) = &mut self.books {
+            holds = value.nbytes() as u64;
+            if self.readers[task.index()] > 0 {
+                books.resident[task.index()] = holds;
+                books.live += holds;
+                if let Value::Parts(values) = &value {
+                    books.parts.insert(task, values.iter().map(|part| part.nbytes() as u64).collect());
+                }
+            }
+        }
         if self.readers[task.index()] == 0 {
             trash.push(value);
-            return;
+            return holds;
         }
         if let Value::Parts(values) = &value {
             self.count_parts(plan, task, values.len());
+            self.slots[task.index()] = value;
+            self.bury_parts(task, trash);
+        } else {
+            self.slots[task.index()] = value;
         }
-        self.slots[task.index()] = value;
+        holds
     }
 
     fn count_parts(&mut self, plan: &Plan, task: TaskId, count: usize) {
@@ -83,6 +134,21 @@ impl Store {
         self.parts.insert(task, readers);
     }
 
+    /// Drops the parts that nobody reads.
+    fn bury_parts(&mut self, task: TaskId, trash: &mut Vec<Value>) {
+        let (Value::Parts(values), Some(readers)) = (&mut self.slots[task.index()], self.parts.get(&task)) else {
+            return;
+        };
+        for (part, (value, &readers)) in values.iter_mut().zip(readers).enumerate() {
+            if readers == 0 {
+                trash.push(std::mem::take(value));
+                if let Some(books) = &mut self.books {
+                    books.part_died(task, part);
+                }
+            }
+        }
+    }
+
     /// A task is done with its inputs: throws those that nobody else reads on `trash`.
     /// To be called after [`put`](Store::put).
     #[inline]
@@ -98,6 +164,9 @@ impl Store {
                 if !self.parts.is_empty() {
                     self.parts.remove(&edge.task);
                 }
+                if let Some(books) = &mut self.books {
+                    books.died(edge.task);
+                }
             } else if let Value::Parts(values) = slot
                 && let Some(readers) = self.parts.get_mut(&edge.task)
             {
@@ -109,18 +178,100 @@ impl Store {
                     readers[part] -= 1;
                     if readers[part] == 0 {
                         trash.push(std::mem::take(&mut values[part]));
+                        if let Some(books) = &mut self.books {
+                            books.part_died(edge.task, part);
+                        }
                     }
                 }
             }
         }
     }
 
-    /// Whether all readers of a task's result are done.
-    pub(crate) fn is_dead(&self, task: TaskId) -> bool {
-        self.readers[task.index()] == 0
+    /// The values of a result that could go to the disk: blocks that nobody else holds, that have bytes, and that the task which
+    /// needs the memory, `reader`, does not read.
+    pub fn leaving(&self, graph: &TaskGraph, task: TaskId, reader: Option<TaskId>) -> Vec<Leaving> {
+        let Some(books) = &self.books else { return Vec::new() };
+        let edges = reader.map_or(&[][..], |reader| graph.inputs(reader));
+        let read: SmallVec<[Option<u32>; 4]> =
+            edges.iter().filter(|edge| edge.task == task).map(|edge| edge.part()).collect();
+        let idle = |value: &Value| match value {
+            Value::Block(block) => block.codec().is_some() && block.nbytes() > 0 && Arc::strong_count(block) == 1,
+            _ => false,
+        };
+        let leave = |part, value: &Value| Leaving {
+            part,
+            value: value.clone(),
+            copy: books.copies.get(&(task, part)).cloned(),
+        };
+        match &self.slots[task.index()] {
+            Value::Parts(parts) => (0..)
+                .zip(parts.iter())
+                .filter(|&(part, value)| idle(value) && !read.contains(&Some(part)) && !read.contains(&None))
+                .map(|(part, value)| leave(Some(part), value))
+                .collect(),
+            value if idle(value) && read.is_empty() => vec![leave(None, value)],
+            _ => Vec::new(),
+        }
     }
 
-    /// The wanted results.
+    /// Puts handles in the place of values that were written. One that a task has taken meanwhile stays.
+    pub fn left(&mut self, task: TaskId, leaving: Vec<Leaving>, trash: &mut Vec<Value>) {
+        for Leaving { part, value, copy } in leaving {
+            let (Some(books), Value::Block(block), Some(copy)) = (&mut self.books, &value, copy) else { continue };
+            let slot = match (part, &mut self.slots[task.index()]) {
+                (Some(part), Value::Parts(parts)) => parts.get_mut(part as usize),
+                (None, slot) => Some(slot),
+                _ => None,
+            };
+            // Two owners: the slot and whoever wrote it.
+            if let Some(slot @ Value::Block(_)) = slot
+                && matches!(slot, Value::Block(held) if Arc::ptr_eq(held, block))
+                && Arc::strong_count(block) == 2
+            {
+                books.copies.remove(&(task, part));
+                match part {
+                    Some(part) => books.part_died(task, part as usize),
+                    None => books.died(task),
+                }
+                trash.push(std::mem::replace(slot, Value::Spilled(copy)));
+            }
+            trash.push(value);
+        }
+    }
+
+    /// Appends the blocks on disk that a task will read.
+    pub fn on_disk_of(&self, graph: &TaskGraph, task: TaskId, found: &mut Vec<Arc<Spilled>>) {
+        for edge in graph.inputs(task) {
+            let value = &self.slots[edge.task.index()];
+            if let Some(Value::Spilled(spilled)) = edge.part().map_or(Some(value), |part| value.part(part)) {
+                found.push(spilled.clone());
+            }
+        }
+    }
+
+    /// A task has read an input back from the disk: if others will read it, it stays, and the bytes that it holds from now on are given.
+    pub fn came_back(&mut self, edge: Edge, value: &Value) -> u64 {
+        let Some(books) = &mut self.books else { return 0 };
+        let (slot, part) = match (edge.part(), &mut self.slots[edge.task.index()]) {
+            (Some(part), Value::Parts(parts)) => match parts.get_mut(part as usize) {
+                Some(slot) => (slot, Some(part)),
+                None => return 0,
+            },
+            (_, slot) => (slot, None),
+        };
+        let Value::Spilled(copy) = slot else { return 0 };
+        let bytes = value.nbytes() as u64;
+        books.copies.insert((edge.task, part), copy.clone());
+        *slot = value.clone();
+        if let (Some(part), Some(parts)) = (part, books.parts.get_mut(&edge.task)) {
+            parts[part as usize] = bytes;
+        }
+        books.resident[edge.task.index()] += bytes;
+        books.live += bytes;
+        bytes
+    }
+
+    /// The wanted results, those on disk as handles.
     ///
     /// # Errors
     /// If a result has no such part.
@@ -139,6 +290,59 @@ impl Store {
                 }
             })
             .collect()
+    }
+}
+
+impl Residency for Store {
+    fn live(&self) -> u64 {
+        self.books.as_ref().map_or(0, |books| books.live)
+    }
+
+    fn resident(&self, task: TaskId) -> u64 {
+        self.books.as_ref().map_or(0, |books| books.resident[task.index()])
+    }
+
+    fn on_disk(&self, edge: Edge) -> u64 {
+        match (edge.part(), &self.slots[edge.task.index()]) {
+            (Some(part), value) => value.part(part).map_or(0, Value::on_disk),
+            (None, value) => value.on_disk(),
+        }
+    }
+}
+
+impl Books {
+    fn died(&mut self, task: TaskId) {
+        self.live -= std::mem::take(&mut self.resident[task.index()]);
+        let parts = if self.parts.is_empty() { None } else { self.parts.remove(&task) };
+        if !self.copies.is_empty() {
+            self.copies.remove(&(task, None));
+            for part in 0..parts.map_or(0, |parts| parts.len() as u32) {
+                self.copies.remove(&(task, Some(part)));
+            }
+        }
+    }
+
+    fn part_died(&mut self, task: TaskId, part: usize) {
+        let bytes = self.parts.get_mut(&task).and_then(|parts| parts.get_mut(part)).map_or(0, std::mem::take);
+        self.resident[task.index()] -= bytes;
+        self.live -= bytes;
+        if !self.copies.is_empty() {
+            self.copies.remove(&(task, Some(part as u32)));
+        }
+    }
+}
+
+impl Leaving {
+    /// The block to write, unless it is on disk already.
+    pub fn unwritten(&self) -> Option<&Value> {
+        self.copy.is_none().then_some(&self.value)
+    }
+
+    /// Says where it was written.
+    pub fn written(&mut self, value: Value) {
+        if let Value::Spilled(spilled) = value {
+            self.copy = Some(spilled);
+        }
     }
 }
 

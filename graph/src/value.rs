@@ -4,7 +4,8 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::error::{KernelError, KernelResult};
+use crate::error::{KernelError, KernelResult, Result};
+use crate::memory::Spilled;
 
 /// A block of data that tasks make and read: an array's chunk, a frame's partition, a user's value.
 ///
@@ -31,6 +32,17 @@ pub trait Block: Any + Send + Sync {
     fn encode(&self, out: &mut Vec<u8>) -> KernelResult<()> {
         let _ = out;
         Err(KernelError::new(format!("{} cannot be serialized", self.describe())))
+    }
+
+    /// Writes the bytes of [`encode`](Block::encode), which go to a file because memory is short: without a copy of them,
+    /// if the type can. Only called if [`codec`](Block::codec) names a decoder.
+    ///
+    /// # Errors
+    /// What `out` fails with.
+    fn write(&self, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+        let mut bytes = Vec::new();
+        self.encode(&mut bytes).map_err(std::io::Error::other)?;
+        out.write_all(&bytes)
     }
 }
 
@@ -83,6 +95,8 @@ pub enum Value {
     Block(Arc<dyn Block>),
     /// Several outputs of one task; an edge can name one of them.
     Parts(Box<[Value]>),
+    /// A block that is on disk. Executors read it back before a kernel sees it.
+    Spilled(Arc<Spilled>),
 }
 
 impl Value {
@@ -107,6 +121,7 @@ impl Value {
         match self {
             Value::Block(block) => block.brief(),
             Value::Parts(parts) => Brief::new("parts", &[parts.len()]),
+            Value::Spilled(spilled) => spilled.brief(),
             _ => Brief::new("scalar", &[]),
         }
     }
@@ -121,6 +136,28 @@ impl Value {
             Value::F64(value) => value.to_string(),
             Value::Block(block) => block.describe(),
             Value::Parts(parts) => format!("{} parts", parts.len()),
+            Value::Spilled(spilled) => format!("{} on disk", spilled.brief()),
+        }
+    }
+
+    /// The value with its blocks in memory: those on disk are read back.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub fn loaded(self) -> Result<Value> {
+        Ok(match self {
+            Value::Spilled(spilled) => Value::Block(spilled.read()?),
+            Value::Parts(parts) => Value::Parts(parts.into_iter().map(|part| part.loaded()).collect::<Result<_>>()?),
+            value => value,
+        })
+    }
+
+    /// Bytes that the value would take in memory beside those that it takes.
+    pub fn on_disk(&self) -> u64 {
+        match self {
+            Value::Spilled(spilled) => spilled.nbytes(),
+            Value::Parts(parts) => parts.iter().map(Value::on_disk).sum(),
+            _ => 0,
         }
     }
 

@@ -9,10 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use shuttle::{check_pct, check_random, thread};
-use talatat_graph::testing::{graph_of, random_graph, registry, tree_graph};
+use talatat_graph::memory::SpillSpace;
+use talatat_graph::testing::{
+    Weight, graph_of, random_graph, random_weights, registry, shuffle_weights, tree_graph, weights,
+};
 use talatat_graph::{
-    Cancel, Error, Event, Executor, GraphBuilder, Key, Layer, Observer, Plan, PlanOptions, RunContext, Synchronous,
-    TaskGraph, Threads, Value, closure_kernel,
+    Cancel, Error, Event, Executor, GraphBuilder, Key, Layer, Observer, Outputs, Plan, PlanOptions, RunContext,
+    Synchronous, TaskGraph, Threads, Value, closure_kernel,
 };
 
 /// Interleavings that each test tries.
@@ -30,7 +33,7 @@ fn context() -> RunContext {
 
 fn plan(graph: TaskGraph, memory_limit: Option<u64>) -> Arc<Plan> {
     // Nothing is fused: the more tasks, the more there is to get wrong.
-    let options = PlanOptions { memory_limit, skip_passes: vec!["fuse".into()] };
+    let options = PlanOptions { memory_limit, skip_passes: vec!["fuse".into()], ..PlanOptions::default() };
     Arc::new(Plan::new(graph, &options).unwrap())
 }
 
@@ -55,6 +58,42 @@ fn every_task_once_whoever_runs_it() {
                 agrees(&pool, random_graph(5, 12), limited);
             });
         }
+    }
+}
+
+/// Results leave memory and come back while other threads read them.
+#[test]
+fn results_go_to_the_disk_and_come_back() {
+    let registry = Arc::new(weights());
+    for (seed, graph) in
+        [(7, random_weights(7, 14, 100)), (8, random_weights(8, 14, 100)), (0, shuffle_weights(4, 4, 100))]
+    {
+        let options = |limit| PlanOptions {
+            memory_limit: limit,
+            spill: true,
+            outputs: Outputs::Anywhere,
+            skip_passes: vec!["fuse".into()],
+        };
+        let Err(Error::Memory { needed, .. }) = Plan::new(graph.clone(), &options(Some(1))) else {
+            panic!("graph {seed} fits")
+        };
+        let space = SpillSpace::new(std::env::temp_dir(), registry.clone());
+        let context = RunContext { registry: registry.clone(), spill: Some(space.clone()), ..RunContext::default() };
+        let fills = |executor: &dyn Executor, limit| -> Vec<u8> {
+            let plan = Plan::new(graph.clone(), &options(limit)).unwrap();
+            let values = executor.execute(Arc::new(plan), &context).unwrap().into_iter();
+            values.map(|value| value.loaded().unwrap().get::<Weight>().unwrap().fill().unwrap()).collect()
+        };
+        let expected = fills(&Synchronous, None);
+        let (graph, context) = (graph.clone(), context.clone());
+        check(move || {
+            let plan = Plan::new(graph.clone(), &options(Some(needed))).unwrap();
+            let values = Threads::new(3).execute(Arc::new(plan), &context).unwrap().into_iter();
+            let fills: Vec<u8> =
+                values.map(|value| value.loaded().unwrap().get::<Weight>().unwrap().fill().unwrap()).collect();
+            assert_eq!(fills, expected);
+            assert_eq!(space.used(), 0, "nothing stays on disk");
+        });
     }
 }
 

@@ -10,7 +10,7 @@ use crate::task::{TaskContext, TaskId};
 use crate::value::{Brief, Value};
 
 /// Runs a task on its inputs; errors and panics get the task's operation, block, inputs and the user's line.
-/// A fused task looks at `cancel` between its steps.
+/// A fused task looks at `cancel` between its steps. Inputs that are on disk are read back first.
 #[inline]
 pub fn invoke(graph: &TaskGraph, task: TaskId, inputs: &mut [Value], cancel: &Cancel) -> Result<Value> {
     invoke_layer(graph.layer(task), graph.block(task), inputs, cancel)
@@ -18,6 +18,11 @@ pub fn invoke(graph: &TaskGraph, task: TaskId, inputs: &mut [Value], cancel: &Ca
 
 #[inline]
 pub(crate) fn invoke_layer(layer: &Layer, block: u64, inputs: &mut [Value], cancel: &Cancel) -> Result<Value> {
+    for input in inputs.iter_mut() {
+        if matches!(input, Value::Spilled(_) | Value::Parts(_)) {
+            *input = std::mem::take(input).loaded()?;
+        }
+    }
     let Some(fused) = layer.kernel.fused() else {
         return invoke_step(layer, block, inputs);
     };

@@ -1,6 +1,7 @@
 //! Executors: one trait, and what runs graphs in this process.
 
 mod invoke;
+mod spilling;
 mod sync;
 pub mod testing;
 mod threads;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use crate::cancel::Cancel;
 use crate::error::Result;
 use crate::events::Observer;
+use crate::memory::SpillSpace;
 use crate::plan::Plan;
 use crate::registry::Registry;
 use crate::value::Value;
@@ -27,6 +29,8 @@ pub struct RunContext {
     pub observers: Vec<Arc<dyn Observer>>,
     /// The kernels and blocks that can travel.
     pub registry: Arc<Registry>,
+    /// Where results go when memory is short.
+    pub spill: Option<SpillSpace>,
 }
 
 /// Runs plans.
@@ -45,6 +49,6 @@ pub trait Executor: Send + Sync {
         1
     }
 
-    /// Runs a plan and returns its outputs.
+    /// Runs a plan and returns its outputs; under a memory limit some may be on disk ([`Value::loaded`] brings them here).
     fn execute(&self, plan: Arc<Plan>, context: &RunContext) -> Result<Vec<Value>>;
 }

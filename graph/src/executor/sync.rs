@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::invoke::{invoke, task_site};
+use super::spilling::{read_back, write_out};
 use super::{Executor, RunContext};
 use crate::error::{Error, Result};
 use crate::events::Event;
@@ -38,37 +39,37 @@ pub fn run_in_order(
     for observer in &context.observers {
         observer.on(&Event::Started { plan: &plan, threads: 1 });
     }
-    let mut meter = Meter::default();
-    let result = run_all(&plan, context, begin, &mut meter, &mut run);
+    let mut scheduler = Scheduler::metered(plan.clone(), true);
+    let result = run_all(&plan, context, begin, &mut scheduler, &mut run);
     for observer in &context.observers {
         let error = result.as_ref().err();
-        observer.on(&Event::Finished { plan: &plan, error, elapsed: begin.elapsed(), peak: Some(meter.peak) });
+        observer.on(&Event::Finished { plan: &plan, error, elapsed: begin.elapsed(), peak: scheduler.peak() });
     }
     result
-}
-
-#[derive(Default)]
-struct Meter {
-    live: u64,
-    peak: u64,
 }
 
 fn run_all(
     plan: &Arc<Plan>,
     context: &RunContext,
     begin: Instant,
-    meter: &mut Meter,
+    scheduler: &mut Scheduler,
     run: &mut impl FnMut(&Plan, TaskId, &mut [Value]) -> Result<Value>,
 ) -> Result<Vec<Value>> {
     let graph = plan.graph();
-    let mut scheduler = Scheduler::new(plan.clone());
-    let mut store = Store::new(graph);
-    let mut held = vec![0_u64; graph.len()];
+    let mut store = Store::metered(graph);
     let mut inputs = Vec::new();
     let mut trash = Vec::new();
     loop {
-        let task = match scheduler.next() {
+        let task = match scheduler.next(&store) {
             Instruction::Run(task) => task,
+            Instruction::Evict(result) => {
+                let mut leaving = store.leaving(graph, result, scheduler.upcoming());
+                write_out(&mut leaving, context.spill.as_ref())?;
+                store.left(result, leaving, &mut trash);
+                trash.clear();
+                scheduler.left(result, &store);
+                continue;
+            }
             Instruction::Done => break,
             Instruction::Wait => {
                 return Err(Error::InvalidGraph("no task runs and none may start".into()));
@@ -82,28 +83,25 @@ fn run_all(
         let gathered = store.gather(graph, task, &mut inputs);
         gathered.map_err(|source| Error::Kernel { site: task_site(graph, task), source })?;
         let start = begin.elapsed();
-        meter.peak = meter.peak.max(meter.live + graph.need(task));
+        read_back(&mut inputs, |at, input| {
+            let edge = graph.inputs(task)[at];
+            let kept = store.came_back(edge, input);
+            scheduler.came_back(task, edge.task, kept, &store);
+        })?;
         let value = run(plan, task, &mut inputs).map_err(|error| match error {
             Error::Cancelled { .. } => Error::Cancelled { done, total: graph.len() },
             error => error,
         })?;
-        let holds = value.nbytes() as u64;
-        held[task.index()] = holds;
-        store.put(plan, task, value, &mut trash);
-        store.release(graph, task, &mut trash);
+        let made = store.put(plan, task, value, &mut trash);
         inputs.clear();
+        store.release(graph, task, &mut trash);
         trash.clear();
-        let mut freed = if store.is_dead(task) { holds } else { 0 };
-        for edge in graph.inputs(task) {
-            if store.is_dead(edge.task) {
-                freed += std::mem::take(&mut held[edge.task.index()]);
-            }
-        }
-        meter.live = (meter.live + holds).saturating_sub(freed);
-        meter.peak = meter.peak.max(meter.live);
-        scheduler.finished(task, holds, freed);
+        let excess = scheduler.finished(task, made, &store);
         for observer in &context.observers {
-            observer.on(&Event::Task { task, thread: 0, start, end: begin.elapsed(), bytes: holds });
+            observer.on(&Event::Task { task, thread: 0, start, end: begin.elapsed(), bytes: made });
+            if let Some(excess) = excess {
+                observer.on(&Event::Excess { task, excess });
+            }
         }
     }
     store.outputs(graph).map_err(|error| Error::InvalidGraph(error.to_string()))

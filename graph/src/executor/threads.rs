@@ -9,12 +9,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::invoke::{invoke, task_site};
+use super::spilling::{read_back, write_out};
 use super::{Executor, RunContext};
 use crate::error::{Error, Result};
 use crate::events::Event;
+use crate::memory::{Excess, Spilled};
 use crate::plan::Plan;
 use crate::scheduler::{Instruction, Scheduler};
-use crate::store::Store;
+use crate::store::{Leaving, Store};
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::task::TaskId;
@@ -124,7 +126,7 @@ impl Executor for Threads {
         self.pool.offers.lock().runs.retain(|other| !Arc::ptr_eq(other, &run));
         for observer in &context.observers {
             let (error, elapsed) = (result.as_ref().err(), run.begin.elapsed());
-            observer.on(&Event::Finished { plan: &run.plan, error, elapsed, peak: run.state.lock().peak });
+            observer.on(&Event::Finished { plan: &run.plan, error, elapsed, peak: run.state.lock().scheduler.peak() });
         }
         result
     }
@@ -145,10 +147,8 @@ struct Run {
 struct State {
     scheduler: Scheduler,
     store: Store,
-    /// Bytes that each result holds; empty if nobody wants to know.
-    held: Vec<u64>,
-    live: u64,
-    peak: Option<u64>,
+    /// The last task whose inputs were asked for ahead.
+    prefetched: Option<TaskId>,
     error: Option<Error>,
     offered: bool,
     /// Threads that run tasks now.
@@ -168,9 +168,22 @@ impl State {
 struct Batch {
     tasks: Vec<(TaskId, usize)>,
     inputs: Vec<Value>,
+    /// A result that is to leave memory before the tasks run.
+    evict: Option<(TaskId, Vec<Leaving>)>,
+    /// Blocks on disk that the next task will read.
+    upcoming: Vec<Arc<Spilled>>,
     done: Vec<(TaskId, Value)>,
     trash: Vec<Value>,
+    excesses: Vec<(TaskId, Excess)>,
     error: Option<Error>,
+}
+
+impl Batch {
+    /// What should not be done under the lock: frees what died, and asks the system for what will be read soon.
+    fn tidy(&mut self) {
+        self.trash.clear();
+        self.upcoming.drain(..).for_each(|spilled| spilled.prefetch());
+    }
 }
 
 impl Run {
@@ -178,11 +191,9 @@ impl Run {
         let watched = !context.observers.is_empty() || plan.memory_limit().is_some();
         let graph = plan.graph();
         let state = State {
-            scheduler: Scheduler::new(plan.clone()),
-            store: Store::new(graph),
-            held: if watched { vec![0; graph.len()] } else { Vec::new() },
-            live: 0,
-            peak: watched.then_some(0),
+            scheduler: Scheduler::metered(plan.clone(), watched),
+            store: if watched { Store::metered(graph) } else { Store::new(graph) },
+            prefetched: None,
             error: None,
             offered: false,
             busy: 0,
@@ -212,12 +223,12 @@ impl Run {
                 break;
             }
             self.take(&mut state, &mut batch, size);
-            if batch.tasks.is_empty() {
+            if batch.tasks.is_empty() && batch.evict.is_none() {
                 if state.is_over() {
                     break;
                 }
-                if !batch.trash.is_empty() {
-                    MutexGuard::unlocked(&mut state, || batch.trash.clear());
+                if !batch.trash.is_empty() || !batch.upcoming.is_empty() {
+                    MutexGuard::unlocked(&mut state, || batch.tidy());
                     continue;
                 }
                 state.busy -= 1;
@@ -239,13 +250,24 @@ impl Run {
                     pool.offers.lock().runs.push(self.clone());
                     pool.wake.notify_all();
                 }
-                batch.trash.clear();
+                batch.tidy();
                 size = self.run(thread, &mut batch);
             });
         }
+        // Whoever waits for the end finds nothing left and everything told.
+        MutexGuard::unlocked(&mut state, || {
+            self.tell_excesses(&mut batch);
+            drop(batch);
+        });
         state.busy -= 1;
         drop(state);
         self.changed.notify_all();
+    }
+
+    fn tell_excesses(&self, batch: &mut Batch) {
+        for (task, excess) in batch.excesses.drain(..) {
+            self.context.observers.iter().for_each(|observer| observer.on(&Event::Excess { task, excess }));
+        }
     }
 
     /// How long the tasks that have not finished will take one thread, going by those that have: zero at the start.
@@ -258,27 +280,16 @@ impl Run {
     /// Takes over what a batch has computed.
     fn hand_in(&self, state: &mut State, batch: &mut Batch) {
         let graph = self.plan.graph();
+        if let Some((result, leaving)) = batch.evict.take() {
+            state.store.left(result, leaving, &mut batch.trash);
+            state.scheduler.left(result, &state.store);
+        }
         for (task, value) in batch.done.drain(..) {
-            let (mut holds, mut freed) = (0, 0);
-            if state.peak.is_some() {
-                holds = value.nbytes() as u64;
-                state.held[task.index()] = holds;
-            }
-            state.store.put(&self.plan, task, value, &mut batch.trash);
+            let made = state.store.put(&self.plan, task, value, &mut batch.trash);
             state.store.release(graph, task, &mut batch.trash);
-            if let Some(peak) = &mut state.peak {
-                if state.store.is_dead(task) {
-                    freed += holds;
-                }
-                for edge in graph.inputs(task) {
-                    if state.store.is_dead(edge.task) {
-                        freed += std::mem::take(&mut state.held[edge.task.index()]);
-                    }
-                }
-                state.live = (state.live + holds).saturating_sub(freed);
-                *peak = (*peak).max(state.live);
+            if let Some(excess) = state.scheduler.finished(task, made, &state.store) {
+                batch.excesses.push((task, excess));
             }
-            state.scheduler.finished(task, holds, freed);
         }
         if let Some(error) = batch.error.take() {
             self.fail(state, error);
@@ -293,14 +304,26 @@ impl Run {
         });
     }
 
-    /// Takes up to `size` tasks, but leaves enough for the other threads.
+    /// Takes up to `size` tasks, or a result that is to leave memory, but leaves enough for the other threads.
     fn take(&self, state: &mut State, batch: &mut Batch, size: usize) {
         batch.tasks.clear();
         batch.inputs.clear();
         let share = 1 + state.scheduler.ready_tasks() / 4;
-        for _ in 0..size.min(share) {
-            let Instruction::Run(task) = state.scheduler.next() else {
-                break;
+        while batch.tasks.len() < size.min(share) {
+            let task = match state.scheduler.next(&state.store) {
+                Instruction::Run(task) => task,
+                Instruction::Evict(result) => {
+                    let leaving = state.store.leaving(self.plan.graph(), result, state.scheduler.upcoming());
+                    if leaving.iter().any(|value| value.unwritten().is_some()) {
+                        batch.evict = Some((result, leaving));
+                        break;
+                    }
+                    // Nothing can go, or all of it is on disk already.
+                    state.store.left(result, leaving, &mut batch.trash);
+                    state.scheduler.left(result, &state.store);
+                    continue;
+                }
+                Instruction::Wait | Instruction::Done => break,
             };
             let start = batch.inputs.len();
             if let Err(source) = state.store.gather(self.plan.graph(), task, &mut batch.inputs) {
@@ -310,12 +333,25 @@ impl Run {
             }
             batch.tasks.push((task, start));
         }
+        if state.scheduler.spills()
+            && let Some(next) = state.scheduler.upcoming()
+            && state.prefetched.replace(next) != Some(next)
+        {
+            state.store.on_disk_of(self.plan.graph(), next, &mut batch.upcoming);
+        }
     }
 
     /// Runs a batch and tells how large the next one should be.
     fn run(&self, thread: usize, batch: &mut Batch) -> usize {
         let graph = self.plan.graph();
         let watched = !self.context.observers.is_empty();
+        self.tell_excesses(batch);
+        if let Some((_, leaving)) = &mut batch.evict
+            && let Err(error) = write_out(leaving, self.context.spill.as_ref())
+        {
+            batch.error = Some(error);
+            batch.tasks.clear();
+        }
         let start = Instant::now();
         let mut before = if watched { start.duration_since(self.begin) } else { Duration::ZERO };
         for (number, &(task, first)) in batch.tasks.iter().enumerate() {
@@ -325,7 +361,7 @@ impl Run {
             }
             let end = batch.tasks.get(number + 1).map_or(batch.inputs.len(), |&(_, next)| next);
             let inputs = &mut batch.inputs[first..end];
-            match invoke(graph, task, inputs, &self.context.cancel) {
+            match self.load(task, inputs).and_then(|()| invoke(graph, task, inputs, &self.context.cancel)) {
                 Ok(value) => {
                     if watched {
                         let now = self.begin.elapsed();
@@ -345,6 +381,16 @@ impl Run {
         batch.inputs.clear();
         let mean = start.elapsed().as_nanos() as usize / batch.tasks.len().max(1);
         (BATCH_TIME.as_nanos() as usize / mean.max(1)).clamp(1, BATCH)
+    }
+
+    /// Reads back what is on disk; what others will read, too, stays in memory for them.
+    fn load(&self, task: TaskId, inputs: &mut [Value]) -> Result<()> {
+        read_back(inputs, |at, input| {
+            let edge = self.plan.graph().inputs(task)[at];
+            let state = &mut *self.state.lock();
+            let kept = state.store.came_back(edge, input);
+            state.scheduler.came_back(task, edge.task, kept, &state.store);
+        })
     }
 
     /// Waits until no thread runs a task of this run and empties it.

@@ -1,21 +1,51 @@
 //! Admission by bytes.
 
+use hashbrown::HashMap;
+
+use super::Residency;
+use super::victims::Victims;
+use crate::plan::Plan;
 use crate::task::TaskId;
 
-/// Decides which tasks may start under a memory limit.
+/// Whether a task may start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Admission {
+    /// Now; its bytes are reserved.
+    Run,
+    /// When this result has left memory.
+    Evict(TaskId),
+    /// When something that runs or is being written is done.
+    Wait,
+}
+
+/// Decides which tasks may start under a memory limit, and what leaves memory for them.
 ///
-/// A plan that runs in order, one task at a time, peaks at its projected `peak`, so a limit of at least that much is
-/// always enough to go on: the first unfinished task (the head) may always start. What the limit allows
-/// beyond the peak is the allowance for looking ahead: tasks past the head may start while the bytes they need, summed until
-/// the head has passed them, fit into it. No task waits for memory that only a waiting task would free.
+/// Two rules. The first one keeps promises and is about what tasks declare. A plan that runs in order, one task at a time, needs
+/// at most its *base* at any time: its projected peak, or if results may go to the disk, the most that one task needs together
+/// with its inputs, since everything else can leave. A limit of at least the base is always enough to go on, so the first
+/// unfinished task (the head) may always start. What the limit allows beyond the base is for looking ahead: tasks past the head
+/// may start while what they need, summed until the head has passed them, fits into it. No task waits for memory that only a
+/// waiting task would free, and sources do not run ahead.
+///
+/// The second rule is about what is really there: a task starts only if what results hold, what running tasks have reserved, and what
+/// it needs itself fit. If not, results leave for it, the one whose next use is furthest away first. If nothing can leave and
+/// nothing runs, the task starts all the same: the declarations were wrong, and stopping would help nobody.
 #[derive(Debug)]
-pub struct Budget {
+pub(crate) struct Budget {
+    limit: Option<u64>,
+    spills: bool,
     allowance: u64,
     ahead: u64,
     head: u32,
-    needs: Vec<u64>,
     state: Vec<State>,
-    live: u64,
+    /// Bytes that running tasks have reserved, where that is not zero.
+    reservations: HashMap<TaskId, u64>,
+    reserved: u64,
+    running: usize,
+    /// What the layers make beside what they declare.
+    corrections: Vec<Correction>,
+    /// Made when memory is short for the first time.
+    victims: Option<Box<Victims>>,
     peak: u64,
 }
 
@@ -28,79 +58,185 @@ enum State {
     FinishedAhead,
 }
 
+/// How a layer's results were larger than declared.
+#[derive(Clone, Copy, Debug)]
+struct Correction {
+    factor: f64,
+    /// The largest result of a task that declared none.
+    undeclared: u64,
+}
+
+/// A kernel that made more than it declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Excess {
+    /// Bytes that the task's result was declared to have.
+    pub declared: u64,
+    /// Bytes that it has.
+    pub made: u64,
+}
+
 impl Budget {
-    /// A budget for tasks with the given needs (in order); `limit` must be at least the projected `peak`.
-    pub fn new(limit: u64, peak: u64, needs: Vec<u64>) -> Budget {
-        let state = vec![State::Waiting; needs.len()];
-        Budget { allowance: limit.saturating_sub(peak), ahead: 0, head: 0, needs, state, live: 0, peak: 0 }
+    /// A budget for a plan under its limit; without one, everything may start and only the peak is noted.
+    pub(crate) fn new(plan: &Plan) -> Budget {
+        let graph = plan.graph();
+        Budget {
+            limit: plan.memory_limit(),
+            spills: plan.may_spill(),
+            allowance: plan.memory_limit().map_or(u64::MAX, |limit| limit.saturating_sub(plan.base())),
+            ahead: 0,
+            head: 0,
+            state: if plan.memory_limit().is_some() { vec![State::Waiting; graph.len()] } else { Vec::new() },
+            reservations: HashMap::new(),
+            reserved: 0,
+            running: 0,
+            corrections: vec![Correction { factor: 1.0, undeclared: 0 }; graph.layers().len()],
+            victims: None,
+            peak: 0,
+        }
     }
 
     /// Whether the task may start now; if so, its bytes are reserved.
-    pub fn admit(&mut self, task: TaskId) -> bool {
-        let need = self.needs[task.index()];
-        if task.0 == self.head {
-            self.state[task.index()] = State::Head;
-        } else if self.ahead.saturating_add(need) <= self.allowance {
-            self.state[task.index()] = State::Ahead;
-            self.ahead += need;
-        } else {
-            return false;
+    pub(crate) fn admit(&mut self, plan: &Plan, task: TaskId, memory: &impl Residency) -> Admission {
+        let graph = plan.graph();
+        let mut needs = self.need(plan, task);
+        if plan.may_spill() {
+            graph.distinct_inputs(task, |edge| needs = needs.saturating_add(memory.on_disk(edge)));
         }
-        self.live += need;
-        self.peak = self.peak.max(self.live);
-        true
+        if let Some(limit) = self.limit {
+            let first = task.0 == self.head;
+            let weight = if first { 0 } else { plan.weight(task) };
+            if self.ahead.saturating_add(weight) > self.allowance {
+                return Admission::Wait;
+            }
+            let held = memory.live().saturating_add(self.reserved);
+            let over = held.saturating_add(needs).saturating_sub(limit);
+            if over > 0 {
+                if over > self.leaving()
+                    && let Some(victim) = self.victim(plan, task, memory)
+                {
+                    return Admission::Evict(victim);
+                }
+                if self.running > 0 || self.leaving() > 0 {
+                    return Admission::Wait;
+                }
+            }
+            self.ahead += weight;
+            self.state[task.index()] = if first { State::Head } else { State::Ahead };
+        }
+        if needs > 0 {
+            self.reservations.insert(task, needs);
+            self.reserved += needs;
+        }
+        self.running += 1;
+        self.peak = self.peak.max(memory.live().saturating_add(self.reserved));
+        Admission::Run
     }
 
-    /// The task is done: its reservation becomes what its result really holds, and the inputs that died are freed.
-    pub fn finished(&mut self, task: TaskId, holds: u64, freed: u64) {
+    /// Bytes that a task's result and its scratch memory will take, going by what its layer declared and has made so far.
+    fn need(&self, plan: &Plan, task: TaskId) -> u64 {
+        let graph = plan.graph();
+        let correction = self.corrections[graph.layer_id(task).0 as usize];
+        let declared = graph.bytes(task);
+        let result = if correction.factor > 1.0 { (declared as f64 * correction.factor) as u64 } else { declared };
+        result.max(correction.undeclared).saturating_add(graph.layer(task).scratch)
+    }
+
+    fn leaving(&self) -> u64 {
+        self.victims.as_ref().map_or(0, |victims| victims.leaving_bytes())
+    }
+
+    fn victim(&mut self, plan: &Plan, before: TaskId, memory: &impl Residency) -> Option<TaskId> {
+        if !self.spills {
+            return None;
+        }
+        let state = &self.state;
+        let waits = |task: TaskId| state[task.index()] == State::Waiting;
+        let victims = self.victims.get_or_insert_with(|| {
+            let mut victims = Box::new(Victims::new(state.len()));
+            plan.graph().tasks().for_each(|task| victims.consider(plan, task, memory, waits));
+            victims
+        });
+        victims.choose(plan, before, memory, waits)
+    }
+
+    /// The task is done, and its result, which holds `made` bytes, is with the other results.
+    pub(crate) fn finished(&mut self, plan: &Plan, task: TaskId, made: u64, memory: &impl Residency) -> Option<Excess> {
+        self.reserved -= self.reservations.remove(&task).unwrap_or(0);
+        self.running = self.running.saturating_sub(1);
+        self.peak = self.peak.max(memory.live().saturating_add(self.reserved));
+        let excess = self.learn(plan, task, made);
+        if self.limit.is_none() {
+            return excess;
+        }
         let state = &mut self.state[task.index()];
         *state = if *state == State::Ahead { State::FinishedAhead } else { State::Finished };
-        self.live = (self.live + holds).saturating_sub(self.needs[task.index()]).saturating_sub(freed);
-        self.peak = self.peak.max(self.live);
         while let Some(state) = self.state.get(self.head as usize) {
             match state {
                 State::Finished => {}
-                State::FinishedAhead => self.ahead -= self.needs[self.head as usize],
+                State::FinishedAhead => self.ahead -= plan.weight(TaskId(self.head)),
                 _ => break,
             }
             self.head += 1;
         }
-        // A running task that the head reaches is now in order: what it holds is within the projected peak.
+        // A running task that the head reaches is now in order: what it holds is within the base.
         if let Some(state) = self.state.get_mut(self.head as usize)
             && *state == State::Ahead
         {
             *state = State::Head;
-            self.ahead -= self.needs[self.head as usize];
+            self.ahead -= plan.weight(TaskId(self.head));
+        }
+        if let Some(victims) = &mut self.victims {
+            let state = &self.state;
+            let waits = |task: TaskId| state[task.index()] == State::Waiting;
+            victims.consider(plan, task, memory, waits);
+            plan.graph().inputs(task).iter().for_each(|edge| victims.consider(plan, edge.task, memory, waits));
+        }
+        excess
+    }
+
+    /// Notes how a layer's results are larger than declared.
+    fn learn(&mut self, plan: &Plan, task: TaskId, made: u64) -> Option<Excess> {
+        let graph = plan.graph();
+        let declared = graph.bytes(task);
+        if made <= declared {
+            return None;
+        }
+        let correction = &mut self.corrections[graph.layer_id(task).0 as usize];
+        if declared == 0 {
+            correction.undeclared = correction.undeclared.max(made);
+        } else {
+            correction.factor = correction.factor.max(made as f64 / declared as f64);
+        }
+        Some(Excess { declared, made })
+    }
+
+    /// Writing of a result is over, whether it has left or not.
+    pub(crate) fn left(&mut self, task: TaskId, memory: &impl Residency) {
+        if let Some(victims) = &mut self.victims {
+            victims.left(task, memory);
         }
     }
 
-    /// Bytes that are reserved or held.
-    pub fn live(&self) -> u64 {
-        self.live
+    /// A running task has read back a result that stays in memory for others, too: its bytes are now the result's, not the task's.
+    pub(crate) fn came_back(&mut self, plan: &Plan, task: TaskId, result: TaskId, bytes: u64, memory: &impl Residency) {
+        if let Some(reservation) = self.reservations.get_mut(&task) {
+            let bytes = bytes.min(*reservation);
+            *reservation -= bytes;
+            self.reserved -= bytes;
+        }
+        if let Some(victims) = &mut self.victims {
+            let state = &self.state;
+            victims.consider(plan, result, memory, |task| state[task.index()] == State::Waiting);
+        }
+    }
+
+    /// Whether memory has been short.
+    pub(crate) fn has_spilled(&self) -> bool {
+        self.victims.is_some()
     }
 
     /// The most bytes that were reserved or held at once.
-    pub fn peak(&self) -> u64 {
+    pub(crate) fn peak(&self) -> u64 {
         self.peak
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn roots_do_not_run_ahead() {
-        // Peak 10, limit 25: one task beyond the head fits, a second does not.
-        let mut budget = Budget::new(25, 10, vec![10; 4]);
-        assert!(budget.admit(TaskId(0)));
-        assert!(budget.admit(TaskId(1)));
-        assert!(!budget.admit(TaskId(2)));
-        budget.finished(TaskId(1), 10, 0);
-        assert!(!budget.admit(TaskId(2)), "what was made ahead is still there");
-        budget.finished(TaskId(0), 10, 0);
-        assert!(budget.admit(TaskId(2)), "the head may always start");
-        assert!(budget.admit(TaskId(3)));
-        assert_eq!(budget.live(), 40);
     }
 }

@@ -1,4 +1,44 @@
-//! Bytes: what a plan will need, and what a run may still take.
+//! Bytes: what a plan will need, what a run may take, and what goes to the disk.
+//!
+//! ```text
+//! Plan       projection: the peak of the order, and the most that one task needs with its inputs
+//! Scheduler  budget: may this task start; if not, which result should leave  (victims: the one needed furthest in the future)
+//! Executor   spill: writes what leaves, reads back what a task needs
+//! ```
 
-pub mod budget;
-pub mod projection;
+pub(crate) mod budget;
+pub(crate) mod projection;
+mod spill;
+mod victims;
+
+pub use budget::Excess;
+pub use projection::{Peak, project};
+pub use spill::{Compression, SpillSpace, Spilled};
+
+use crate::graph::Edge;
+use crate::task::TaskId;
+
+/// What a scheduler asks of whoever holds the results.
+pub trait Residency {
+    /// Bytes that all results hold in memory.
+    fn live(&self) -> u64;
+    /// Bytes that a task's result holds in memory.
+    fn resident(&self, task: TaskId) -> u64;
+    /// Bytes that reading an input back from the disk will take.
+    fn on_disk(&self, edge: Edge) -> u64;
+}
+
+/// Holds nothing: for runs without a memory limit.
+impl Residency for () {
+    fn live(&self) -> u64 {
+        0
+    }
+
+    fn resident(&self, _: TaskId) -> u64 {
+        0
+    }
+
+    fn on_disk(&self, _: Edge) -> u64 {
+        0
+    }
+}

@@ -1,6 +1,8 @@
 //! The peak of a plan, known before it runs.
 
-use crate::graph::TaskGraph;
+use hashbrown::{HashMap, HashSet};
+
+use crate::graph::{Edge, TaskGraph};
 use crate::task::TaskId;
 
 /// Where a plan is projected to hold the most bytes when it runs in order, one task at a time.
@@ -12,15 +14,82 @@ pub struct Peak {
     pub task: TaskId,
 }
 
-/// Simulates an order: results live from their task's start to the end of their last reader; outputs live on. O(tasks + edges).
+/// How many parts the results have that are read in parts; each counts as an equal share of the bytes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PartCounts(HashMap<TaskId, u32>);
+
+impl PartCounts {
+    pub(crate) fn new(graph: &TaskGraph) -> PartCounts {
+        let mut counts = HashMap::new();
+        for edge in graph.edges.iter().chain(graph.outputs()) {
+            if let Some(part) = edge.part() {
+                let count = counts.entry(edge.task).or_insert(0);
+                *count = part.saturating_add(1).max(*count);
+            }
+        }
+        PartCounts(counts)
+    }
+
+    pub(crate) fn has(&self, task: TaskId) -> bool {
+        self.0.contains_key(&task)
+    }
+
+    /// Bytes of what an edge reads.
+    fn bytes(&self, graph: &TaskGraph, edge: Edge) -> u64 {
+        let bytes = graph.bytes(edge.task);
+        match edge.part().and_then(|_| self.0.get(&edge.task)) {
+            Some(&count) => bytes / u64::from(count),
+            None => bytes,
+        }
+    }
+
+    /// Bytes that a task needs at once: its inputs, its result, its scratch memory.
+    pub(crate) fn working_set(&self, graph: &TaskGraph, task: TaskId) -> u64 {
+        let mut bytes = graph.need(task);
+        graph.distinct_inputs(task, |edge| bytes = bytes.saturating_add(self.bytes(graph, edge)));
+        bytes
+    }
+
+    /// Bytes of all outputs, each counted once.
+    pub(crate) fn output_bytes(&self, graph: &TaskGraph) -> u64 {
+        let distinct: HashSet<Edge> = graph.outputs().iter().copied().collect();
+        distinct.iter().fold(0, |bytes, &edge| bytes.saturating_add(self.bytes(graph, edge)))
+    }
+
+    /// The most that one task needs at once.
+    pub(crate) fn largest_working_set(&self, graph: &TaskGraph) -> Peak {
+        let sets = graph.tasks().map(|task| Peak { bytes: self.working_set(graph, task), task });
+        sets.max_by_key(|peak| (peak.bytes, std::cmp::Reverse(peak.task))).unwrap_or_default()
+    }
+}
+
+/// Simulates an order: results live from their task's start to the end of their last reader, parts until their own; outputs live on.
+/// O(tasks + edges).
 pub fn project(graph: &TaskGraph, order: impl IntoIterator<Item = TaskId>) -> Peak {
-    if graph.bytes.is_empty() && graph.layers.iter().all(|layer| layer.scratch == 0) {
+    if !graph.has_bytes() {
         return Peak::default();
     }
+    project_parts(graph, &PartCounts::new(graph), order)
+}
+
+pub(crate) fn project_parts(graph: &TaskGraph, parts: &PartCounts, order: impl IntoIterator<Item = TaskId>) -> Peak {
     let mut readers = vec![0_u32; graph.len()];
-    for edge in graph.edges.iter().chain(graph.outputs()) {
-        readers[edge.task.index()] += 1;
+    // Readers and bytes of each part of those results that are read in parts.
+    let mut of_parts: HashMap<TaskId, Vec<(u32, u64)>> = HashMap::with_capacity(parts.0.len());
+    for (&task, &count) in &parts.0 {
+        let share = graph.bytes(task) / u64::from(count);
+        of_parts.insert(task, vec![(0, share); count as usize]);
     }
+    let mut count = |edge: &Edge| {
+        readers[edge.task.index()] += 1;
+        if let Some(parts) = of_parts.get_mut(&edge.task) {
+            match edge.part() {
+                Some(part) => parts[part as usize].0 += 1,
+                None => parts.iter_mut().for_each(|part| part.0 += 1),
+            }
+        }
+    };
+    graph.edges.iter().chain(graph.outputs()).for_each(&mut count);
     let mut live = 0_u64;
     let mut peak = Peak::default();
     for task in order {
@@ -28,16 +97,33 @@ pub fn project(graph: &TaskGraph, order: impl IntoIterator<Item = TaskId>) -> Pe
         if running > peak.bytes {
             peak = Peak { bytes: running, task };
         }
-        live = live.saturating_add(graph.bytes(task));
+        if readers[task.index()] > 0 {
+            live = live.saturating_add(match of_parts.get_mut(&task) {
+                // Parts that nobody reads die at once.
+                Some(parts) => {
+                    parts.iter_mut().filter(|part| part.0 == 0).for_each(|part| part.1 = 0);
+                    parts.iter().map(|part| part.1).sum()
+                }
+                None => graph.bytes(task),
+            });
+        }
         for edge in graph.inputs(task) {
             let left = &mut readers[edge.task.index()];
             *left -= 1;
-            if *left == 0 {
-                live -= graph.bytes(edge.task);
+            let last = *left == 0;
+            match of_parts.get_mut(&edge.task) {
+                Some(parts) => {
+                    let read = edge.part().map_or(0..parts.len(), |part| part as usize..part as usize + 1);
+                    for part in &mut parts[read] {
+                        part.0 -= 1;
+                        if part.0 == 0 {
+                            live -= std::mem::take(&mut part.1);
+                        }
+                    }
+                }
+                None if last => live -= graph.bytes(edge.task),
+                None => {}
             }
-        }
-        if readers[task.index()] == 0 {
-            live -= graph.bytes(task);
         }
     }
     peak

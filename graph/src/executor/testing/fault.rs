@@ -6,7 +6,7 @@ use super::graphs::Rng;
 use crate::error::{KernelError, Result};
 use crate::executor::{Executor, RunContext};
 use crate::graph::{GraphBuilder, Layer};
-use crate::plan::{Plan, PlanOptions};
+use crate::plan::{Outputs, Plan, PlanOptions};
 use crate::task::{Kernel, TaskContext, TaskId};
 use crate::value::Value;
 
@@ -78,7 +78,12 @@ impl<E: Executor> Executor for Faulty<E> {
         }
         graph.outputs().iter().for_each(|&edge| rebuilt.output(edge));
         let skip = crate::PASSES.iter().map(|pass| pass.name).chain(["order"]).map(String::from).collect();
-        let options = PlanOptions { memory_limit: plan.memory_limit(), skip_passes: skip };
+        let options = PlanOptions {
+            memory_limit: plan.memory_limit(),
+            spill: plan.may_spill(),
+            outputs: Outputs::Anywhere,
+            skip_passes: skip,
+        };
         self.inner.execute(Arc::new(Plan::new(rebuilt.build(), &options)?), context)
     }
 }

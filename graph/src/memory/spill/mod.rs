@@ -1,0 +1,202 @@
+//! Blocks on disk.
+//!
+//! A session has one [`SpillSpace`]: an unlinked temporary file, made when the first block goes to it, so that the system
+//! frees it however the process ends. A [`Spilled`] block is a handle on its bytes there; the last handle's drop gives them back.
+//! Blocks write themselves ([`Block::write`]): arrays as raw elements, frames as Arrow IPC.
+
+mod extents;
+mod file;
+
+use std::io::{BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use parking_lot::Mutex;
+
+use crate::error::{Error, Result};
+use crate::registry::Registry;
+use crate::value::{Block, Brief, Value};
+use file::{ExtentReader, ExtentWriter, SpillFile};
+
+/// Small writes are gathered up to this size; larger ones go to the file as they are.
+const BUFFER: usize = 64 << 10;
+
+/// How blocks are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compression {
+    /// As they are in memory.
+    #[default]
+    None,
+    /// LZ4: worth it where the disk is slower than about 1 GB/s and the data repeats itself.
+    Lz4,
+}
+
+/// Where blocks go that do not fit into memory: a folder, a quota, and the file there, once it is needed. Clones share the file.
+///
+/// ```
+/// use std::sync::Arc;
+/// use talatat_graph::{Registry, memory::SpillSpace};
+/// let space = SpillSpace::new(std::env::temp_dir(), Arc::new(Registry::new())).quota(1 << 30);
+/// assert_eq!(space.used(), 0);
+/// ```
+#[derive(Clone)]
+pub struct SpillSpace {
+    folder: PathBuf,
+    registry: Arc<Registry>,
+    quota: Option<u64>,
+    compression: Compression,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    file: Mutex<Option<Arc<SpillFile>>>,
+    written: AtomicU64,
+    read: AtomicU64,
+}
+
+impl SpillSpace {
+    /// A space in a folder, for blocks that the registry can read back. Nothing is made there before the first block is written.
+    pub fn new(folder: impl Into<PathBuf>, registry: Arc<Registry>) -> SpillSpace {
+        SpillSpace {
+            folder: folder.into(),
+            registry,
+            quota: None,
+            compression: Compression::None,
+            shared: Arc::default(),
+        }
+    }
+
+    /// The most bytes of disk that may be used at once.
+    pub fn quota(mut self, bytes: impl Into<Option<u64>>) -> SpillSpace {
+        self.quota = bytes.into();
+        self
+    }
+
+    /// How blocks are written.
+    pub fn compression(mut self, compression: Compression) -> SpillSpace {
+        self.compression = compression;
+        self
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Bytes of the disk in use.
+    pub fn used(&self) -> u64 {
+        self.shared.file.lock().as_ref().map_or(0, |file| file.used())
+    }
+
+    /// Bytes written and read so far.
+    pub fn traffic(&self) -> (u64, u64) {
+        (self.shared.written.load(Relaxed), self.shared.read.load(Relaxed))
+    }
+
+    /// Makes the file: for whoever wants to know before a long run that it can be made.
+    ///
+    /// # Errors
+    /// [`Error::Spill`] if the folder does not exist or cannot be written to.
+    pub fn prepare(&self) -> Result<()> {
+        self.file().map(drop)
+    }
+
+    fn file(&self) -> Result<Arc<SpillFile>> {
+        let mut slot = self.shared.file.lock();
+        if let Some(file) = &*slot {
+            return Ok(file.clone());
+        }
+        let file = SpillFile::create(&self.folder, self.quota).map_err(|error| self.failed(error))?;
+        Ok(slot.insert(Arc::new(file)).clone())
+    }
+
+    fn failed(&self, error: std::io::Error) -> Error {
+        Error::Spill { path: self.folder.display().to_string(), source: Arc::new(error) }
+    }
+
+    /// Writes a block; `None` if it is of a kind that cannot be written.
+    ///
+    /// # Errors
+    /// [`Error::Spill`] if the disk or the quota is full, or the disk fails. The block is as it was.
+    pub fn write(&self, block: &Arc<dyn Block>) -> Result<Option<Value>> {
+        let Some(codec) = block.codec() else { return Ok(None) };
+        let file = self.file()?;
+        let mut out = BufWriter::with_capacity(BUFFER, ExtentWriter::new(file, block.nbytes() as u64));
+        let written = match self.compression {
+            Compression::None => block.write(&mut out),
+            Compression::Lz4 => {
+                let mut frame = lz4_flex::frame::FrameEncoder::new(&mut out);
+                let written = block.write(&mut frame);
+                written.and_then(|()| frame.finish().map(drop).map_err(std::io::Error::other))
+            }
+        };
+        written.and_then(|()| out.flush()).map_err(|error| self.failed(error))?;
+        let stored = out.into_inner().map_err(|error| self.failed(error.into_error()))?.finish();
+        self.shared.written.fetch_add(stored.length(), Relaxed);
+        Ok(Some(Value::Spilled(Arc::new(Spilled {
+            stored,
+            codec,
+            nbytes: block.nbytes() as u64,
+            brief: block.brief(),
+            space: self.clone(),
+        }))))
+    }
+}
+
+impl std::fmt::Debug for SpillSpace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SpillSpace({})", self.folder.display())
+    }
+}
+
+/// A block that is on disk. Dropping the last handle frees its place there.
+#[derive(Debug)]
+pub struct Spilled {
+    stored: file::Stored,
+    codec: &'static str,
+    nbytes: u64,
+    brief: Brief,
+    space: SpillSpace,
+}
+
+impl Spilled {
+    /// Bytes that the block takes in memory.
+    pub fn nbytes(&self) -> u64 {
+        self.nbytes
+    }
+
+    /// Bytes that it takes on disk.
+    pub fn stored_bytes(&self) -> u64 {
+        self.stored.length()
+    }
+
+    /// What the block is.
+    pub fn brief(&self) -> Brief {
+        self.brief
+    }
+
+    /// Asks the system to have the bytes at hand soon.
+    pub fn prefetch(&self) {
+        self.stored.prefetch();
+    }
+
+    /// Reads the block back.
+    ///
+    /// # Errors
+    /// [`Error::Spill`] if the disk fails or the registry does not know the block's kind.
+    pub fn read(&self) -> Result<Arc<dyn Block>> {
+        let registry = &self.space.registry;
+        let mut bytes = BufReader::with_capacity(BUFFER, ExtentReader::new(&self.stored));
+        let block = match self.space.compression {
+            Compression::None => registry.read_block(self.codec, &mut bytes, self.nbytes),
+            Compression::Lz4 => {
+                let mut frame = lz4_flex::frame::FrameDecoder::new(&mut bytes);
+                registry.read_block(self.codec, &mut frame, self.nbytes)
+            }
+        };
+        self.space.shared.read.fetch_add(self.stored.length(), Relaxed);
+        block.map_err(|error| self.space.failed(std::io::Error::other(error)))
+    }
+}

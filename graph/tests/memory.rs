@@ -1,0 +1,177 @@
+//! The memory limit holds, and the answers do not depend on it.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use proptest::prelude::*;
+use talatat_graph::memory::{Compression, SpillSpace};
+use talatat_graph::testing::{Weight, random_weights, shuffle_weights, weights};
+use talatat_graph::{
+    Error, Event, Executor, GraphBuilder, Key, Layer, Observer, Outputs, Plan, PlanOptions, RunContext, Synchronous,
+    TaskGraph, Threads, Value, closure_kernel,
+};
+
+fn plan(graph: &TaskGraph, limit: Option<u64>) -> Result<Plan, Error> {
+    let options = PlanOptions {
+        memory_limit: limit,
+        spill: limit.is_some(),
+        outputs: Outputs::Anywhere,
+        skip_passes: vec!["fuse".into()],
+    };
+    Plan::new(graph.clone(), &options)
+}
+
+#[derive(Default)]
+struct Peaks(Mutex<Option<u64>>);
+
+impl Observer for Peaks {
+    fn on(&self, event: &Event<'_>) {
+        if let Event::Finished { peak, .. } = event {
+            *self.0.lock() = *peak;
+        }
+    }
+}
+
+fn fills(values: Vec<Value>) -> Vec<(usize, u8)> {
+    let loaded = values.into_iter().map(|value| value.loaded().unwrap());
+    loaded.map(|value| (value.nbytes(), value.get::<Weight>().unwrap().fill().unwrap())).collect()
+}
+
+/// Runs a graph under a limit; gives what came out, the measured peak and the bytes that were written.
+fn run(executor: &dyn Executor, plan: Plan, compression: Compression) -> (Vec<(usize, u8)>, u64, u64) {
+    let registry = Arc::new(weights());
+    let space = SpillSpace::new(std::env::temp_dir(), registry.clone()).compression(compression);
+    let peaks = Arc::new(Peaks::default());
+    let context =
+        RunContext { registry, spill: Some(space.clone()), observers: vec![peaks.clone()], ..RunContext::default() };
+    let values = executor.execute(Arc::new(plan), &context).unwrap();
+    let fills = fills(values);
+    assert_eq!(space.used(), 0, "nothing stays on disk");
+    let peak = peaks.0.lock().unwrap();
+    (fills, peak, space.traffic().0)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
+
+    /// Any limit from what the largest task needs up to what the whole needs: the same answers, and no more bytes than allowed.
+    #[test]
+    fn any_limit_that_a_plan_accepts(seed: u64, tasks in 1_usize..60, share in 0_u64..=100, threads in 1_usize..5, lz4: bool) {
+        let graph = random_weights(seed, tasks, 3000);
+        let free = plan(&graph, None).unwrap();
+        let expected = run(&Synchronous, plan(&graph, None).unwrap(), Compression::None).0;
+        let peak = free.peak().bytes;
+        // The least limit that is accepted: found by asking.
+        let least = match plan(&graph, Some(1)) {
+            Ok(plan) => plan.base(),
+            Err(Error::Memory { needed, .. }) => needed,
+            Err(error) => panic!("{error}"),
+        };
+        let least = least.min(peak);
+        let limit = (least + (peak - least) * share / 100).max(1);
+        let compression = if lz4 { Compression::Lz4 } else { Compression::None };
+        let executors: [&dyn Executor; 2] = [&Synchronous, &Threads::new(threads)];
+        for executor in executors {
+            let plan = plan(&graph, Some(limit)).unwrap();
+            let must = plan.must_spill();
+            let (fills, measured, written) = run(executor, plan, compression);
+            prop_assert_eq!(&fills, &expected, "{}", executor.name());
+            prop_assert!(measured <= limit, "{}: {} of {}", executor.name(), measured, limit);
+            prop_assert!(must || written == 0, "{}: wrote {} though all fits", executor.name(), written);
+        }
+    }
+}
+
+/// A shuffle forty times the limit: what is written is what does not fit, once.
+#[test]
+fn a_shuffle_through_the_disk() {
+    let graph = shuffle_weights(40, 40, 1000);
+    let free = plan(&graph, None).unwrap();
+    assert!(free.peak().bytes >= 1_600_000);
+    let expected = run(&Synchronous, free, Compression::None).0;
+    let executors: [&dyn Executor; 3] = [&Synchronous, &Threads::new(2), &Threads::new(4)];
+    for executor in executors {
+        let (fills, peak, written) = run(executor, plan(&graph, Some(200_000)).unwrap(), Compression::None);
+        assert_eq!(fills, expected);
+        assert!(peak <= 200_000, "{peak}");
+        assert!((1_400_000..=1_600_000).contains(&written), "{}: {written}", executor.name());
+    }
+}
+
+#[test]
+fn what_cannot_fit_is_refused() {
+    let graph = shuffle_weights(10, 10, 1000);
+    let error = plan(&graph, Some(9_000)).unwrap_err().to_string();
+    insta::assert_snapshot!(error, @"testing.weigh needs 9.8 KiB for one task: its inputs, its result and its scratch memory, but the memory limit is 8.8 KiB: use smaller chunks or raise memory_limit");
+    let options = PlanOptions { memory_limit: Some(50_000), ..PlanOptions::default() };
+    let error = Plan::new(graph, &options).unwrap_err().to_string();
+    insta::assert_snapshot!(error, @"testing.weigh needs 97.7 KiB at once, but the memory limit is 48.8 KiB: use smaller chunks, let results go to the disk, raise memory_limit, or compute less at a time");
+}
+
+#[test]
+fn a_kernel_that_makes_more_than_it_says_does_not_break_the_limit() {
+    struct Excesses(Mutex<Vec<(u64, u64)>>);
+    impl Observer for Excesses {
+        fn on(&self, event: &Event<'_>) {
+            if let Event::Excess { excess, .. } = event {
+                self.0.lock().push((excess.declared, excess.made));
+            }
+        }
+    }
+    let mut graph = GraphBuilder::new();
+    let kernel = closure_kernel("liar", |task, _| Ok(Value::block(Weight::new(10_000, task.block as u8))));
+    let liar = graph.layer(Layer::new(Key::of("liar", &[]), Arc::new(kernel)));
+    let kernel = closure_kernel("last", |_, inputs| {
+        let fills = inputs.iter().map(|input| input.get::<Weight>().and_then(Weight::fill));
+        Ok(Value::I64(fills.sum::<Result<u8, _>>()?.into()))
+    });
+    let sum = graph.layer(Layer::new(Key::of("sum", &[]), Arc::new(kernel)));
+    let blocks: Vec<_> = (0..20).map(|block| graph.task(liar, block, 100, &[]).unwrap().into()).collect();
+    let pairs: Vec<_> =
+        blocks.chunks(2).zip(0..).map(|(pair, block)| graph.task(sum, block, 0, pair).unwrap()).collect();
+    // All blocks first: the sums of the first ones wait for the last ones.
+    pairs.iter().for_each(|&pair| graph.output(pair.into()));
+    let graph = graph.build();
+    for threads in [1, 2] {
+        let excesses = Arc::new(Excesses(Mutex::default()));
+        let peaks = Arc::new(Peaks::default());
+        let registry = Arc::new(weights());
+        let context = RunContext {
+            spill: Some(SpillSpace::new(std::env::temp_dir(), registry.clone())),
+            registry,
+            observers: vec![excesses.clone(), peaks.clone()],
+            ..RunContext::default()
+        };
+        let values = Threads::new(threads).execute(Arc::new(plan(&graph, Some(45_000)).unwrap()), &context).unwrap();
+        assert_eq!(values.len(), 10);
+        assert_eq!(excesses.0.lock().len(), 20);
+        assert_eq!(excesses.0.lock()[0], (100, 10_000));
+        assert!(peaks.0.lock().unwrap() <= 45_000, "{:?}", peaks.0.lock());
+    }
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_said() {
+    let graph = shuffle_weights(40, 40, 1000);
+    let registry = Arc::new(weights());
+    let space = SpillSpace::new("/no/such/folder", registry.clone());
+    let context = RunContext { registry, spill: Some(space), ..RunContext::default() };
+    for executor in [&Synchronous as &dyn Executor, &Threads::new(2)] {
+        let error = executor.execute(Arc::new(plan(&graph, Some(200_000)).unwrap()), &context).unwrap_err();
+        assert!(error.to_string().starts_with("spilling to /no/such/folder: No such file"), "{error}");
+    }
+}
+
+#[test]
+fn a_full_disk_is_said() {
+    let graph = shuffle_weights(40, 40, 1000);
+    let registry = Arc::new(weights());
+    let space = SpillSpace::new(std::env::temp_dir(), registry.clone()).quota(500_000);
+    let context = RunContext { registry, spill: Some(space.clone()), ..RunContext::default() };
+    for executor in [&Synchronous as &dyn Executor, &Threads::new(2)] {
+        let error = executor.execute(Arc::new(plan(&graph, Some(200_000)).unwrap()), &context).unwrap_err();
+        assert!(matches!(error, Error::Spill { .. }), "{error}");
+        assert!(error.to_string().contains("raise it, raise memory_limit"), "{error}");
+        assert_eq!(space.used(), 0, "nothing stays on disk");
+    }
+}
