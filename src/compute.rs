@@ -60,7 +60,8 @@ pub trait Compute: Collection {
         Ok((self.gather(blocks)?, report))
     }
 
-    /// Computes the collection and keeps its blocks where they are: later graphs start from them.
+    /// Computes the collection and keeps its blocks where they are: later graphs start from them. What does not fit into half of
+    /// the memory limit is on disk meanwhile.
     ///
     /// # Errors
     /// As [`compute`](Compute::compute).
@@ -73,7 +74,7 @@ pub trait Compute: Collection {
     /// # Errors
     /// As [`compute`](Compute::compute).
     fn persist_on(&self, session: &Session) -> Result<Self::Persisted> {
-        self.persisted(session.run(session.plan(self)?)?)
+        self.persisted(session.keep(self)?)
     }
 
     /// The plan: what would run, in which order, with how many bytes.

@@ -30,6 +30,7 @@
 mod compute;
 pub mod diagnostics;
 #[cfg(feature = "array")]
+mod kept;
 mod npy;
 mod session;
 #[cfg(feature = "array")]

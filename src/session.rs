@@ -4,14 +4,19 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
-use talatat_collections::config::{ExecutorChoice, Progress, Settings, set_chunk_target, with_chunk_target};
-use talatat_collections::{Collection, Lowering, LoweringOptions, Result};
+use talatat_collections::config::{
+    Compression, ExecutorChoice, Progress, Settings, set_chunk_target, with_chunk_target,
+};
+use talatat_collections::{Collection, Lowering, LoweringOptions, Pools, Result};
 use talatat_graph::{
-    Cancel, Error as GraphError, Executor, Observer, Plan, PlanOptions, Registry, RunContext, Synchronous, TaskGraph,
-    Threads, Value, testing,
+    Cancel, Error as GraphError, Executor, Observer, Outputs, Plan, PlanOptions, Registry, RunContext, Synchronous,
+    TaskGraph, Threads, Value,
+    memory::{Forecast, Reclaim, SpillSpace, forecast},
+    testing,
 };
 
 use crate::diagnostics::{Explained, ProgressBar, Report, Reporter};
+use crate::kept::Kept;
 
 /// Who runs computations, and under which limits. Cloning is cheap; clones share the thread pool.
 ///
@@ -28,7 +33,12 @@ pub struct Session {
     plan: PlanOptions,
     lowering: LoweringOptions,
     context: RunContext,
+    /// What `persist` has kept in memory.
+    kept: Arc<Kept>,
 }
+
+/// The most tasks of a graph that `explain` plays through.
+const FORECAST_TASKS: usize = 1_000_000;
 
 /// The session of all threads.
 static CURRENT: RwLock<Option<Session>> = RwLock::new(None);
@@ -100,6 +110,16 @@ impl Session {
         &self.settings
     }
 
+    /// Bytes that were written to the disk and read back so far because memory was short.
+    pub fn spill_traffic(&self) -> (u64, u64) {
+        self.context.spill.as_ref().map_or((0, 0), SpillSpace::traffic)
+    }
+
+    /// Bytes of the disk that blocks take now because memory is short.
+    pub fn spill_used(&self) -> u64 {
+        self.context.spill.as_ref().map_or(0, SpillSpace::used)
+    }
+
     /// The executor.
     pub fn executor(&self) -> &Arc<dyn Executor> {
         &self.executor
@@ -145,7 +165,13 @@ impl Session {
     /// # Errors
     /// If it needs more than the memory limit.
     pub fn plan_graph(&self, graph: TaskGraph) -> Result<Plan> {
-        Ok(Plan::new(graph, &self.plan)?)
+        Ok(Plan::new(graph, &self.plan_options())?)
+    }
+
+    /// What plans are made with: of the memory limit what persisted blocks leave.
+    fn plan_options(&self) -> PlanOptions {
+        let memory_limit = self.plan.memory_limit.map(|limit| limit.saturating_sub(self.kept.bytes()).max(1));
+        PlanOptions { memory_limit, ..self.plan.clone() }
     }
 
     /// What computing a collection would do, as text. A plan that the memory limit refuses is explained all the same.
@@ -157,22 +183,45 @@ impl Session {
         let edges = collection.lower(&mut lowering)?;
         let (before, after) = (collection.describe_expression(false), collection.describe_lowered(&lowering));
         let graph = lowering.finish(edges);
-        let (plan, over) = match Plan::new(graph.clone(), &self.plan) {
-            Err(GraphError::Memory { limit, .. }) => {
+        let (plan, refused) = match Plan::new(graph.clone(), &self.plan_options()) {
+            Err(refused @ GraphError::Memory { .. }) => {
                 let unlimited = PlanOptions { memory_limit: None, ..self.plan.clone() };
-                (Plan::new(graph, &unlimited)?, Some(limit))
+                (Plan::new(graph, &unlimited)?, Some(refused))
             }
             plan => (plan?, None),
         };
-        Ok(Explained { before, after, plan, over })
+        let (plan, threads) = (Arc::new(plan), self.executor.threads());
+        // Playing through takes about as long as scheduling; of larger graphs the peak of one thread is enough to know.
+        let forecast = if plan.graph().len() > FORECAST_TASKS {
+            Forecast { peak: plan.peak().bytes, task: plan.peak().task, ..Forecast::default() }
+        } else {
+            forecast(&plan, threads)?
+        };
+        Ok(Explained { before, after, plan, forecast: (threads, forecast), refused })
     }
 
-    /// Runs a plan and returns its outputs.
+    /// Runs a plan and returns its outputs, in memory.
     ///
     /// # Errors
     /// What a task fails with.
     pub fn run(&self, plan: Plan) -> Result<Vec<Value>> {
-        Ok(self.executor.execute(Arc::new(plan), &self.context)?)
+        let values = self.executor.execute(Arc::new(plan), &self.context)?;
+        Ok(values.into_iter().map(Value::loaded).collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// Computes the blocks of a collection and keeps them: in memory as long as they take no more than half of the memory limit, with
+    /// those that are kept already; else on disk.
+    ///
+    /// # Errors
+    /// As [`plan`](Session::plan) and [`run`](Session::run).
+    pub(crate) fn keep<C: Collection + ?Sized>(&self, collection: &C) -> Result<Vec<Value>> {
+        let options = PlanOptions { outputs: Outputs::Anywhere, ..self.plan_options() };
+        let plan = Plan::new(self.graph(collection)?, &options)?;
+        let mut values = self.executor.execute(Arc::new(plan), &self.context)?;
+        if let (Some(limit), Some(space)) = (self.plan.memory_limit, &self.context.spill) {
+            self.kept.admit(&mut values, limit / 2, space)?;
+        }
+        Ok(values)
     }
 
     /// [`run`](Session::run), with a report of what was measured.
@@ -181,8 +230,10 @@ impl Session {
     /// What a task fails with.
     pub fn run_reported(&self, plan: Plan) -> Result<(Vec<Value>, Report)> {
         let reporter = Arc::new(Reporter::new(&plan));
+        let before = self.spill_traffic();
         let values = self.clone().observed(reporter.clone()).run(plan)?;
-        Ok((values, reporter.report()))
+        let after = self.spill_traffic();
+        Ok((values, Report { spilled: (after.0 - before.0, after.1 - before.1), ..reporter.report() }))
     }
 
     pub(crate) fn lowering(&self) -> Lowering {
@@ -245,16 +296,28 @@ impl SessionBuilder {
         self.change(move |settings| settings.threads = threads.max(1))
     }
 
-    /// The most bytes that blocks may hold at once, or `None` for no limit.
+    /// The most bytes that blocks may hold in memory at once, or `None` for no limit; by default three quarters of what the machine or its
+    /// control group has.
     pub fn memory_limit(self, bytes: impl Into<Option<u64>>) -> Self {
         let bytes = bytes.into();
         self.change(move |settings| settings.memory_limit = bytes)
     }
 
-    /// Where an executor may write blocks that do not fit.
+    /// Where blocks go that do not fit; by default `$TMPDIR`, else `/var/tmp`.
     pub fn spill_folder(self, folder: impl Into<std::path::PathBuf>) -> Self {
         let folder = folder.into();
         self.change(move |settings| settings.spill_folder = Some(folder))
+    }
+
+    /// The most bytes of disk that blocks may take that do not fit, or `None` for no limit; 0 keeps all blocks in memory.
+    pub fn spill_limit(self, bytes: impl Into<Option<u64>>) -> Self {
+        let bytes = bytes.into();
+        self.change(move |settings| settings.spill_limit = bytes)
+    }
+
+    /// How blocks are written that do not fit.
+    pub fn spill_compression(self, compression: Compression) -> Self {
+        self.change(move |settings| settings.spill_compression = compression)
     }
 
     /// Whether a bar shows how far a computation is.
@@ -308,15 +371,26 @@ impl SessionBuilder {
             ExecutorChoice::Serialize => Arc::new(testing::Serialize),
         });
         let registry = Arc::new(self.registry.unwrap_or_else(talatat_collections::registry));
-        let mut context = RunContext { registry, ..self.context };
+        let spill = settings.spill_place().map(|folder| {
+            let space = SpillSpace::new(folder, registry.clone()).quota(settings.spill_limit);
+            space.compression(settings.spill_compression)
+        });
+        let reclaim = settings.memory_limit.map(|_| Arc::new(Pools) as Arc<dyn Reclaim>);
+        let mut context = RunContext { registry, spill, reclaim, ..self.context };
         if shows_progress(settings.progress) {
             context.observers.push(Arc::new(ProgressBar::new()));
         }
         Ok(Session {
             executor,
-            plan: PlanOptions { memory_limit: settings.memory_limit, skip_passes: self.skip.clone() },
+            plan: PlanOptions {
+                memory_limit: settings.memory_limit,
+                spill: context.spill.is_some(),
+                outputs: Outputs::InMemory,
+                skip_passes: self.skip.clone(),
+            },
             lowering: LoweringOptions { skip_rewrites: self.skip },
             context,
+            kept: Arc::default(),
             settings: Arc::new(settings),
         })
     }

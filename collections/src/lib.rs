@@ -19,6 +19,7 @@ mod error;
 #[cfg(feature = "frame")]
 pub mod frame;
 mod lower;
+mod reclaim;
 mod registry;
 pub mod storage;
 mod together;
@@ -26,4 +27,5 @@ mod together;
 pub use collection::Collection;
 pub use error::{Error, Invalid, Result};
 pub use lower::{Lowering, LoweringOptions};
+pub use reclaim::Pools;
 pub use registry::registry;

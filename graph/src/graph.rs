@@ -67,12 +67,14 @@ pub struct Layer {
     pub location: Option<&'static Location<'static>>,
     /// Whether a task is known to be so short that waking another thread for it does not pay.
     pub tiny: bool,
+    /// Whether results are views of memory that is there anyway, before the run and after it: they do not count.
+    pub borrowed: bool,
 }
 
 impl Layer {
     /// A layer without scratch memory.
     pub fn new(key: Key, kernel: Arc<dyn Kernel>) -> Layer {
-        Layer { key, kernel, scratch: 0, location: None, tiny: false }
+        Layer { key, kernel, scratch: 0, location: None, tiny: false, borrowed: false }
     }
 
     /// Sets where the user asked for the layer.
@@ -84,6 +86,12 @@ impl Layer {
     /// Sets the bytes that one task needs beside its inputs and its output.
     pub fn scratch(mut self, bytes: u64) -> Layer {
         self.scratch = bytes;
+        self
+    }
+
+    /// Says that results are views of memory that is there anyway.
+    pub fn borrowed(mut self, borrowed: bool) -> Layer {
+        self.borrowed = borrowed;
         self
     }
 

@@ -147,6 +147,11 @@ impl Plan {
         self.parts.has(task)
     }
 
+    /// How many parts a task's result has, if it is read in parts.
+    pub(crate) fn part_count(&self, task: TaskId) -> Option<u32> {
+        self.parts.count(task)
+    }
+
     /// How much of what the limit allows beyond the base a task takes that runs ahead of the plan's order.
     pub(crate) fn weight(&self, task: TaskId) -> u64 {
         if self.must_spill() { self.parts.working_set(&self.graph, task) } else { self.graph.need(task) }

@@ -103,6 +103,12 @@ impl Scheduler {
         Instruction::Run(task)
     }
 
+    /// Bytes of the memory limit, if there is one, that nothing holds or has reserved.
+    #[inline]
+    pub fn room(&self, memory: &impl Residency) -> Option<u64> {
+        self.budget.as_ref().and_then(|budget| budget.room(memory))
+    }
+
     /// Whether results may be on disk.
     #[inline]
     pub fn spills(&self) -> bool {

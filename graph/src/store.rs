@@ -92,7 +92,9 @@ impl Store {
     #[inline]
     pub fn put(&mut self, plan: &Plan, task: TaskId, value: Value, trash: &mut Vec<Value>) -> u64 {
         let mut holds = 0;
-        if let Some(books) = &mut self.books {
+        if let Some(books) = &mut self.books
+            && !plan.graph().layer(task).borrowed
+        {
             holds = value.nbytes() as u64;
             if self.readers[task.index()] > 0 {
                 books.resident[task.index()] = holds;

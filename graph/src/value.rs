@@ -63,6 +63,11 @@ impl Brief {
         }
         brief
     }
+
+    /// The extents, at most the first four.
+    pub fn extents(&self) -> &[u64] {
+        &self.extents[..usize::from(self.ndim).min(4)]
+    }
 }
 
 impl fmt::Display for Brief {

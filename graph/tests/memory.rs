@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use proptest::prelude::*;
-use talatat_graph::memory::{Compression, SpillSpace};
+use talatat_graph::memory::{Compression, SpillSpace, forecast};
 use talatat_graph::testing::{Weight, random_weights, shuffle_weights, weights};
 use talatat_graph::{
     Error, Event, Executor, GraphBuilder, Key, Layer, Observer, Outputs, Plan, PlanOptions, RunContext, Synchronous,
@@ -38,13 +38,13 @@ fn fills(values: Vec<Value>) -> Vec<(usize, u8)> {
 }
 
 /// Runs a graph under a limit; gives what came out, the measured peak and the bytes that were written.
-fn run(executor: &dyn Executor, plan: Plan, compression: Compression) -> (Vec<(usize, u8)>, u64, u64) {
+fn run(executor: &dyn Executor, plan: impl Into<Arc<Plan>>, compression: Compression) -> (Vec<(usize, u8)>, u64, u64) {
     let registry = Arc::new(weights());
     let space = SpillSpace::new(std::env::temp_dir(), registry.clone()).compression(compression);
     let peaks = Arc::new(Peaks::default());
     let context =
         RunContext { registry, spill: Some(space.clone()), observers: vec![peaks.clone()], ..RunContext::default() };
-    let values = executor.execute(Arc::new(plan), &context).unwrap();
+    let values = executor.execute(plan.into(), &context).unwrap();
     let fills = fills(values);
     assert_eq!(space.used(), 0, "nothing stays on disk");
     let peak = peaks.0.lock().unwrap();
@@ -74,7 +74,13 @@ proptest! {
         for executor in executors {
             let plan = plan(&graph, Some(limit)).unwrap();
             let must = plan.must_spill();
+            let plan = Arc::new(plan);
+            let forecast = forecast(&plan, executor.threads()).unwrap();
+            prop_assert!(forecast.peak <= limit, "{}: {:?} of {}", executor.name(), forecast, limit);
+            prop_assert!(must || forecast.written == 0);
             let (fills, measured, written) = run(executor, plan, compression);
+            // Parts that nobody reads count in the forecast, as it does not know how many there are.
+            prop_assert!(must || executor.threads() > 1 || measured <= forecast.peak);
             prop_assert_eq!(&fills, &expected, "{}", executor.name());
             prop_assert!(measured <= limit, "{}: {} of {}", executor.name(), measured, limit);
             prop_assert!(must || written == 0, "{}: wrote {} though all fits", executor.name(), written);

@@ -159,10 +159,17 @@ pub fn set_limit(bytes: usize) {
     drop(dropped);
 }
 
+/// Frees the oldest retained buffers until no more than `bytes` are retained.
+pub fn shrink(bytes: usize) {
+    let mut pool = POOL.lock();
+    let dropped = if pool.bytes > bytes { pool.evict(bytes) } else { Vec::new() };
+    drop(pool);
+    drop(dropped);
+}
+
 /// Frees all retained buffers.
 pub fn clear() {
-    let dropped = POOL.lock().evict(0);
-    drop(dropped);
+    shrink(0);
 }
 
 /// Counts of the pool since the process began.

@@ -1,8 +1,10 @@
 //! What would run.
 
 use std::fmt;
+use std::sync::Arc;
 
-use talatat_graph::{Plan, format_bytes};
+use talatat_graph::memory::Forecast;
+use talatat_graph::{Error as GraphError, Plan, format_bytes};
 
 /// What a computation would do, as text: the expression before and after rewriting, the passes on the graph, the table of
 /// operations, the projected peak. Made by [`explain`](crate::Compute::explain); nothing has run.
@@ -10,9 +12,11 @@ use talatat_graph::{Plan, format_bytes};
 pub struct Explained {
     pub(crate) before: String,
     pub(crate) after: String,
-    pub(crate) plan: Plan,
-    /// The limit that the plan breaks.
-    pub(crate) over: Option<u64>,
+    pub(crate) plan: Arc<Plan>,
+    /// The run on this many threads, played through.
+    pub(crate) forecast: (usize, Forecast),
+    /// Why the memory limit refuses the plan.
+    pub(crate) refused: Option<GraphError>,
 }
 
 impl Explained {
@@ -33,7 +37,12 @@ impl Explained {
 
     /// Whether the memory limit allows the plan to run.
     pub fn fits(&self) -> bool {
-        self.over.is_none()
+        self.refused.is_none()
+    }
+
+    /// What a run on the session's threads is projected to hold and to move.
+    pub fn forecast(&self) -> Forecast {
+        self.forecast.1
     }
 }
 
@@ -44,14 +53,19 @@ impl fmt::Display for Explained {
             writeln!(f, "rewritten\n{}", indented(&self.after))?;
         }
         write!(f, "plan\n{}", indented(&self.plan.to_string()))?;
-        if let Some(limit) = self.over {
-            writeln!(
-                f,
-                "\nrefused: over the memory limit of {}; use smaller chunks, raise memory_limit, or compute less at a time",
-                format_bytes(limit)
-            )?;
+        if let Some(refused) = &self.refused {
+            return writeln!(f, "\nrefused: {refused}");
         }
-        Ok(())
+        let (threads, Forecast { peak, task, written, read }) = self.forecast;
+        if peak == 0 {
+            return Ok(());
+        }
+        let operation = self.plan.graph().layer(task).kernel.describe();
+        write!(f, "\n{threads} threads: peak {} at {operation}", format_bytes(peak))?;
+        if written > 0 {
+            write!(f, ", {} to the disk and {} back", format_bytes(written), format_bytes(read))?;
+        }
+        writeln!(f)
     }
 }
 

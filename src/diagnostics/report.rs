@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use talatat_graph::memory::Excess;
 use talatat_graph::{Event, Observer, Plan, format_bytes};
 
 /// One operation of a [`Report`].
@@ -25,6 +26,8 @@ pub struct OperationReport {
     pub bytes_promised: u64,
     /// Bytes of the results as they were measured.
     pub bytes_measured: u64,
+    /// The largest excess of a task that made more than it declared.
+    pub excess: Option<Excess>,
 }
 
 /// What ran, how long, with how many bytes, next to what the plan promised. `Display` gives a table.
@@ -43,6 +46,8 @@ pub struct Report {
     pub peak_measured: Option<u64>,
     /// The limit that was in force.
     pub memory_limit: Option<u64>,
+    /// Bytes that went to the disk because memory was short, and bytes that were read back. (Of all runs of the session meanwhile.)
+    pub spilled: (u64, u64),
 }
 
 impl Report {
@@ -81,9 +86,20 @@ impl fmt::Display for Report {
             write!(f, ", {} measured", format_bytes(peak))?;
         }
         match self.memory_limit {
-            Some(limit) => writeln!(f, ", limit {}", format_bytes(limit)),
-            None => writeln!(f, ", no limit"),
+            Some(limit) => write!(f, ", limit {}", format_bytes(limit))?,
+            None => write!(f, ", no limit")?,
         }
+        if self.spilled.0 > 0 || self.spilled.1 > 0 {
+            write!(f, "; {} to the disk, {} back", format_bytes(self.spilled.0), format_bytes(self.spilled.1))?;
+        }
+        writeln!(f)?;
+        for row in &self.operations {
+            if let Some(Excess { declared, made }) = row.excess.filter(|excess| excess.made > 2 * excess.declared) {
+                let (made, declared) = (format_bytes(made), format_bytes(declared));
+                writeln!(f, "{}: a task made {made} and had declared {declared}", row.operation)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -159,6 +175,13 @@ impl Observer for Reporter {
                     sum.tasks += 1;
                     sum.time += end.saturating_sub(*start);
                     sum.bytes += bytes;
+                }
+            }
+            Event::Excess { task, excess } if excess.declared > 0 => {
+                let mut report = self.report.lock();
+                let row = self.row_of.get(task.index()).and_then(|&row| report.operations.get_mut(row as usize));
+                if let Some(row) = row.filter(|row| row.excess.is_none_or(|most| excess.made > most.made)) {
+                    row.excess = Some(*excess);
                 }
             }
             Event::Finished { elapsed, peak, .. } => {

@@ -292,7 +292,7 @@ fn a_limit_below_a_block() {
     let session = builder().memory_limit(1000).build().unwrap();
     let x = floats(&[100, 100]).rechunk(50).unwrap() + 1.0;
     match x.compute_on(&session) {
-        Err(Error::Graph(GraphError::Memory { operation, needed, limit })) => {
+        Err(Error::Graph(GraphError::Memory { operation, needed, limit, .. })) => {
             assert_eq!(limit, 1000);
             assert!(needed >= 50 * 50 * 8, "{needed}");
             assert!(!operation.is_empty(), "{operation}");

@@ -9,9 +9,9 @@ use talatat::config::Settings;
 use talatat::graph::{Executor, Synchronous, Threads, testing};
 use talatat::{Session, SessionBuilder};
 
-/// A builder that neither the environment nor a file can change.
+/// A builder that neither the environment nor a file can change, nor how much memory the machine has.
 pub fn builder() -> SessionBuilder {
-    Session::builder().settings(Settings::default())
+    Session::builder().settings(Settings::default()).memory_limit(None)
 }
 
 /// A session for each executor that runs closures.

@@ -302,8 +302,8 @@ fn resolved(grid: &Grid, blocks: &[Value]) -> Result<Grid> {
         for chunk in 0..axis.chunks() {
             let mut place = Dims::from_elem(0, grid.ndim());
             place[number] = chunk;
-            let block = block_of(blocks.get(grid.block_at(&place)))?;
-            lengths.push(block.shape().get(number).copied().unwrap_or(0));
+            let block = blocks.get(grid.block_at(&place)).cloned().map(Value::loaded).transpose()?;
+            lengths.push(block_of(block.as_ref())?.shape().get(number).copied().unwrap_or(0));
         }
         axes.push(Axis::from_lengths(lengths));
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::bytes::parse_bytes;
-use super::{ExecutorChoice, Progress, Settings, machine};
+use super::{Compression, ExecutorChoice, Progress, Settings, machine};
 use crate::error::Result;
 
 /// A setting that cannot be used: where it stands, what is wrong with it and how to mend it.
@@ -21,7 +21,7 @@ struct Key {
     set: fn(&mut Settings, &str) -> std::result::Result<(), String>,
 }
 
-const KEYS: [Key; 6] = [
+const KEYS: [Key; 8] = [
     Key { name: "threads", set: |settings, text| threads(text).map(|value| settings.threads = value) },
     Key { name: "memory_limit", set: |settings, text| memory_limit(text).map(|value| settings.memory_limit = value) },
     Key {
@@ -31,10 +31,17 @@ const KEYS: [Key; 6] = [
             Ok(())
         },
     },
+    Key { name: "spill_limit", set: |settings, text| bytes(text).map(|value| settings.spill_limit = value) },
+    Key {
+        name: "spill_compression",
+        set: |settings, text| named(text, &COMPRESSIONS).map(|value| settings.spill_compression = value),
+    },
     Key { name: "progress", set: |settings, text| named(text, &PROGRESS).map(|value| settings.progress = value) },
     Key { name: "chunk_target", set: |settings, text| chunk_target(text).map(|value| settings.chunk_target = value) },
     Key { name: "executor", set: |settings, text| named(text, &EXECUTORS).map(|value| settings.executor = value) },
 ];
+
+const COMPRESSIONS: [(&str, Compression); 2] = [("none", Compression::None), ("lz4", Compression::Lz4)];
 
 const PROGRESS: [(&str, Progress); 3] = [("auto", Progress::Auto), ("on", Progress::On), ("off", Progress::Off)];
 
@@ -144,12 +151,13 @@ fn chunk_target(text: &str) -> std::result::Result<u64, String> {
     }
 }
 
+fn bytes(text: &str) -> std::result::Result<Option<u64>, String> {
+    if text.eq_ignore_ascii_case("none") { Ok(None) } else { parse_bytes(text).map(Some) }
+}
+
 fn memory_limit(text: &str) -> std::result::Result<Option<u64>, String> {
-    if text.eq_ignore_ascii_case("none") {
-        return Ok(None);
-    }
     let Some(percent) = text.strip_suffix('%') else {
-        return parse_bytes(text).map(Some);
+        return bytes(text);
     };
     let share = percent.trim().parse::<f64>().ok().filter(|share| (0.0..=100.0).contains(share));
     let share = share.ok_or_else(|| format!("{text:?} is not a share of the memory: give 1% to 100%"))?;
@@ -185,10 +193,11 @@ mod tests {
 
     #[test]
     fn the_environment_goes_over_the_file() {
-        let file = "threads = 3\nmemory_limit = '1 GB'\nprogress = false\nchunk_target = 1024\nexecutor = 'SYNC'\n";
+        let file = "threads = 3\nmemory_limit = '1 GB'\nprogress = false\nchunk_target = 1024\nexecutor = 'SYNC'\nspill_limit = '2 GB'\nspill_compression = 'lz4'\n";
         let settings = load(&[("TALATAT_THREADS", "5"), ("TALATAT_SPILL_FOLDER", "/x")], Some(file)).unwrap();
         assert_eq!(settings.threads, 5);
         assert_eq!(settings.memory_limit, Some(1_000_000_000));
+        assert_eq!((settings.spill_limit, settings.spill_compression), (Some(2_000_000_000), Compression::Lz4));
         assert_eq!(settings.progress, Progress::Off);
         assert_eq!(settings.chunk_target, 1024);
         assert_eq!(settings.executor, ExecutorChoice::Synchronous);
@@ -225,7 +234,7 @@ mod tests {
     #[test]
     fn errors_say_where_what_and_how() {
         insta::assert_snapshot!(problem(&[], Some("memory-limit = 1")), @"talatat.toml: memory-limit: is no setting; did you mean memory_limit?");
-        insta::assert_snapshot!(problem(&[], Some("color = 1")), @"talatat.toml: color: is no setting; there are threads, memory_limit, spill_folder, progress, chunk_target, executor");
+        insta::assert_snapshot!(problem(&[], Some("color = 1")), @"talatat.toml: color: is no setting; there are threads, memory_limit, spill_folder, spill_limit, spill_compression, progress, chunk_target, executor");
         insta::assert_snapshot!(problem(&[], Some("threads = 0")), @r#"talatat.toml: threads: "0" is not a number of threads: give a whole number from 1"#);
         insta::assert_snapshot!(problem(&[], Some("threads = []")), @"talatat.toml: threads: is of type array; give a number or a text in quotes");
         insta::assert_snapshot!(problem(&[], Some("chunk_target = 0")), @"talatat.toml: chunk_target: chunks of no bytes cannot be made; give a size such as 128 MiB");

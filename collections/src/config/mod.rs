@@ -3,8 +3,10 @@
 //! | key | environment | value | default |
 //! |---|---|---|---|
 //! | `threads` | `TALATAT_THREADS` | threads that run tasks | the cores this process may use |
-//! | `memory_limit` | `TALATAT_MEMORY_LIMIT` | bytes that blocks may hold at once: `2 GiB`, `500MB`, `50%` of the memory that the machine or its control group allows, `none` | `none` |
-//! | `spill_folder` | `TALATAT_SPILL_FOLDER` | where an executor may write blocks that do not fit | none |
+//! | `memory_limit` | `TALATAT_MEMORY_LIMIT` | bytes that blocks may hold at once: `2 GiB`, `500MB`, `50%` of the memory that the machine or its control group allows, `none` | `75%` |
+//! | `spill_folder` | `TALATAT_SPILL_FOLDER` | where blocks go that do not fit | `$TMPDIR`, else `/var/tmp` |
+//! | `spill_limit` | `TALATAT_SPILL_LIMIT` | bytes that they may take there: `100 GB`, `0` to keep all blocks in memory, `none` | `none` |
+//! | `spill_compression` | `TALATAT_SPILL_COMPRESSION` | `none`, `lz4` | `none` |
 //! | `progress` | `TALATAT_PROGRESS` | `auto` (on a terminal), `on`, `off` | `auto` |
 //! | `chunk_target` | `TALATAT_CHUNK_TARGET` | bytes of a chunk where the chunks are left to the library | `128 MiB` |
 //! | `executor` | `TALATAT_EXECUTOR` | `threads`, `sync`, `serialize`, `refuse` | `threads` |
@@ -27,6 +29,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use bytes::parse_bytes;
 pub use load::ConfigError;
+pub use talatat_graph::memory::Compression;
 
 /// The chunk size that is aimed at unless a setting says otherwise.
 const CHUNK_TARGET: u64 = 128 << 20;
@@ -37,23 +40,45 @@ const CHUNK_TARGET: u64 = 128 << 20;
 /// use talatat_collections::config::Settings;
 /// let settings = Settings::default();
 /// assert!(settings.threads >= 1);
-/// assert_eq!(settings.memory_limit, None);
+/// assert_eq!(settings.spill_limit, None);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Settings {
     /// Threads that run tasks, at least one.
     pub threads: usize,
-    /// The most bytes that blocks may hold at once; a plan that needs more is refused.
+    /// The most bytes that blocks may hold in memory at once. Blocks that do not fit go to the disk; a plan of which one task does
+    /// not fit is refused.
     pub memory_limit: Option<u64>,
-    /// Where an executor may write blocks that do not fit. The built-in executors hold all blocks in memory.
+    /// Where blocks go that do not fit; `None` is the system's place for large temporary files: `$TMPDIR`, else `/var/tmp`.
     pub spill_folder: Option<PathBuf>,
+    /// The most bytes of disk that they may take; 0 keeps all blocks in memory.
+    pub spill_limit: Option<u64>,
+    /// How they are written.
+    pub spill_compression: Compression,
     /// Whether a bar shows how far a computation is.
     pub progress: Progress,
     /// Bytes of a chunk where the chunks are left to the library.
     pub chunk_target: u64,
     /// Who runs tasks.
     pub executor: ExecutorChoice,
+}
+
+impl Settings {
+    /// The folder where blocks go that do not fit, or `None` if they may not.
+    ///
+    /// Not `/tmp` if it can be helped: where that is in memory nothing is won.
+    pub fn spill_place(&self) -> Option<PathBuf> {
+        if self.memory_limit.is_none() || self.spill_limit == Some(0) {
+            return None;
+        }
+        let temporary = || {
+            let var_tmp = PathBuf::from("/var/tmp");
+            let chosen = std::env::var_os("TMPDIR").is_some_and(|folder| !folder.is_empty());
+            if !chosen && var_tmp.is_dir() { var_tmp } else { std::env::temp_dir() }
+        };
+        Some(self.spill_folder.clone().unwrap_or_else(temporary))
+    }
 }
 
 /// Whether a bar shows how far a computation is.
@@ -86,8 +111,10 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             threads: machine::threads(),
-            memory_limit: None,
+            memory_limit: machine::memory().map(|memory| memory / 4 * 3),
             spill_folder: None,
+            spill_limit: None,
+            spill_compression: Compression::None,
             progress: Progress::default(),
             chunk_target: CHUNK_TARGET,
             executor: ExecutorChoice::default(),

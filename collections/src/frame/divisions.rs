@@ -7,6 +7,7 @@ use polars::prelude::{
 
 use super::index::Loc;
 use super::kernels::order::Order;
+use super::partition::Held;
 use super::step::Step;
 
 /// The index of a frame, and between which values each partition lies: what [`Frame::divisions`](crate::frame::Frame::divisions) gives.
@@ -63,12 +64,14 @@ impl Divisions {
     }
 
     /// The index of partitions that are there; `None` if they are not in its order.
-    pub(crate) fn of_parts(column: &str, parts: &[DataFrame], dtype: &DataType) -> PolarsResult<Option<Divisions>> {
+    pub(crate) fn of_parts(column: &str, parts: &[Held], dtype: &DataType) -> PolarsResult<Option<Divisions>> {
         let mut low = Series::new_empty(column.into(), dtype).into_column();
         let mut high = low.clone();
         let order = Order::ascending(column);
         let mut firsts = DataFrame::empty();
         for part in parts {
+            let part =
+                part.frame().map_err(|error| polars::prelude::PolarsError::ComputeError(error.to_string().into()))?;
             let values = part.column(column)?;
             let query = part.clone().lazy().select([col(column).min().alias("low"), col(column).max().alias("high")]);
             let bounds = query.collect()?;

@@ -8,7 +8,8 @@ use polars::prelude::{DataFrame, Expr, PlSmallStr, Schema, SchemaRef};
 use talatat_graph::{Key, KeyBuilder};
 
 use super::divisions::Divisions;
-use super::scan::{Held, Scan};
+use super::partition::Held;
+use super::scan::{HeldScan, Scan};
 use super::step::{self, Step, row_bytes};
 use super::wire::add_to_key;
 use crate::error::Result;
@@ -118,17 +119,21 @@ impl FrameExpr {
         key: Key,
         location: &'static Location<'static>,
     ) -> Node {
-        Self::scan(Held { parts, schema, key, divisions: None }, location)
+        let parts = parts.iter().cloned().map(Held::from).collect();
+        Self::scan(HeldScan { parts, schema, key, divisions: None }, location)
     }
 
-    /// Partitions in memory that an expression was computed to.
-    pub(crate) fn computed(&self, parts: Arc<[DataFrame]>) -> Node {
+    /// Partitions that an expression was computed to.
+    pub(crate) fn computed(&self, parts: Arc<[Held]>) -> Node {
         let of_parts = |index: &Divisions| {
             let dtype = self.schema.get(index.column())?;
             Divisions::of_parts(index.column(), &parts, dtype).ok().flatten()
         };
         let divisions = self.facts.divisions.as_ref().and_then(of_parts);
-        Self::scan(Held { parts: parts.clone(), schema: self.schema.clone(), key: self.key, divisions }, self.location)
+        Self::scan(
+            HeldScan { parts: parts.clone(), schema: self.schema.clone(), key: self.key, divisions },
+            self.location,
+        )
     }
 
     /// A step that has been checked.

@@ -16,6 +16,7 @@ use super::Frame;
 use super::divisions::Divisions;
 use super::expr::{FrameExpr, Node, Op};
 use super::kernels::order::Order;
+use super::partition::Held;
 use super::step::{self, Step, refused};
 use crate::error::{Error, Result};
 use crate::lower::frame::{Divided, Indexed, Selected, Sort};
@@ -227,7 +228,7 @@ impl Frame {
     }
 
     /// The partitions, if they are in memory.
-    fn held(&self) -> Option<Arc<[DataFrame]>> {
+    fn held(&self) -> Option<Arc<[Held]>> {
         match &self.node.op {
             Op::Scan(scan) => match scan.source() {
                 super::kernels::Source::Data(parts) => Some(parts),

@@ -57,7 +57,6 @@ mod write;
 
 use std::fmt;
 use std::panic::Location;
-use std::sync::Arc;
 
 pub use asof::{Direction, MergeAsof};
 pub use concat::{ConcatColumns, concat, concat_columns};
@@ -88,11 +87,12 @@ pub(crate) use write::PartsWriter;
 pub use write::{Compression, FrameWrite, WriteOptions};
 
 use polars::prelude::SchemaRef;
-use talatat_graph::{Edge, Error as GraphError, Key, Registry, Value, format_bytes};
+use talatat_graph::{Edge, Error as GraphError, KernelError, Key, Registry, Value, format_bytes};
 
 use crate::collection::Collection;
 use crate::error::{Error, Result};
 use crate::frame::expr::Node;
+use crate::frame::partition::Held;
 use crate::frame::rewrite::{Wanted, described};
 use crate::lower::{Lowering, LoweringOptions, frame as lower};
 
@@ -172,7 +172,11 @@ impl Collection for Frame {
     }
 
     fn persisted(&self, blocks: Vec<Value>) -> Result<Self> {
-        let parts: Arc<[DataFrame]> = self.take_parts(blocks)?.into();
+        let broken = |error: KernelError| Error::from(GraphError::InvalidGraph(error.to_string()));
+        for block in blocks.iter().filter(|block| !matches!(block, Value::Spilled(_))) {
+            self.checked(&block.get::<Partition>().map_err(broken)?.0)?;
+        }
+        let parts = blocks.into_iter().map(Held::of).collect::<std::result::Result<_, _>>().map_err(broken)?;
         Ok(Frame { node: self.node.computed(parts) })
     }
 
@@ -192,14 +196,18 @@ impl Frame {
         let parts =
             blocks.into_iter().map(|mut block| Partition::take(&mut block)).collect::<std::result::Result<Vec<_>, _>>();
         let parts = parts.map_err(|error| broken(error.to_string()))?;
-        match parts.iter().find(|part| **part.schema() != *self.node.schema) {
-            None => Ok(parts),
-            Some(part) => Err(broken(format!(
-                "a partition has the columns {}, but {} were promised",
-                step::columns(part.schema()),
-                step::columns(&self.node.schema)
-            ))),
+        parts.iter().try_for_each(|part| self.checked(part))?;
+        Ok(parts)
+    }
+
+    /// A partition must have the promised columns.
+    fn checked(&self, part: &DataFrame) -> Result<()> {
+        if **part.schema() == *self.node.schema {
+            return Ok(());
         }
+        let (found, promised) = (step::columns(part.schema()), step::columns(&self.node.schema));
+        let broken = format!("a partition has the columns {found}, but {promised} were promised");
+        Err(GraphError::InvalidGraph(broken).into())
     }
 }
 
@@ -249,6 +257,7 @@ pub(crate) fn columns_named(
 pub(crate) fn register(registry: Registry) -> Registry {
     kernels::register(registry)
         .block(Partition::CODEC, Partition::decode_block)
+        .block_reader(Partition::CODEC, Partition::read_block)
         .block(partition::HeadRows::CODEC, partition::HeadRows::decode_block)
         .block(partition::RawBytes::CODEC, partition::RawBytes::decode_block)
 }

@@ -1,11 +1,14 @@
 //! The block of frames: one partition.
 
-use std::io::Cursor;
+use std::io::{Cursor, Read, Seek, SeekFrom, Write};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use polars::prelude::DataFrame;
 use talatat_graph::{Block, Brief, KernelError, KernelResult, Value};
+
+/// Bytes of a frame that are written at once.
+const PIECE: usize = 8 << 20;
 
 /// One partition of a frame: a [`DataFrame`] on its way along the edges of a graph.
 ///
@@ -38,11 +41,26 @@ impl Partition {
 
     /// Reads what [`Block::encode`] wrote: the number of rows, then an Arrow IPC stream.
     pub(crate) fn decode(bytes: &[u8]) -> KernelResult<DataFrame> {
-        let Some((height, stream)) = bytes.split_first_chunk::<8>() else {
-            return Err(KernelError::new("a frame's bytes are too short"));
-        };
-        let height = usize::try_from(u64::from_le_bytes(*height)).map_err(KernelError::from_source)?;
-        let frame = DataFrame::deserialize_from_reader(&mut Cursor::new(stream)).map_err(KernelError::from_source)?;
+        match bytes.split_first_chunk::<8>() {
+            Some((&height, stream)) => Self::read(height, &mut Cursor::new(stream)),
+            None => Err(KernelError::new("a frame's bytes are too short")),
+        }
+    }
+
+    pub(crate) fn decode_block(bytes: &[u8]) -> KernelResult<Arc<dyn Block>> {
+        Ok(Arc::new(Partition(Self::decode(bytes)?)))
+    }
+
+    /// Reads what [`Block::write`] wrote, column after column: without a copy of the bytes beside them.
+    pub(crate) fn read_block(bytes: &mut dyn Read, _: u64) -> KernelResult<Arc<dyn Block>> {
+        let mut height = [0; 8];
+        bytes.read_exact(&mut height).map_err(KernelError::from_source)?;
+        Ok(Arc::new(Partition(Self::read(height, &mut Forward { bytes, at: 0 })?)))
+    }
+
+    fn read(height: [u8; 8], stream: &mut (impl Read + Seek)) -> KernelResult<DataFrame> {
+        let height = usize::try_from(u64::from_le_bytes(height)).map_err(KernelError::from_source)?;
+        let frame = DataFrame::deserialize_from_reader(stream).map_err(KernelError::from_source)?;
         // A stream without columns does not know its rows.
         match frame.width() {
             0 => Ok(DataFrame::empty_with_height(height)),
@@ -51,8 +69,51 @@ impl Partition {
         }
     }
 
-    pub(crate) fn decode_block(bytes: &[u8]) -> KernelResult<Arc<dyn Block>> {
-        Ok(Arc::new(Partition(Self::decode(bytes)?)))
+    /// The rows in chunks that are written one by one, so that no more than a chunk is there twice meanwhile. A chunk of texts would
+    /// take the texts of all rows with it: those stay together.
+    fn in_pieces(&self) -> DataFrame {
+        let frame = &self.0;
+        let fixed = frame.dtypes().iter().all(|dtype| dtype.is_primitive() || dtype.is_temporal() || dtype.is_bool());
+        let rows = (frame.height() * PIECE).checked_div(frame.estimated_size()).unwrap_or(0).max(1);
+        if !fixed || rows >= frame.height() {
+            return frame.clone();
+        }
+        let mut pieces = frame.slice(0, rows);
+        for start in (rows..frame.height()).step_by(rows) {
+            // Columns of one frame: they fit.
+            if pieces.vstack_mut(&frame.slice(start as i64, rows)).is_err() {
+                return frame.clone();
+            }
+        }
+        pieces
+    }
+}
+
+/// A stream that can be read once, for readers that pass over gaps by seeking.
+struct Forward<'a> {
+    bytes: &'a mut dyn Read,
+    at: u64,
+}
+
+impl Read for Forward<'_> {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.bytes.read(out)?;
+        self.at += count as u64;
+        Ok(count)
+    }
+}
+
+impl Seek for Forward<'_> {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        let target = match to {
+            SeekFrom::Start(position) => Some(position),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+            SeekFrom::End(_) => None,
+        };
+        let gap = target.and_then(|target| target.checked_sub(self.at));
+        let gap = gap.ok_or_else(|| std::io::Error::from(std::io::ErrorKind::Unsupported))?;
+        self.at += std::io::copy(&mut (&mut *self.bytes).take(gap), &mut std::io::sink())?;
+        Ok(self.at)
     }
 }
 
@@ -73,6 +134,11 @@ impl Block for Partition {
         out.extend((self.0.height() as u64).to_le_bytes());
         // Writing wants exclusive access to merge chunks; the columns themselves stay shared.
         self.0.clone().serialize_into_writer(out).map_err(KernelError::from_source)
+    }
+
+    fn write(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        out.write_all(&(self.0.height() as u64).to_le_bytes())?;
+        self.in_pieces().serialize_into_writer(out).map_err(std::io::Error::other)
     }
 }
 
@@ -138,5 +204,37 @@ impl Block for HeadRows {
     fn encode(&self, out: &mut Vec<u8>) -> KernelResult<()> {
         out.push(u8::from(self.in_quotes));
         Partition(self.frame.clone()).encode(out)
+    }
+}
+
+/// A partition that has been computed: in memory, or on disk because memory is short.
+#[derive(Clone)]
+pub(crate) struct Held(Value);
+
+impl Held {
+    /// A computed block, checked to be a partition.
+    ///
+    /// # Errors
+    /// If it is something else.
+    pub(crate) fn of(value: Value) -> KernelResult<Held> {
+        if !matches!(value, Value::Spilled(_)) {
+            value.get::<Partition>()?;
+        }
+        Ok(Held(value))
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.0.brief().extents().first().map_or(0, |&rows| rows as usize)
+    }
+
+    /// The rows; read back if they are on disk.
+    pub(crate) fn frame(&self) -> KernelResult<DataFrame> {
+        Partition::take(&mut self.0.clone().loaded().map_err(KernelError::from_source)?)
+    }
+}
+
+impl From<DataFrame> for Held {
+    fn from(frame: DataFrame) -> Held {
+        Held(Value::block(Partition(frame)))
     }
 }

@@ -4,13 +4,24 @@
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-/// At most so many bytes are kept; they come on top of the memory limit.
+/// At most so many bytes are kept, and none when memory is short.
 const KEPT: usize = 96 << 20;
 /// Smaller ones are the allocator's business.
 const SMALLEST: usize = 1 << 20;
 
 /// Buffers that nobody uses. They stay as long as they were made, so nothing is cleared twice.
 static FREE: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
+
+/// Frees kept buffers until no more than `most` bytes are kept.
+pub(crate) fn shrink(most: u64) {
+    let mut dropped = Vec::new();
+    let mut free = FREE.lock();
+    while free.iter().map(|bytes| bytes.len() as u64).sum::<u64>() > most {
+        dropped.extend(free.pop());
+    }
+    drop(free);
+    drop(dropped);
+}
 
 /// A buffer of at least some length; what is in it is left from others.
 pub(super) struct Buffer {

@@ -75,3 +75,11 @@ pub use store::Store;
 #[cfg(feature = "array")]
 pub(crate) use unfinished::{Guard, UnfinishedFile};
 pub use write::{AtomicWriter, check_writable, write_atomic};
+
+/// Frees buffers of files that are kept to be used again, until no more than `most` bytes are kept.
+pub(crate) fn shrink_buffers(most: u64) {
+    #[cfg(unix)]
+    buffers::shrink(most);
+    #[cfg(not(unix))]
+    let _ = most;
+}

@@ -79,6 +79,9 @@ fn run_all(
         if context.cancel.is_cancelled() {
             return Err(Error::Cancelled { done, total: graph.len() });
         }
+        if let (Some(reclaim), Some(room)) = (&context.reclaim, scheduler.room(&store)) {
+            reclaim.shrink(room);
+        }
         inputs.clear();
         let gathered = store.gather(graph, task, &mut inputs);
         gathered.map_err(|source| Error::Kernel { site: task_site(graph, task), source })?;

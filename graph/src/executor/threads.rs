@@ -242,7 +242,11 @@ impl Run {
             let wake = more > 0 && state.idle > 0;
             let offer = more > 0 && !state.offered && (!self.all_tiny || self.expected(&state.scheduler) > ALONE);
             state.offered |= offer;
+            let room = state.scheduler.room(&state.store);
             MutexGuard::unlocked(&mut state, || {
+                if let (Some(reclaim), Some(room)) = (&self.context.reclaim, room) {
+                    reclaim.shrink(room);
+                }
                 if wake {
                     self.changed.notify_one();
                 }

@@ -230,6 +230,11 @@ impl Budget {
         }
     }
 
+    /// Bytes of the limit that nothing holds or has reserved.
+    pub(crate) fn room(&self, memory: &impl Residency) -> Option<u64> {
+        self.limit.map(|limit| limit.saturating_sub(memory.live().saturating_add(self.reserved)))
+    }
+
     /// Whether memory has been short.
     pub(crate) fn has_spilled(&self) -> bool {
         self.victims.is_some()

@@ -2,16 +2,19 @@
 //!
 //! ```text
 //! Plan       projection: the peak of the order, and the most that one task needs with its inputs
+//!            forecast: the run played through on several threads, with blocks that are only their size
 //! Scheduler  budget: may this task start; if not, which result should leave  (victims: the one needed furthest in the future)
 //! Executor   spill: writes what leaves, reads back what a task needs
 //! ```
 
 pub(crate) mod budget;
+mod forecast;
 pub(crate) mod projection;
 mod spill;
 mod victims;
 
 pub use budget::Excess;
+pub use forecast::{Forecast, forecast};
 pub use projection::{Peak, project};
 pub use spill::{Compression, SpillSpace, Spilled};
 
@@ -26,6 +29,12 @@ pub trait Residency {
     fn resident(&self, task: TaskId) -> u64;
     /// Bytes that reading an input back from the disk will take.
     fn on_disk(&self, edge: Edge) -> u64;
+}
+
+/// Memory that is kept for later use beside what results hold, and is given back when it is short.
+pub trait Reclaim: Send + Sync {
+    /// Frees what is kept beyond `most` bytes.
+    fn shrink(&self, most: u64);
 }
 
 /// Holds nothing: for runs without a memory limit.

@@ -30,6 +30,10 @@ impl PartCounts {
         PartCounts(counts)
     }
 
+    pub(crate) fn count(&self, task: TaskId) -> Option<u32> {
+        self.0.get(&task).copied()
+    }
+
     pub(crate) fn has(&self, task: TaskId) -> bool {
         self.0.contains_key(&task)
     }

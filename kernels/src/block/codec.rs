@@ -1,6 +1,8 @@
 //! A block as bytes: element type, number of dimensions, shape, elements in row-major order;
 //! all little-endian.
 
+use std::io::{Read, Write};
+
 use super::super::error::{KernelError, Result};
 use super::super::lane::Lane;
 use super::super::pool;
@@ -9,6 +11,9 @@ use crate::dtype::{DType, with_dtype};
 
 /// More dimensions than any array has.
 const MAX_NDIM: usize = 64;
+
+/// Bytes that are converted at once on the way to a file and back; a multiple of every element's size.
+const PIECE: usize = 256 << 10;
 
 impl Block {
     /// The bytes [`Block::encode`] appends.
@@ -30,12 +35,7 @@ impl Block {
     /// ```
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.reserve(self.encoded_len());
-        let code = DType::ALL.iter().position(|&dtype| dtype == self.dtype()).unwrap_or_default();
-        out.push(code as u8);
-        out.push(self.ndim() as u8);
-        for &n in self.shape() {
-            out.extend_from_slice(&(n as u64).to_le_bytes());
-        }
+        out.extend(self.header());
         let start = out.len();
         out.resize(start + self.nbytes(), 0);
         let packed = self.packed();
@@ -47,32 +47,79 @@ impl Block {
         });
     }
 
+    /// Writes the bytes of [`Block::encode`], a piece at a time: without a copy of the block.
+    ///
+    /// # Errors
+    /// What `out` fails with.
+    pub fn write(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        out.write_all(&self.header())?;
+        with_dtype!(self.dtype(), T => {
+            let Ok(view) = self.view::<T>() else { return Ok(()) };
+            let mut bytes = vec![0; PIECE.min(self.nbytes())];
+            let mut put = |values: &[T]| {
+                let bytes = &mut bytes[..size_of_val(values)];
+                <T as Lane>::write_le(values, bytes);
+                out.write_all(bytes)
+            };
+            let piece = PIECE / size_of::<T>();
+            match view.as_slice() {
+                Some(values) => values.chunks(piece).try_for_each(&mut put),
+                None => {
+                    let mut values = Vec::with_capacity(piece.min(view.len()));
+                    for &value in &view {
+                        values.push(value);
+                        if values.len() == piece {
+                            put(&values)?;
+                            values.clear();
+                        }
+                    }
+                    put(&values)
+                }
+            }
+        })
+    }
+
+    /// Reads what [`Block::write`] or [`Block::encode`] wrote, straight into the block's buffer.
+    ///
+    /// # Errors
+    /// [`KernelError::Decode`] if the bytes are anything else or end too soon.
+    pub fn read(bytes: &mut dyn Read) -> Result<Block> {
+        let fail = |reason: String| KernelError::Decode { reason };
+        let short = |error: std::io::Error| fail(error.to_string());
+        let mut head = vec![0; 2];
+        bytes.read_exact(&mut head).map_err(short)?;
+        head.resize(2 + 8 * usize::from(head[1]).min(MAX_NDIM + 1), 0);
+        bytes.read_exact(&mut head[2..]).map_err(short)?;
+        let (dtype, shape, _) = parse_header(&head)?;
+        with_dtype!(dtype, T => {
+            let count = elements_of::<T>(&shape).map_err(|error| fail(error.to_string()))?;
+            let mut buffer = pool::take::<T>(count);
+            let mut raw = vec![0; PIECE.min(count * size_of::<T>())];
+            for values in buffer.chunks_mut(PIECE / size_of::<T>()) {
+                let raw = &mut raw[..size_of_val(values)];
+                bytes.read_exact(raw).map_err(short)?;
+                if !<T as Lane>::read_le(raw, values) {
+                    return Err(fail(format!("a byte of {dtype}{shape:?} is neither 0 nor 1")));
+                }
+            }
+            Block::from_vec(&shape, buffer)
+        })
+    }
+
+    fn header(&self) -> Vec<u8> {
+        let code = DType::ALL.iter().position(|&dtype| dtype == self.dtype()).unwrap_or_default();
+        let mut header = vec![code as u8, self.ndim() as u8];
+        self.shape().iter().for_each(|&n| header.extend((n as u64).to_le_bytes()));
+        header
+    }
+
     /// Reads what [`Block::encode`] wrote. Never allocates more than the bytes given.
     ///
     /// # Errors
     /// [`KernelError::Decode`] if the bytes are anything else.
     pub fn decode(bytes: &[u8]) -> Result<Block> {
         let fail = |reason: String| KernelError::Decode { reason };
-        let [code, ndim, rest @ ..] = bytes else {
-            return Err(fail(format!("{} bytes are less than a header of 2", bytes.len())));
-        };
-        let &dtype = DType::ALL
-            .get(usize::from(*code))
-            .ok_or_else(|| fail(format!("byte 0 is {code}, not one of the {} element types", DType::ALL.len())))?;
-        let ndim = usize::from(*ndim);
-        if ndim > MAX_NDIM {
-            return Err(fail(format!("byte 1 says {ndim} dimensions; at most {MAX_NDIM} are possible")));
-        }
-        let Some((shape, elements)) = rest.split_at_checked(8 * ndim) else {
-            return Err(fail(format!("{} bytes end within the shape of {ndim} dimensions", bytes.len())));
-        };
-        let shape = shape
-            .as_chunks::<8>()
-            .0
-            .iter()
-            .map(|&n| usize::try_from(u64::from_le_bytes(n)))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|_| fail("an axis is longer than memory".to_owned()))?;
+        let (dtype, shape, elements) = parse_header(bytes)?;
         with_dtype!(dtype, T => {
             let count = elements_of::<T>(&shape).map_err(|error| fail(error.to_string()))?;
             if count * size_of::<T>() != elements.len() {
@@ -91,6 +138,32 @@ impl Block {
     }
 }
 
+/// The element type, the shape and what follows them.
+fn parse_header(bytes: &[u8]) -> Result<(DType, Vec<usize>, &[u8])> {
+    let fail = |reason: String| KernelError::Decode { reason };
+    let [code, ndim, rest @ ..] = bytes else {
+        return Err(fail(format!("{} bytes are less than a header of 2", bytes.len())));
+    };
+    let &dtype = DType::ALL
+        .get(usize::from(*code))
+        .ok_or_else(|| fail(format!("byte 0 is {code}, not one of the {} element types", DType::ALL.len())))?;
+    let ndim = usize::from(*ndim);
+    if ndim > MAX_NDIM {
+        return Err(fail(format!("byte 1 says {ndim} dimensions; at most {MAX_NDIM} are possible")));
+    }
+    let Some((shape, elements)) = rest.split_at_checked(8 * ndim) else {
+        return Err(fail(format!("{} bytes end within the shape of {ndim} dimensions", bytes.len())));
+    };
+    let shape = shape
+        .as_chunks::<8>()
+        .0
+        .iter()
+        .map(|&n| usize::try_from(u64::from_le_bytes(n)))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|_| fail("an axis is longer than memory".to_owned()))?;
+    Ok((dtype, shape, elements))
+}
+
 #[cfg(test)]
 mod tests {
     use ndarray::{ArrayD, IxDyn, array};
@@ -102,6 +175,10 @@ mod tests {
         let mut bytes = vec![1, 2, 3];
         block.encode(&mut bytes);
         assert_eq!(bytes.len(), 3 + block.encoded_len());
+        let mut written = Vec::new();
+        block.write(&mut written).unwrap();
+        assert_eq!(written, bytes[3..]);
+        assert_eq!(Block::read(&mut written.as_slice()).unwrap().dtype(), block.dtype());
         Block::decode(&bytes[3..]).unwrap()
     }
 
@@ -130,11 +207,23 @@ mod tests {
     }
 
     #[test]
+    fn blocks_of_many_pieces() {
+        let wide = Block::from_vec(&[3, 50_000], (0..150_000_u64).collect()).unwrap();
+        let turned = Block::from_array(wide.view::<u64>().unwrap().to_owned().reversed_axes());
+        for block in [wide, turned] {
+            let mut bytes = Vec::new();
+            block.write(&mut bytes).unwrap();
+            assert_eq!(Block::read(&mut bytes.as_slice()).unwrap(), block);
+        }
+    }
+
+    #[test]
     fn damage_is_told() {
         let mut bytes = Vec::new();
         Block::full(&[2], true).unwrap().encode(&mut bytes);
         for length in 0..bytes.len() {
             assert!(Block::decode(&bytes[..length]).is_err());
+            assert!(Block::read(&mut &bytes[..length]).is_err());
         }
         bytes[11] = 2;
         assert!(Block::decode(&bytes).unwrap_err().to_string().contains("neither 0 nor 1"));

@@ -21,4 +21,8 @@ impl GraphBlock for Block {
         Block::encode(self, out);
         Ok(())
     }
+
+    fn write(&self, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+        Block::write(self, out)
+    }
 }

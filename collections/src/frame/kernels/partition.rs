@@ -12,7 +12,7 @@ use crate::frame::csv::{Parser, is_compressed, unpacked};
 use crate::frame::ipc::IpcReader;
 use crate::frame::json::JsonReader;
 use crate::frame::parquet::ParquetReader;
-use crate::frame::partition::{Partition, RawBytes};
+use crate::frame::partition::{Held, Partition, RawBytes};
 use crate::frame::step::{Step, columns, run_steps};
 use crate::frame::threads::alone;
 use crate::frame::wire::Wire;
@@ -32,8 +32,8 @@ pub(crate) enum Source {
     Json(Box<JsonReader>),
     /// Row groups of Parquet files.
     Parquet(Box<ParquetReader>),
-    /// Memory.
-    Data(#[serde(with = "frames")] Arc<[DataFrame]>),
+    /// Partitions that have been computed.
+    Data(#[serde(with = "frames")] Arc<[Held]>),
 }
 
 /// A source and partition-wise steps: one polars query.
@@ -72,7 +72,7 @@ impl PartitionKernel {
         match &self.source {
             Source::Input => Err(missing("the task's input")),
             Source::Data(parts) => {
-                let part = parts.get(at).cloned().ok_or_else(|| missing("the partition"))?;
+                let part = parts.get(at).ok_or_else(|| missing("the partition"))?.frame()?;
                 Ok((run_steps(part, &self.steps.0).map_err(failed)?, state))
             }
             Source::Ipc(reader) => Ok((reader.read(at, &self.steps.0).map_err(storage)?, state)),
@@ -203,23 +203,23 @@ where
 mod frames {
     use std::sync::Arc;
 
-    use polars::prelude::DataFrame;
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
     use talatat_graph::Block;
 
-    use crate::frame::partition::Partition;
+    use crate::frame::partition::{Held, Partition};
 
-    pub(super) fn serialize<S: Serializer>(parts: &Arc<[DataFrame]>, serializer: S) -> Result<S::Ok, S::Error> {
-        let encode = |part: &DataFrame| {
+    pub(super) fn serialize<S: Serializer>(parts: &Arc<[Held]>, serializer: S) -> Result<S::Ok, S::Error> {
+        let encode = |part: &Held| {
             let mut bytes = Vec::new();
-            Partition(part.clone()).encode(&mut bytes).map_err(ser::Error::custom)?;
+            let frame = part.frame().map_err(ser::Error::custom)?;
+            Partition(frame).encode(&mut bytes).map_err(ser::Error::custom)?;
             Ok(bytes)
         };
         parts.iter().map(encode).collect::<Result<Vec<Vec<u8>>, S::Error>>()?.serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<[DataFrame]>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<[Held]>, D::Error> {
         let parts = Vec::<Vec<u8>>::deserialize(deserializer)?;
-        parts.iter().map(|bytes| Partition::decode(bytes).map_err(de::Error::custom)).collect()
+        parts.iter().map(|bytes| Partition::decode(bytes).map(Held::from).map_err(de::Error::custom)).collect()
     }
 }

@@ -1,24 +1,25 @@
-//! Partitions in memory.
+//! Partitions that are there: in memory, or on disk because memory was short.
 
 use std::sync::Arc;
 
-use polars::prelude::{DataFrame, Expr, SchemaRef};
+use polars::prelude::{Expr, SchemaRef};
 use talatat_graph::Key;
 
 use super::Scan;
 use crate::frame::divisions::Divisions;
 use crate::frame::expr::{Columns, Facts, names};
 use crate::frame::kernels::Source;
+use crate::frame::partition::Held;
 
 /// Partitions that are there, under the key that made them.
-pub(crate) struct Held {
-    pub(crate) parts: Arc<[DataFrame]>,
+pub(crate) struct HeldScan {
+    pub(crate) parts: Arc<[Held]>,
     pub(crate) schema: SchemaRef,
     pub(crate) key: Key,
     pub(crate) divisions: Option<Divisions>,
 }
 
-impl Scan for Held {
+impl Scan for HeldScan {
     fn schema(&self) -> SchemaRef {
         self.schema.clone()
     }
@@ -32,11 +33,11 @@ impl Scan for Held {
     }
 
     fn rows(&self) -> u64 {
-        self.parts.iter().map(|part| part.height() as u64).max().unwrap_or(0)
+        self.parts.iter().map(|part| part.rows() as u64).max().unwrap_or(0)
     }
 
     fn facts(&self) -> Facts {
-        let lengths = self.parts.iter().map(|part| part.height() as u64).collect();
+        let lengths = self.parts.iter().map(|part| part.rows() as u64).collect();
         Facts { lengths: Some(lengths), divisions: self.divisions.clone() }
     }
 

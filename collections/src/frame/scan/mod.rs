@@ -10,7 +10,7 @@ use std::sync::Arc;
 use polars::prelude::{Expr, SchemaRef};
 use talatat_graph::{Edge, Key};
 
-pub(crate) use held::Held;
+pub(crate) use held::HeldScan;
 pub(crate) use pushed::{Pushed, files_described, files_to_key};
 
 use super::expr::{Columns, Facts, FrameExpr};

@@ -67,6 +67,7 @@ pub(crate) fn register(registry: Registry) -> Registry {
     let registry = store::text::register(store::npy_stack::register(registry));
     registry
         .block("array", |bytes| Ok(Arc::new(Block::decode(bytes).map_err(KernelError::from_source)?)))
+        .block_reader("array", |bytes, _| Ok(Arc::new(Block::read(bytes).map_err(KernelError::from_source)?)))
         .block("array.state", |bytes| {
             Ok(Arc::new(State(Accumulator::decode(bytes).map_err(KernelError::from_source)?)))
         })

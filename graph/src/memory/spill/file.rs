@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{Error, ErrorKind, Read, Result, Write};
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -75,9 +74,7 @@ impl Stored {
 
     pub(super) fn prefetch(&self) {
         for extent in &self.extents {
-            let length = std::num::NonZeroU64::new(extent.length);
-            // Only advice.
-            let _ = rustix::fs::fadvise(&self.file.file, extent.offset, length, rustix::fs::Advice::WillNeed);
+            place::prefetch(&self.file.file, *extent);
         }
     }
 }
@@ -130,7 +127,7 @@ impl Write for ExtentWriter {
         let Some(last) = self.stored.extents.last() else { return Ok(0) };
         let room = usize::try_from(last.length - self.filled).unwrap_or(usize::MAX);
         let bytes = &bytes[..bytes.len().min(room)];
-        self.stored.file.file.write_all_at(bytes, last.offset + self.filled)?;
+        place::write(&self.stored.file.file, bytes, last.offset + self.filled)?;
         self.filled += bytes.len() as u64;
         Ok(bytes.len())
     }
@@ -158,7 +155,7 @@ impl Read for ExtentReader<'_> {
         while let Some(extent) = self.stored.extents.get(self.extent) {
             let room = usize::try_from(extent.length - self.at).unwrap_or(usize::MAX).min(bytes.len());
             if room > 0 || bytes.is_empty() {
-                self.stored.file.file.read_exact_at(&mut bytes[..room], extent.offset + self.at)?;
+                place::read(&self.stored.file.file, &mut bytes[..room], extent.offset + self.at)?;
                 self.at += room as u64;
                 return Ok(room);
             }
@@ -166,6 +163,66 @@ impl Read for ExtentReader<'_> {
         }
         Ok(0)
     }
+}
+
+/// Reading and writing at a place of a file, by several threads at once.
+#[cfg(unix)]
+mod place {
+    use std::fs::File;
+    use std::io::Result;
+    use std::num::NonZeroU64;
+    use std::os::unix::fs::FileExt;
+
+    use super::Extent;
+
+    pub(super) fn write(file: &File, bytes: &[u8], offset: u64) -> Result<()> {
+        file.write_all_at(bytes, offset)
+    }
+
+    pub(super) fn read(file: &File, bytes: &mut [u8], offset: u64) -> Result<()> {
+        file.read_exact_at(bytes, offset)
+    }
+
+    pub(super) fn prefetch(file: &File, extent: Extent) {
+        #[cfg(target_os = "linux")]
+        {
+            // Only advice: nothing is lost if it is not taken.
+            let length = NonZeroU64::new(extent.length);
+            let _ = rustix::fs::fadvise(file, extent.offset, length, rustix::fs::Advice::WillNeed);
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _: (&File, Extent, Option<NonZeroU64>) = (file, extent, None);
+    }
+}
+
+#[cfg(windows)]
+mod place {
+    use std::fs::File;
+    use std::io::{ErrorKind, Result};
+    use std::os::windows::fs::FileExt;
+
+    use super::Extent;
+
+    pub(super) fn write(file: &File, mut bytes: &[u8], mut offset: u64) -> Result<()> {
+        while !bytes.is_empty() {
+            let count = file.seek_write(bytes, offset)?;
+            bytes = &bytes[count..];
+            offset += count as u64;
+        }
+        Ok(())
+    }
+
+    pub(super) fn read(file: &File, mut bytes: &mut [u8], mut offset: u64) -> Result<()> {
+        while !bytes.is_empty() {
+            match file.seek_read(bytes, offset)? {
+                0 => return Err(ErrorKind::UnexpectedEof.into()),
+                count => (bytes, offset) = (&mut bytes[count..], offset + count as u64),
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn prefetch(_: &File, _: Extent) {}
 }
 
 #[cfg(test)]

@@ -136,11 +136,9 @@ impl SpillSpace {
         let stored = out.into_inner().map_err(|error| self.failed(error.into_error()))?.finish();
         self.shared.written.fetch_add(stored.length(), Relaxed);
         Ok(Some(Value::Spilled(Arc::new(Spilled {
-            stored,
-            codec,
             nbytes: block.nbytes() as u64,
             brief: block.brief(),
-            space: self.clone(),
+            place: Some(Place { stored, codec, space: self.clone() }),
         }))))
     }
 }
@@ -154,14 +152,26 @@ impl std::fmt::Debug for SpillSpace {
 /// A block that is on disk. Dropping the last handle frees its place there.
 #[derive(Debug)]
 pub struct Spilled {
-    stored: file::Stored,
-    codec: &'static str,
     nbytes: u64,
     brief: Brief,
+    /// `None` in a forecast.
+    place: Option<Place>,
+}
+
+/// Where a block is, and what it is there.
+#[derive(Debug)]
+struct Place {
+    stored: file::Stored,
+    codec: &'static str,
     space: SpillSpace,
 }
 
 impl Spilled {
+    /// A block that is on no disk: for playing through what would happen.
+    pub(super) fn nowhere(nbytes: u64) -> Spilled {
+        Spilled { nbytes, brief: Brief::default(), place: None }
+    }
+
     /// Bytes that the block takes in memory.
     pub fn nbytes(&self) -> u64 {
         self.nbytes
@@ -169,7 +179,7 @@ impl Spilled {
 
     /// Bytes that it takes on disk.
     pub fn stored_bytes(&self) -> u64 {
-        self.stored.length()
+        self.place.as_ref().map_or(0, |place| place.stored.length())
     }
 
     /// What the block is.
@@ -179,7 +189,9 @@ impl Spilled {
 
     /// Asks the system to have the bytes at hand soon.
     pub fn prefetch(&self) {
-        self.stored.prefetch();
+        if let Some(place) = &self.place {
+            place.stored.prefetch();
+        }
     }
 
     /// Reads the block back.
@@ -187,16 +199,18 @@ impl Spilled {
     /// # Errors
     /// [`Error::Spill`] if the disk fails or the registry does not know the block's kind.
     pub fn read(&self) -> Result<Arc<dyn Block>> {
-        let registry = &self.space.registry;
-        let mut bytes = BufReader::with_capacity(BUFFER, ExtentReader::new(&self.stored));
-        let block = match self.space.compression {
-            Compression::None => registry.read_block(self.codec, &mut bytes, self.nbytes),
+        let Some(Place { stored, codec, space }) = &self.place else {
+            return Err(Error::InvalidGraph("a block of a forecast was read".into()));
+        };
+        let mut bytes = BufReader::with_capacity(BUFFER, ExtentReader::new(stored));
+        let block = match space.compression {
+            Compression::None => space.registry.read_block(codec, &mut bytes, self.nbytes),
             Compression::Lz4 => {
                 let mut frame = lz4_flex::frame::FrameDecoder::new(&mut bytes);
-                registry.read_block(self.codec, &mut frame, self.nbytes)
+                space.registry.read_block(codec, &mut frame, self.nbytes)
             }
         };
-        self.space.shared.read.fetch_add(self.stored.length(), Relaxed);
-        block.map_err(|error| self.space.failed(std::io::Error::other(error)))
+        space.shared.read.fetch_add(stored.length(), Relaxed);
+        block.map_err(|error| space.failed(std::io::Error::other(error)))
     }
 }

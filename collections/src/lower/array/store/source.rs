@@ -105,7 +105,10 @@ impl Kernel for Persisted {
     }
 
     fn encode(&self, block: u64) -> talatat_graph::Result<Vec<u8>> {
-        encode_block(self.block(block).and_then(array).cloned())
+        let value = self.block(block).cloned().map(Value::loaded);
+        encode_block(value.and_then(|value| {
+            value.map_err(KernelError::from_source).as_ref().map_err(Clone::clone).and_then(array).cloned()
+        }))
     }
 }
 
@@ -145,7 +148,7 @@ impl Kernel for Npy {
 }
 
 fn tasks(lowering: &mut Lowering, expr: &Expr, kernel: impl Kernel, owned: bool) -> Result<Vec<Edge>> {
-    let layer = lowering.graph.layer(layer(expr, kernel));
+    let layer = lowering.graph.layer(layer(expr, kernel).borrowed(!owned));
     (0..expr.grid.blocks())
         .map(|block| {
             // A view of what is in memory anyway makes no bytes.
@@ -170,7 +173,9 @@ pub(in crate::lower::array) fn lower_persisted(
     expr: &Expr,
     blocks: &Arc<[Value]>,
 ) -> Result<Vec<Edge>> {
-    tasks(lowering, expr, Persisted { blocks: blocks.clone() }, false)
+    // Blocks on disk take memory when they are read.
+    let on_disk = blocks.iter().any(|block| matches!(block, Value::Spilled(_)));
+    tasks(lowering, expr, Persisted { blocks: blocks.clone() }, on_disk)
 }
 
 pub(in crate::lower::array) fn lower_npy(

@@ -1,0 +1,85 @@
+//! One computation under a limit, in this process.
+
+use talatat::Session;
+use talatat::graph::Error as GraphError;
+use talatat::prelude::*;
+
+use crate::rng::Rng;
+use crate::{arrays, flag, frames};
+
+/// Memory that a process takes beside its blocks: the polars engine's own state, stacks, the allocator's slack.
+const BESIDE: u64 = 48 << 20;
+
+/// Runs `child --seed S --bytes B --threads T [--limit L]` and prints what came out as `name=value` words.
+pub(crate) fn main(words: &[&str]) -> Result<bool, String> {
+    let (seed, bytes) = (flag(words, "--seed", 0)?, flag(words, "--bytes", 32_u64 << 20)?);
+    let (threads, limit) = (flag(words, "--threads", 1)?, flag(words, "--limit", 0_u64)?);
+    let session = Session::builder().threads(threads).memory_limit((limit > 0).then_some(limit)).build();
+    let session = session.map_err(|error| error.to_string())?;
+    let mut rng = Rng::new(seed);
+    let (before, allowed) = (resident(), if limit > 0 { cap(limit + limit / 4 + BESIDE)? } else { 0 });
+    let outcome = session.scope(|| -> talatat::Result<(String, talatat::diagnostics::Report, u64, bool)> {
+        if seed % 2 == 0 {
+            let item = arrays::random_item(&mut rng, bytes)?;
+            let plan = item.plan()?;
+            let (value, report) = item.compute_reported()?;
+            Ok((format!("{:016x}", value.to_bits()), report, plan.peak().bytes, plan.must_spill()))
+        } else {
+            let frame = frames::random_frame(&mut rng, bytes)?;
+            let plan = frame.plan()?;
+            let (value, report) = frame.compute_reported()?;
+            let cells = value.columns().iter().map(|column| format!("{:?}", column.get(0))).collect::<Vec<_>>();
+            let answer = cells.join(",").replace(' ', "");
+            Ok((answer, report, plan.peak().bytes, plan.must_spill()))
+        }
+    });
+    match outcome {
+        Ok((answer, report, peak, spills)) => {
+            let projected = if spills { limit } else { peak };
+            println!(
+                "answer={answer} projected={projected} held={} process={} seconds={} spills={} cap={allowed}",
+                report.peak_measured.unwrap_or(0),
+                highest().saturating_sub(before),
+                report.elapsed.as_secs_f64(),
+                u8::from(spills)
+            );
+            Ok(true)
+        }
+        Err(talatat::Error::Graph(GraphError::Memory { needed, .. })) => {
+            println!("refused={needed}");
+            Ok(true)
+        }
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Caps the memory that this process may have beyond what it has now; an allocation beyond that fails and ends the process.
+#[cfg(target_os = "linux")]
+fn cap(more: u64) -> Result<u64, String> {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    let most = status("VmData") + more;
+    setrlimit(Resource::Data, Rlimit { current: Some(most), maximum: Some(most) })
+        .map_err(|error| error.to_string())?;
+    Ok(most)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn cap(_: u64) -> Result<u64, String> {
+    Ok(0)
+}
+
+fn resident() -> u64 {
+    status("VmRSS")
+}
+
+fn highest() -> u64 {
+    status("VmHWM")
+}
+
+/// A field of this process's status, in bytes; 0 where the system does not tell.
+fn status(field: &str) -> u64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    let kibibytes = line.and_then(|rest| rest.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    kibibytes.unwrap_or(0) * 1024
+}
