@@ -12,6 +12,7 @@ use super::state::StateOf;
 use crate::error::{Error, Result};
 use crate::frame::columns_named;
 use crate::frame::expr::output_name;
+use crate::frame::kernels::order::{Order, OrderKey};
 use crate::frame::kernels::{GroupKernel, Pass};
 use crate::frame::step::{self, Step};
 use crate::frame::wire::{Wire, add_to_key};
@@ -187,9 +188,34 @@ impl Grouping {
         Ok(self)
     }
 
-    /// Whether all groups are put together in the end.
+    /// Whether all groups are put together in the end: passes over all of them need it, an order does not.
     pub(crate) fn gathers(&self) -> bool {
-        !self.sorted.is_empty() || !self.end.is_empty()
+        !self.end.is_empty()
+    }
+
+    /// The order of the groups of several parts, if they are to be in one.
+    pub(crate) fn order(&self) -> Option<Order> {
+        let key = |(column, descending): &(String, bool)| OrderKey {
+            column: column.clone(),
+            descending: *descending,
+            nulls_last: true,
+        };
+        let keys: Vec<OrderKey> = self.sorted.iter().map(key).collect();
+        (!keys.is_empty()).then_some(Order { keys, ties: true })
+    }
+
+    /// A condition on the result in the names of the input, if it reads keys alone: groups of which it is not true need no rows. Passes
+    /// over all groups see those that are left out, too.
+    pub(crate) fn below(&self, condition: &Expr) -> Option<Expr> {
+        let key = |name: &str| self.names.iter().take(self.keys.len()).position(|key| key == name);
+        let reads = step::columns_of(condition);
+        if !self.end.is_empty() || reads.is_empty() || !reads.iter().all(|name| key(name).is_some()) {
+            return None;
+        }
+        Some(condition.clone().map_expr(|part| match &part {
+            Expr::Column(name) => key(name).map_or_else(|| part.clone(), |number| col(key_name(number))),
+            _ => part,
+        }))
     }
 
     /// The result's columns: those of an aggregation of no rows.

@@ -3,6 +3,7 @@
 //! All frames that one graph is made for are rewritten together. What several of them read is made once: a filter of one reader stays
 //! above it, and it has the columns that any reader needs.
 
+mod decide;
 mod filter;
 mod projection;
 mod prune;
@@ -53,8 +54,18 @@ pub const REWRITES: &[Rewrite] = &[
     },
     Rewrite {
         name: "projection_pushdown",
-        reason: "last: it reads off what all other steps need",
+        reason: "after all that moves or drops steps: it reads off what the others need",
         run: projection::push,
+    },
+    Rewrite {
+        name: "algorithms",
+        reason: "when inputs have the rows and columns that they will have: their sizes choose how joins are done",
+        run: decide::algorithms,
+    },
+    Rewrite {
+        name: "skewed_keys",
+        reason: "after the algorithms: only in a shuffle can one key fill a part",
+        run: decide::skew,
     },
 ];
 

@@ -6,6 +6,8 @@
 //! | broadcast | one side is small, and the other one's order is that of the result | one a partition of the other |
 //! | sorted partitions | both frames are indexed by the key, and what is in which partition is known | one a left partition |
 //! | hash shuffle | else | rows with equal keys brought together, joined, and brought back into pandas' order |
+//!
+//! A rule chooses when filters and columns have been pushed down (`frame/rewrite/algorithm.rs`); without it all joins are shuffles.
 
 use talatat_graph::format_bytes;
 
@@ -24,7 +26,25 @@ pub(crate) enum Algorithm {
     Sorted,
     Shuffle {
         partitions: usize,
+        /// The side whose frequent keys are spread over several parts.
+        spread: Option<Lead>,
     },
+}
+
+/// One of the two sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lead {
+    Left,
+    Right,
+}
+
+impl Lead {
+    fn name(self) -> &'static str {
+        match self {
+            Lead::Left => "left",
+            Lead::Right => "right",
+        }
+    }
 }
 
 /// A side of more bytes is not sent to all partitions of the other one.
@@ -43,7 +63,7 @@ pub(super) fn total(node: &FrameExpr) -> Size {
 }
 
 /// What the user says of the way.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Wish {
     pub(crate) ordered: bool,
     /// Whether one side is to be sent to all partitions of the other; `None` if sizes decide.
@@ -100,8 +120,29 @@ impl Algorithm {
         {
             return (Algorithm::BroadcastLeft, format!("{}, {} partitions on the right", sizes(), right.partitions));
         }
-        let partitions = left.partitions.max(right.partitions);
-        (Algorithm::Shuffle { partitions }, sizes())
+        (Algorithm::shuffle(left, right), sizes())
+    }
+
+    /// The way that is always right, but for cross joins.
+    pub(crate) fn shuffle(left: &Node, right: &Node) -> Algorithm {
+        Algorithm::Shuffle { partitions: left.partitions.max(right.partitions), spread: None }
+    }
+
+    /// The side of a shuffled join whose frequent keys can be spread, the larger one if both can: what a row meets must be copied to
+    /// where its partners go, and a row without a partner is not to come out twice.
+    pub(crate) fn spreadable(kernel: &JoinKernel, left: &Node, right: &Node) -> Option<Lead> {
+        let side = match kernel.how {
+            How::Inner if total(right).rows > total(left).rows => Lead::Right,
+            How::Inner | How::Left | How::Semi | How::Anti => Lead::Left,
+            How::Right => Lead::Right,
+            How::Outer | How::Cross => return None,
+        };
+        // A side that is to be unique has no frequent keys, and is seen as a whole.
+        let (input, unique) = match side {
+            Lead::Left => (left, kernel.left.unique),
+            Lead::Right => (right, kernel.right.unique),
+        };
+        (input.partitions > 1 && !unique).then_some(side)
     }
 
     pub(super) fn describe(self) -> String {
@@ -110,7 +151,10 @@ impl Algorithm {
             Algorithm::BroadcastRight => "broadcast of the right side".into(),
             Algorithm::BroadcastLeft => "broadcast of the left side".into(),
             Algorithm::Sorted => "sorted partitions".into(),
-            Algorithm::Shuffle { partitions } => format!("hash shuffle to {partitions} partitions"),
+            Algorithm::Shuffle { partitions, spread } => {
+                let spread = spread.map(|side| format!(", frequent keys of the {} side spread", side.name()));
+                format!("hash shuffle to {partitions} partitions{}", spread.unwrap_or_default())
+            }
         }
     }
 }

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use polars::prelude::Expr;
 use talatat_graph::{Edge, Kernel, KeyBuilder, Layer};
 
 use super::operation::{Narrowed, Operation};
+use super::shuffle::{Move, Size};
 use super::tree::shrunk;
 use super::{add, frame, one_each, only_input};
 use crate::error::Result;
@@ -34,6 +36,10 @@ impl Operation for Grouping {
         Some(Narrowed { operation: Arc::new(self.clone()), reads: vec![Some(self.reads().into_iter().collect())] })
     }
 
+    fn sinks(&self, _: &[Node], condition: &Expr) -> Vec<(usize, Expr)> {
+        self.below(condition).into_iter().map(|condition| (0, condition)).collect()
+    }
+
     fn lower(&self, lowering: &mut Lowering, node: &Node) -> Result<Vec<Edge>> {
         let input = only_input(self.name(), &node.inputs)?;
         let edges = frame(lowering, input)?;
@@ -41,8 +47,8 @@ impl Operation for Grouping {
     }
 }
 
-/// Aggregated partitions, merged in a tree (one part), or in one task for each part; or the rows of each part. Of parts that are to be in
-/// order, one partition in the end.
+/// Aggregated partitions, merged in a tree (one part), or in one task for each part; or the rows of each part. Parts that are to be in
+/// order are sorted over all of them; what looks at all groups has them in one partition.
 fn grouped(
     lowering: &mut Lowering,
     node: &Node,
@@ -50,7 +56,8 @@ fn grouped(
     rows: u64,
     mut edges: Vec<Edge>,
 ) -> Result<Vec<Edge>> {
-    let key = |stage: &str| KeyBuilder::new(stage).key(node.key).finish();
+    // Sorting the result makes layers that are named after the same expression.
+    let key = |stage: &str| KeyBuilder::new("frame.groupby").key(node.key).bytes(stage.as_bytes()).finish();
     let parts = grouping.parts;
     let one = parts == 1;
     let layer = |lowering: &mut Lowering, stage: &str, kernel: Arc<dyn Kernel>| {
@@ -73,7 +80,8 @@ fn grouped(
             edges = one_each(lowering, split, rows, &edges)?;
         }
     }
-    let last = one || !grouping.gathers();
+    let order = grouping.order().filter(|_| !one && !grouping.gathers());
+    let last = one || !(grouping.gathers() || order.is_some());
     let finish: Arc<dyn Kernel> = Arc::new(grouping.finish_kernel());
     let merge = if last { add(lowering, node.key, finish, node) } else { layer(lowering, "finish", finish) };
     let mut merged = Vec::with_capacity(parts as usize);
@@ -83,6 +91,9 @@ fn grouped(
             false => edges.iter().map(|edge| Edge::part_of(edge.task, part)).collect(),
         };
         merged.push(Edge::whole(lowering.graph.task(merge, part, bytes, &reads)?));
+    }
+    if let Some(order) = order {
+        return Move::of(node, Size { bytes, rows: node.rows }).sorted(lowering, &order, Vec::new(), merged);
     }
     if last {
         return Ok(merged);

@@ -33,7 +33,7 @@ use std::sync::Arc;
 
 use talatat_graph::{Edge, Kernel, Key, Layer, LayerId};
 
-pub(crate) use algorithm::{Algorithm, Wish};
+pub(crate) use algorithm::Wish;
 pub(crate) use asof::MergeAsof;
 pub(crate) use bins::Bins;
 pub(crate) use carry::Carry;

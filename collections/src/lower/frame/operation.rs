@@ -41,6 +41,16 @@ pub(crate) trait Operation: Send + Sync {
         Vec::new()
     }
 
+    /// The same with its way decided by what is known of its inputs, now that they are as they will be; `None` if there is nothing to decide.
+    fn decided(&self, _inputs: &[Node]) -> Option<Arc<dyn Operation>> {
+        None
+    }
+
+    /// The same, prepared for keys that are far more frequent than others; `None` if they do not matter.
+    fn spread(&self, _inputs: &[Node]) -> Option<Arc<dyn Operation>> {
+        None
+    }
+
     /// Makes the tasks: an edge for each partition.
     ///
     /// # Errors
