@@ -10,6 +10,8 @@ use talatat_graph::{Plan, format_bytes};
 pub struct Explained {
     pub(crate) before: String,
     pub(crate) after: String,
+    /// What would be measured before, a line each.
+    pub(crate) measures: Vec<String>,
     pub(crate) plan: Plan,
     /// The limit that the plan breaks.
     pub(crate) over: Option<u64>,
@@ -42,6 +44,9 @@ impl fmt::Display for Explained {
         writeln!(f, "expression\n{}", indented(&self.before))?;
         if self.after != self.before {
             writeln!(f, "rewritten\n{}", indented(&self.after))?;
+        }
+        if !self.measures.is_empty() {
+            writeln!(f, "measured first, which may change what follows\n{}", indented(&self.measures.join("\n")))?;
         }
         write!(f, "plan\n{}", indented(&self.plan.to_string()))?;
         if let Some(limit) = self.over {

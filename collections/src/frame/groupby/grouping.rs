@@ -30,6 +30,8 @@ pub(crate) struct Grouping {
     pub(crate) sorted: Vec<(String, bool)>,
     /// Into how many parts the groups are spread.
     pub(crate) parts: u32,
+    /// Of so few groups, from a sample, that they are merged in a tree before they are spread: how many, and why that is thought.
+    pub(crate) few: Option<String>,
     shown: (String, String),
     pub(crate) schema: SchemaRef,
 }
@@ -166,6 +168,7 @@ impl Grouping {
             names,
             way,
             parts: 1,
+            few: None,
             shown: (shown_keys.join(", "), shown.join(", ")),
             schema: Arc::new(Schema::default()),
         };
@@ -186,6 +189,26 @@ impl Grouping {
         let ended = ended.map_err(|error| step::refused("groupby", &self.schema, &error, location))?;
         self.schema = ended.schema().clone();
         Ok(self)
+    }
+
+    /// The same for few groups.
+    pub(crate) fn of_few(&self, why: String) -> Grouping {
+        Grouping { few: Some(why), ..self.clone() }
+    }
+
+    /// The same with all groups in one part.
+    pub(crate) fn in_one(&self) -> Grouping {
+        Grouping { parts: 1, ..self.clone() }
+    }
+
+    /// The columns of keys in the result.
+    pub(crate) fn key_names(&self) -> &[String] {
+        self.names.get(..self.keys.len()).unwrap_or_default()
+    }
+
+    /// Whether states are merged, so that a tree would do.
+    pub(crate) fn merges(&self) -> bool {
+        matches!(self.way, Way::States(_))
     }
 
     /// Whether all groups are put together in the end: passes over all of them need it, an order does not.
@@ -291,7 +314,10 @@ impl Grouping {
 
     /// Mixes in what the result depends on besides the input.
     pub(crate) fn key(&self, key: KeyBuilder) -> KeyBuilder {
-        let key = add_to_key(key.value(&self.keys).value(&self.sorted).number(u64::from(self.parts)), &self.end);
+        let key = add_to_key(
+            key.value(&self.keys).value(&self.sorted).number(u64::from(self.parts)).value(&self.few),
+            &self.end,
+        );
         match &self.way {
             Way::States(states) => add_to_key(add_to_key(key, &states.partial), &states.finish),
             Way::Rows(exprs) => add_to_key(key.value(&self.names), exprs),
@@ -307,7 +333,10 @@ impl Grouping {
     pub(crate) fn shown(&self) -> String {
         let how = match (&self.way, self.parts) {
             (Way::States(_), 1) => String::new(),
-            (Way::States(_), parts) => format!(" in {parts} parts"),
+            (Way::States(_), parts) => match &self.few {
+                Some(why) => format!(" in a tree, then {parts} parts ({why})"),
+                None => format!(" in {parts} parts"),
+            },
             (Way::Rows(_), 1) => " from all rows".into(),
             (Way::Rows(_), parts) => format!(" from all rows in {parts} parts"),
         };

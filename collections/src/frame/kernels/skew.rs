@@ -3,7 +3,7 @@
 //! A sample of the large side of a join says which keys those are. Their rows are cut by where they stand instead of by their hash: the
 //! first ones go to the first part, the last ones to the last. The rows of the other side that have such a key go to all parts.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use polars::prelude::{
     BooleanChunked, DataFrame, IdxCa, IdxSize, IntoColumn, NamedFrom, NewChunkedArray, PlSmallStr, PolarsResult, Series,
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use talatat_graph::{Kernel, KernelResult, Result, TaskContext, Value};
 
 use super::failed;
-use super::group::{encode, missing};
+use super::group::{encode, expected_groups, missing};
 use super::order::spread;
 use super::split::{HashKey, cut, hashes, part_of};
 use crate::frame::csv::join;
@@ -42,8 +42,11 @@ impl SampleKeysKernel {
         let mut names: Vec<&str> = self.keys.iter().map(|key| key.column.as_str()).collect();
         names.sort_unstable();
         names.dedup();
-        let keys = frame.select(names)?.take(&index)?;
-        let columns = [(HASH, hashes(&keys, &self.keys)?), (WEIGHT, weights)];
+        let hashes = match names.is_empty() {
+            true => vec![0; rows.len()],
+            false => hashes(&frame.select(names)?.take(&index)?, &self.keys)?,
+        };
+        let columns = [(HASH, hashes), (WEIGHT, weights)];
         let columns = columns.map(|(name, values)| Series::new(name.into(), values).into_column());
         DataFrame::new(rows.len(), columns.into())
     }
@@ -61,6 +64,58 @@ impl Kernel for SampleKeysKernel {
 
     fn encode(&self, _: u64) -> Result<Vec<u8>> {
         encode(Self::NAME, self)
+    }
+}
+
+/// What samples say: rows, and different keys among them.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Seen {
+    pub(crate) rows: u64,
+    pub(crate) groups: u64,
+}
+
+/// Samples of some partitions.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Samples {
+    partitions: usize,
+    rows: u64,
+    sampled: usize,
+    /// Different keys in all samples, and those of each added up.
+    distinct: usize,
+    apart: usize,
+}
+
+impl Samples {
+    /// Puts the tables of [`SampleKeysKernel`] together.
+    pub(crate) fn of(tables: &[DataFrame]) -> PolarsResult<Samples> {
+        let mut samples = Samples { partitions: tables.len(), rows: 0, sampled: 0, distinct: 0, apart: 0 };
+        let mut all: HashSet<u64> = HashSet::new();
+        for table in tables {
+            let own: HashSet<u64> = table.column(HASH)?.u64()?.iter().flatten().collect();
+            samples.rows += table.column(WEIGHT)?.u64()?.iter().flatten().sum::<u64>();
+            samples.sampled += table.height();
+            samples.apart += own.len();
+            all.extend(own);
+        }
+        samples.distinct = all.len();
+        Ok(samples)
+    }
+
+    /// What is to be expected of so many partitions.
+    pub(crate) fn scaled(&self, partitions: usize) -> Seen {
+        let scale = partitions as f64 / self.partitions.max(1) as f64;
+        let rows = self.rows as f64 * scale;
+        let expected = |sampled: usize, distinct: usize, rows: f64| match distinct {
+            0 => 0.0,
+            _ => expected_groups(sampled as f64, distinct as f64, rows),
+        };
+        // Partitions that have no key in common will have none in common with others either: rows are in the order of keys.
+        let common = self.apart - self.distinct;
+        let groups = match self.partitions > 1 && common * 20 < self.apart {
+            true => expected(self.sampled, self.distinct, self.rows as f64) * scale,
+            false => expected(self.sampled, self.distinct, rows),
+        };
+        Seen { rows: rows.round() as u64, groups: groups.round() as u64 }
     }
 }
 

@@ -6,11 +6,12 @@ use super::Root;
 use super::walk::rebuilt;
 use crate::error::Result;
 use crate::frame::expr::{FrameExpr, Node, Op};
+use crate::frame::known::Known;
 use crate::lower::FrameOperation as Operation;
 
 /// Chooses the algorithms.
-pub(super) fn algorithms(roots: &[Root]) -> Result<Vec<Node>> {
-    each(roots, |operation, inputs| operation.decided(inputs))
+pub(super) fn algorithms(roots: &[Root], known: &Known) -> Result<Vec<Node>> {
+    each(roots, |operation, inputs| operation.decided(inputs, known))
 }
 
 /// Prepares for frequent keys.
@@ -18,9 +19,7 @@ pub(super) fn skew(roots: &[Root]) -> Result<Vec<Node>> {
     each(roots, |operation, inputs| operation.spread(inputs))
 }
 
-type Change = fn(&dyn Operation, &[Node]) -> Option<Arc<dyn Operation>>;
-
-fn each(roots: &[Root], change: Change) -> Result<Vec<Node>> {
+fn each(roots: &[Root], change: impl Fn(&dyn Operation, &[Node]) -> Option<Arc<dyn Operation>>) -> Result<Vec<Node>> {
     let nodes: Vec<&Node> = roots.iter().map(|root| &root.node).collect();
     rebuilt(&nodes, |node, inputs| {
         let changed = match &node.op {

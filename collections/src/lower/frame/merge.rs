@@ -18,6 +18,7 @@ use crate::frame::kernels::order::{Order, OrderKey};
 use crate::frame::kernels::skew::{Frequent, FrequentKernel, SampleKeysKernel};
 use crate::frame::kernels::sort::SortKernel;
 use crate::frame::kernels::split::{GatherKernel, HashKey, SplitBy, SplitKernel};
+use crate::frame::known::{Ask, Known};
 use crate::frame::step::{columns_of, refused};
 use crate::frame::wire::add_to_key;
 use crate::lower::Lowering;
@@ -324,9 +325,15 @@ impl Operation for Merge {
         if passes { both } else { Vec::new() }
     }
 
-    fn decided(&self, inputs: &[Node]) -> Option<Arc<dyn Operation>> {
+    fn asks(&self, inputs: &[Node]) -> Vec<Ask> {
+        let Ok([left, right]) = sides(inputs) else { return Vec::new() };
+        let side = Algorithm::depends_on(&self.kernel, left, right, self.wish);
+        side.map(|side| Ask { input: side as usize, columns: Vec::new() }).into_iter().collect()
+    }
+
+    fn decided(&self, inputs: &[Node], known: &Known) -> Option<Arc<dyn Operation>> {
         let [left, right] = sides(inputs).ok()?;
-        let way = Some(Algorithm::choose(&self.kernel, left, right, self.wish));
+        let way = Some(Algorithm::choose(&self.kernel, left, right, self.wish, known));
         Some(Arc::new(Merge { way, ..self.clone() }))
     }
 
