@@ -251,6 +251,37 @@ proptest! {
     }
 
     #[test]
+    fn keys_that_are_never_missing_have_a_table_of_their_own(
+        left in prop::collection::vec(-9_i64..9, 0..40),
+        right in prop::collection::vec(-9_i64..9, 0..25),
+        cuts in prop::collection::vec(any::<usize>(), 0..6),
+        // Close together or far apart; of two widths; times; texts.
+        kind in 0..5,
+    ) {
+        let data = |keys: &[i64], row: &str, narrow: bool| {
+            let key = match kind {
+                0 => col("k"),
+                1 => col("k") * lit(0x1_0000_0001_i64),
+                2 => col("k").cast(if narrow { DataType::Int16 } else { DataType::Int32 }),
+                3 => col("k").cast(DataType::Date),
+                _ => col("k").cast(DataType::String),
+            };
+            let data = df!("k" => keys, row => (0..keys.len() as i64).collect::<Vec<_>>()).unwrap();
+            data.lazy().with_column(key).collect().unwrap()
+        };
+        let (l, r) = (data(&left, "l", true), data(&right, "r", false));
+        let frames = [partitions(&l, &cuts), partitions(&r, &cuts)].map(|parts| Frame::from_partitions(parts).unwrap());
+        let keys = |keys: &[i64]| keys.iter().map(|key| Some(*key)).collect::<Vec<_>>();
+        for (how, broadcast) in [How::Inner, How::Left, How::Semi, How::Anti].into_iter().zip([true, false].into_iter().cycle()) {
+            let on = MergeOn::from("k").how(how).broadcast(broadcast == (kind % 2 == 0));
+            let got = everywhere(&frames[0].merge(&frames[1], on).unwrap());
+            let rows: Vec<_> = numbers(&got, "l").into_iter().zip(numbers(&got, "r")).collect();
+            let expect: Vec<_> = nested_loop(&keys(&left), &keys(&right), how).into_iter().map(|(_, l, r)| (l, r)).collect();
+            prop_assert_eq!(rows, expect, "{:?} of kind {}", how, kind);
+        }
+    }
+
+    #[test]
     fn frequent_keys_are_spread(
         left in prop::collection::vec(prop::option::weighted(0.95, prop_oneof![4 => Just(7_i64), 1 => 0_i64..40]), 60..160),
         right in prop::collection::vec(prop::option::weighted(0.9, prop_oneof![1 => Just(7_i64), 20 => 0_i64..40]), 1..40),

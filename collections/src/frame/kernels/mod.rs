@@ -12,6 +12,7 @@ mod head;
 pub(crate) mod join;
 pub(crate) mod moves;
 pub(crate) mod order;
+mod pairs;
 mod partition;
 mod quantile;
 mod read;
