@@ -356,7 +356,11 @@ impl SessionBuilder {
         }
         Ok(Session {
             executor,
-            plan: PlanOptions { memory_limit: settings.memory_limit, skip_passes: self.skip.clone() },
+            plan: PlanOptions {
+                memory_limit: settings.memory_limit,
+                skip_passes: self.skip.clone(),
+                ..PlanOptions::default()
+            },
             lowering: LoweringOptions { skip_rewrites: self.skip },
             context,
             settings: Arc::new(settings),
