@@ -25,7 +25,8 @@ use crate::session::Session;
 /// # Ok::<(), talatat::Error>(())
 /// ```
 pub trait Compute: Collection {
-    /// Computes the collection and brings the result here.
+    /// Computes the collection and brings the result here. Where the size of a frame decides how it is best done and no metadata tell it,
+    /// a sample is computed before.
     ///
     /// # Errors
     /// If the collection was built of calls that cannot work, a task fails, memory does not suffice, or a setting cannot be used.
@@ -38,7 +39,7 @@ pub trait Compute: Collection {
     /// # Errors
     /// As [`compute`](Compute::compute).
     fn compute_on(&self, session: &Session) -> Result<Self::Output> {
-        self.gather(session.run(session.plan(self)?)?)
+        self.gather(session.run(session.plan_measured(self)?)?)
     }
 
     /// [`compute`](Compute::compute), with a table of what ran: measured times and bytes next to what the plan promised.
@@ -56,7 +57,7 @@ pub trait Compute: Collection {
     /// As [`compute`](Compute::compute).
     fn compute_reported(&self) -> Result<(Self::Output, Report)> {
         let session = Session::current()?;
-        let (blocks, report) = session.run_reported(session.plan(self)?)?;
+        let (blocks, report) = session.run_reported(session.plan_measured(self)?)?;
         Ok((self.gather(blocks)?, report))
     }
 
@@ -100,6 +101,21 @@ pub trait Compute: Collection {
     /// If the collection was built of calls that cannot work. (A plan over the memory limit is shown, and the text says so.)
     fn explain(&self) -> Result<Explained> {
         Session::current()?.explain(self)
+    }
+
+    /// [`explain`](Compute::explain) after measuring what no metadata tell: computes the samples of frames that decide, but nothing else.
+    ///
+    /// ```
+    /// use talatat::prelude::*;
+    /// let text = delayed(|x: i64| x + 1).named("increment").call(1_i64).explain_measured()?.to_string();
+    /// assert!(text.contains("increment"));
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`explain`](Compute::explain).
+    fn explain_measured(&self) -> Result<Explained> {
+        Session::current()?.explain_measured(self)
     }
 
     /// Draws the graph as it was asked for, before the passes on it, into a `.svg` or `.dot` file.

@@ -160,6 +160,30 @@ impl Session {
         self.plan_graph(self.graph(collection)?)
     }
 
+    /// The plan of a collection, after measuring what decides how it is best computed: samples of frames whose sizes no metadata tell are
+    /// computed here. What fails to be measured is planned without; if it has to be computed, it fails then.
+    ///
+    /// # Errors
+    /// As [`plan`](Session::plan).
+    pub fn plan_measured<C: Collection + ?Sized>(&self, collection: &C) -> Result<Plan> {
+        let mut lowering = self.measured(collection)?;
+        let edges = collection.lower(&mut lowering)?;
+        self.plan_graph(lowering.finish(edges))
+    }
+
+    /// A lowering that knows what stages found.
+    fn measured<C: Collection + ?Sized>(&self, collection: &C) -> Result<Lowering> {
+        let mut lowering = self.lowering();
+        collection.announce(&mut lowering)?;
+        #[cfg(feature = "frame")]
+        while let Some(stage) = lowering.stage()? {
+            let found = self.plan(&stage).and_then(|plan| self.run(plan)).and_then(|blocks| stage.gather(blocks));
+            let Ok(found) = found else { break };
+            lowering.learn(&stage, found);
+        }
+        Ok(lowering)
+    }
+
     /// The plan of a graph.
     ///
     /// # Errors
@@ -174,12 +198,30 @@ impl Session {
         PlanOptions { memory_limit, ..self.plan.clone() }
     }
 
-    /// What computing a collection would do, as text. A plan that the memory limit refuses is explained all the same.
+    /// What computing a collection would do, as text. A plan that the memory limit refuses is explained all the same. Nothing runs: of
+    /// what would be measured first, the text says that it would be.
     ///
     /// # Errors
     /// As [`graph`](Session::graph).
     pub fn explain<C: Collection + ?Sized>(&self, collection: &C) -> Result<Explained> {
         let mut lowering = self.lowering();
+        collection.announce(&mut lowering)?;
+        #[cfg(feature = "frame")]
+        let measures = lowering.stage()?.map_or_else(Vec::new, |stage| stage.describe());
+        #[cfg(not(feature = "frame"))]
+        let measures = Vec::new();
+        Ok(Explained { measures, ..self.explained(collection, lowering)? })
+    }
+
+    /// [`explain`](Session::explain) after measuring: what was found, and what it decided.
+    ///
+    /// # Errors
+    /// As [`graph`](Session::graph).
+    pub fn explain_measured<C: Collection + ?Sized>(&self, collection: &C) -> Result<Explained> {
+        self.explained(collection, self.measured(collection)?)
+    }
+
+    fn explained<C: Collection + ?Sized>(&self, collection: &C, mut lowering: Lowering) -> Result<Explained> {
         let edges = collection.lower(&mut lowering)?;
         let (before, after) = (collection.describe_expression(false), collection.describe_lowered(&lowering));
         let graph = lowering.finish(edges);
@@ -197,7 +239,7 @@ impl Session {
         } else {
             forecast(&plan, threads)?
         };
-        Ok(Explained { before, after, plan, forecast: (threads, forecast), refused })
+        Ok(Explained { before, after, measures: Vec::new(), plan, forecast: (threads, forecast), refused })
     }
 
     /// Runs a plan and returns its outputs, in memory.
@@ -216,7 +258,9 @@ impl Session {
     /// As [`plan`](Session::plan) and [`run`](Session::run).
     pub(crate) fn keep<C: Collection + ?Sized>(&self, collection: &C) -> Result<Vec<Value>> {
         let options = PlanOptions { outputs: Outputs::Anywhere, ..self.plan_options() };
-        let plan = Plan::new(self.graph(collection)?, &options)?;
+        let mut lowering = self.measured(collection)?;
+        let edges = collection.lower(&mut lowering)?;
+        let plan = Plan::new(lowering.finish(edges), &options)?;
         let mut values = self.executor.execute(Arc::new(plan), &self.context)?;
         if let (Some(limit), Some(space)) = (self.plan.memory_limit, &self.context.spill) {
             self.kept.admit(&mut values, limit / 2, space)?;

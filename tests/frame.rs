@@ -28,6 +28,8 @@ mod parquet;
 mod readers;
 #[path = "frame/rewrites.rs"]
 mod rewrites;
+#[path = "frame/stages.rs"]
+mod stages;
 #[path = "frame/verbs.rs"]
 mod verbs;
 #[path = "frame/writers.rs"]

@@ -27,5 +27,7 @@ mod together;
 pub use collection::Collection;
 pub use error::{Error, Invalid, Result};
 pub use lower::{Lowering, LoweringOptions};
+#[cfg(feature = "frame")]
+pub use lower::{Measured, SAMPLING, Stage};
 pub use reclaim::Pools;
 pub use registry::registry;

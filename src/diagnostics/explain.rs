@@ -12,6 +12,8 @@ use talatat_graph::{Error as GraphError, Plan, format_bytes};
 pub struct Explained {
     pub(crate) before: String,
     pub(crate) after: String,
+    /// What would be measured before, a line each.
+    pub(crate) measures: Vec<String>,
     pub(crate) plan: Arc<Plan>,
     /// The run on this many threads, played through.
     pub(crate) forecast: (usize, Forecast),
@@ -51,6 +53,9 @@ impl fmt::Display for Explained {
         writeln!(f, "expression\n{}", indented(&self.before))?;
         if self.after != self.before {
             writeln!(f, "rewritten\n{}", indented(&self.after))?;
+        }
+        if !self.measures.is_empty() {
+            writeln!(f, "measured first, which may change what follows\n{}", indented(&self.measures.join("\n")))?;
         }
         write!(f, "plan\n{}", indented(&self.plan.to_string()))?;
         if let Some(refused) = &self.refused {

@@ -1,10 +1,10 @@
 //! Every aggregation, of any partitioning, merged and from all rows, against eager polars.
 
 use proptest::prelude::*;
-use talatat::Collection;
 use talatat::frame::agg::{self, Agg};
 use talatat::frame::polars::prelude::*;
 use talatat::frame::{Frame, GroupBy};
+use talatat::{Collection, Compute};
 
 use crate::common::{close, cut, everywhere};
 
@@ -226,4 +226,23 @@ fn the_largest_of_each_group_are_those_of_a_sort() {
             assert_eq!(list("top"), bits(sorted.iter().copied().rev().take(n).collect()));
         }
     }
+}
+
+#[test]
+fn sorted_groups_of_many_parts_are_many_partitions() {
+    let rows = 3000_i64;
+    let keys: Vec<Option<i64>> = (0..rows).map(|row| (row % 50 != 0).then_some(row * 7919 % 1000)).collect();
+    let data = df!("k" => keys, "x" => (0..rows).collect::<Vec<_>>()).unwrap();
+    let group = Frame::from_polars(data, 7).groupby(["k"]).unwrap().dropna(false).split_out(4);
+    let sums = group.agg([agg::sum("x").alias("x"), agg::median("x").alias("m")]).unwrap();
+    assert_eq!(sums.partitions(), 4);
+    let one = group.clone().split_out(1).agg([agg::sum("x").alias("x"), agg::median("x").alias("m")]).unwrap();
+    assert!(everywhere(&sums).equals_missing(&everywhere(&one)));
+    let heights: Vec<usize> =
+        (0..4).map(|part| sums.get_partition(part).unwrap().compute().unwrap().height()).collect();
+    assert!(heights.iter().all(|&height| (200..310).contains(&height)), "{heights:?}");
+    // What is done with all groups has them together, and a filter on the result is not one of its rows.
+    let counts = Frame::from_polars(df!("x" => [3, 1, 3, 2, 3, 2]).unwrap(), 3).value_counts(["x"]).unwrap();
+    let got = everywhere(&counts.filter(col("x").lt(lit(3))).unwrap());
+    assert!(got.equals(&df!("x" => [2, 1], "count" => [2_i64, 1]).unwrap()), "{got}");
 }

@@ -17,13 +17,15 @@ pub(crate) fn sessions() -> &'static [(&'static str, Session)] {
     SESSIONS.get_or_init(|| {
         let on = |choice| Session::builder().executor(choice).threads(2);
         let plain = on(ExecutorChoice::Synchronous).skip("filter_pushdown").skip("projection_pushdown");
-        let unpruned = on(ExecutorChoice::Synchronous).skip("statistics_pruning");
+        let unpruned = on(ExecutorChoice::Synchronous).skip("statistics_pruning").skip("skewed_keys");
+        let undecided = on(ExecutorChoice::Synchronous).skip("algorithms");
         vec![
             ("synchronous", on(ExecutorChoice::Synchronous).build().unwrap()),
             ("threads", on(ExecutorChoice::Threads).build().unwrap()),
             ("serialize", on(ExecutorChoice::Serialize).build().unwrap()),
             ("no rewrites", plain.build().unwrap()),
-            ("no pruning", unpruned.build().unwrap()),
+            ("no pruning or spreading", unpruned.build().unwrap()),
+            ("no decisions", undecided.build().unwrap()),
         ]
     })
 }

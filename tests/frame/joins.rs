@@ -238,7 +238,7 @@ proptest! {
         let ((left, left_rows), (right, right_rows)) = (sorted(&l, "l"), sorted(&r, "r"));
         for how in [How::Inner, How::Left, How::Semi, How::Anti] {
             let merged = l.merge(&r, MergeOn::from("k").how(how)).unwrap();
-            prop_assert!(merged.describe_expression(false).contains("sorted partitions"), "{}", merged.describe_expression(false));
+            prop_assert!(merged.describe_expression(true).contains("sorted partitions"), "{}", merged.describe_expression(true));
             let got = everywhere(&merged);
             let rows: Vec<Row> = numbers(&got, "k").into_iter().zip(numbers(&got, "l")).zip(numbers(&got, "r")).map(|((k, l), r)| (k, l, r)).collect();
             let named = |row: Row| (row.0, row.1.and_then(|l| left_rows[l as usize]), row.2.and_then(|r| right_rows[r as usize]));
@@ -247,6 +247,68 @@ proptest! {
             // The index is still there.
             let few = merged.loc(-3_i64..=3).unwrap();
             prop_assert_eq!(everywhere(&few).height(), everywhere(&merged.filter(col("k").is_between(lit(-3), lit(3), ClosedInterval::Both)).unwrap()).height());
+        }
+    }
+
+    #[test]
+    fn keys_that_are_never_missing_have_a_table_of_their_own(
+        left in prop::collection::vec(-9_i64..9, 0..40),
+        right in prop::collection::vec(-9_i64..9, 0..25),
+        cuts in prop::collection::vec(any::<usize>(), 0..6),
+        // Close together or far apart; of two widths; times; texts.
+        kind in 0..5,
+    ) {
+        let data = |keys: &[i64], row: &str, narrow: bool| {
+            let key = match kind {
+                0 => col("k"),
+                1 => col("k") * lit(0x1_0000_0001_i64),
+                2 => col("k").cast(if narrow { DataType::Int16 } else { DataType::Int32 }),
+                3 => col("k").cast(DataType::Date),
+                _ => col("k").cast(DataType::String),
+            };
+            let data = df!("k" => keys, row => (0..keys.len() as i64).collect::<Vec<_>>()).unwrap();
+            data.lazy().with_column(key).collect().unwrap()
+        };
+        let (l, r) = (data(&left, "l", true), data(&right, "r", false));
+        let frames = [partitions(&l, &cuts), partitions(&r, &cuts)].map(|parts| Frame::from_partitions(parts).unwrap());
+        let keys = |keys: &[i64]| keys.iter().map(|key| Some(*key)).collect::<Vec<_>>();
+        for (how, broadcast) in [How::Inner, How::Left, How::Semi, How::Anti].into_iter().zip([true, false].into_iter().cycle()) {
+            let on = MergeOn::from("k").how(how).broadcast(broadcast == (kind % 2 == 0));
+            let got = everywhere(&frames[0].merge(&frames[1], on).unwrap());
+            let rows: Vec<_> = numbers(&got, "l").into_iter().zip(numbers(&got, "r")).collect();
+            let expect: Vec<_> = nested_loop(&keys(&left), &keys(&right), how).into_iter().map(|(_, l, r)| (l, r)).collect();
+            prop_assert_eq!(rows, expect, "{:?} of kind {}", how, kind);
+        }
+    }
+
+    #[test]
+    fn frequent_keys_are_spread(
+        left in prop::collection::vec(prop::option::weighted(0.95, prop_oneof![4 => Just(7_i64), 1 => 0_i64..40]), 60..160),
+        right in prop::collection::vec(prop::option::weighted(0.9, prop_oneof![1 => Just(7_i64), 20 => 0_i64..40]), 1..40),
+        left_cuts in prop::collection::vec(any::<usize>(), 2..9),
+        right_cuts in prop::collection::vec(any::<usize>(), 0..9),
+        turned in any::<bool>(),
+    ) {
+        let (left, right) = if turned { (right, left) } else { (left, right) };
+        let data = |keys: &[Option<i64>], row: &str| df!("k" => keys, row => (0..keys.len() as i64).collect::<Vec<_>>()).unwrap();
+        let l = Frame::from_partitions(partitions(&data(&left, "l"), &left_cuts)).unwrap();
+        let r = Frame::from_partitions(partitions(&data(&right, "r"), &right_cuts)).unwrap();
+        for how in [How::Inner, How::Left, How::Right, How::Outer, How::Semi, How::Anti] {
+            for ordered in [true, false] {
+                let on = MergeOn::from("k").how(how).broadcast(false).keep_order(ordered);
+                let got = if ordered {
+                    everywhere(&l.merge(&r, on).unwrap())
+                } else {
+                    l.merge(&r, on).unwrap().compute().unwrap()
+                };
+                let mut rows: Vec<Row> = numbers(&got, "k").into_iter().zip(numbers(&got, "l")).zip(numbers(&got, "r")).map(|((k, l), r)| (k, l, r)).collect();
+                let mut expect = nested_loop(&left, &right, how);
+                if !ordered {
+                    rows.sort();
+                    expect.sort();
+                }
+                prop_assert_eq!(rows, expect, "{:?}, ordered: {}", how, ordered);
+            }
         }
     }
 
@@ -274,7 +336,7 @@ proptest! {
 
 fn shown(frame: &Frame) -> String {
     let clean = |text: String| text.trim_end().to_string();
-    for rule in ["filter_pushdown", "projection_pushdown"] {
+    for rule in ["filter_pushdown", "projection_pushdown", "algorithms", "skewed_keys"] {
         let session = Session::builder().executor(ExecutorChoice::Synchronous).skip(rule).build().unwrap();
         assert!(everywhere(frame).equals_missing(&frame.compute_on(&session).unwrap()), "without {rule}");
     }
@@ -298,12 +360,12 @@ fn plans_say_what_was_chosen() {
     assert_snapshot!(shown(&frame.select([col("land")]).unwrap()), @r#"
     select col("land")
       filter [([(col("fare")) > (dyn int: 1)]) & ([(col("people")) > (dyn int: 600)])]
-        merge inner on town: broadcast of the right side (left about 160 B, right about 136 B, 3 partitions on the left)
+        merge inner on town
           from_polars: 3 partitions [town, fare, tip]
           from_polars: 1 partitions [town, people, land]
     --
     select col("land")
-      merge inner on town: broadcast of the right side (left about 160 B, right about 136 B, 3 partitions on the left)
+      merge inner on town: broadcast of the right side (left about 96 B, right about 64 B, 3 partitions on the left)
         select col("town")
           filter [(col("fare")) > (dyn int: 1)]
             from_polars: 3 partitions [town, fare, tip]
@@ -315,17 +377,67 @@ fn plans_say_what_was_chosen() {
     let frame = frame.filter(col("town").neq(lit("Rome")).and(col("fare").gt(lit(1)))).unwrap();
     assert_snapshot!(shown(&frame), @r#"
     filter [([(col("town")) != ("Rome")]) & ([(col("fare")) > (dyn int: 1)])]
-      merge outer on town: hash shuffle to 4 partitions (left about 160 B, right about 136 B)
+      merge outer on town
         from_polars: 4 partitions [town, fare, tip]
         from_polars: 2 partitions [town, people, land]
     --
     filter [(col("fare")) > (dyn int: 1)]
-      merge outer on town: hash shuffle to 4 partitions (left about 160 B, right about 136 B)
+      merge outer on town: hash shuffle to 4 partitions (left about 0 B, right about 0 B)
         filter [(col("town")) != ("Rome")]
           from_polars: 4 partitions [town, fare, tip]
         filter [(col("town")) != ("Rome")]
           from_polars: 2 partitions [town, people, land]
     "#);
+}
+
+#[test]
+fn one_key_does_not_fill_one_task() {
+    // Nine of ten rows have one key.
+    let keys: Vec<i64> = (0..4000).map(|row| if row % 10 == 0 { row } else { -1 }).collect();
+    let large = df!("k" => keys, "row" => (0_i64..4000).collect::<Vec<_>>()).unwrap();
+    let large = Frame::from_polars(large, 8);
+    let small = df!("k" => [-1_i64, 10, 20, -1, 5], "v" => [1_i64, 2, 3, 4, 5]).unwrap();
+    let small = Frame::from_polars(small, 3);
+    for (left, right, how) in [
+        (&large, &small, How::Inner),
+        (&large, &small, How::Left),
+        (&small, &large, How::Inner),
+        (&small, &large, How::Right),
+    ] {
+        let on = MergeOn::from("k").how(how).broadcast(false);
+        let merged = left.merge(right, on.clone()).unwrap();
+        everywhere(&merged);
+        // Unordered rows stay where they were joined.
+        let parts = left.merge(right, on.keep_order(false)).unwrap();
+        let plan = parts.describe_expression(true);
+        assert!(plan.contains("frequent keys of the"), "{plan}");
+        if parts.partitions() == 8 {
+            let heights: Vec<usize> =
+                (0..8).map(|part| parts.get_partition(part).unwrap().compute().unwrap().height()).collect();
+            let (most, all) = (heights.iter().max().unwrap(), heights.iter().sum::<usize>());
+            assert!(*most * 4 < all, "{how:?}: {heights:?}");
+        }
+    }
+    // A row without a partner would come out once a part.
+    let outer = large.merge(&small, MergeOn::from("k").how(How::Outer).broadcast(false)).unwrap();
+    assert!(!outer.describe_expression(true).contains("frequent"));
+}
+
+#[test]
+fn what_the_filters_leave_decides() {
+    let rows = 200_000_i64;
+    let large = df!("k" => (0..rows).map(|row| row % 1000).collect::<Vec<_>>(), "v" => (0..rows).collect::<Vec<_>>());
+    let large = Frame::from_polars(large.unwrap(), 8);
+    let other = large.select([col("k"), col("v").alias("w"), col("v").alias("x")]).unwrap();
+    let shown = |frame: &Frame| frame.describe_expression(true);
+    let all = large.merge(&other, "k").unwrap();
+    assert!(shown(&all).contains("hash shuffle to 8 partitions"), "{}", shown(&all));
+    assert!(!all.describe_expression(false).contains("shuffle"), "{}", all.describe_expression(false));
+    let one =
+        large.merge(&other, "k").unwrap().filter(col("x").lt(lit(5)).and(col("w").lt(lit(9))).and(col("w").gt(lit(2))));
+    let one = one.unwrap();
+    assert_eq!(one.partitions(), all.partitions());
+    assert_eq!(everywhere(&one).height(), 400);
 }
 
 #[test]

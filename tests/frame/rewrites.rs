@@ -28,7 +28,7 @@ fn shown<C: Collection>(collection: &C) -> String {
 
 fn check(frame: &Frame) -> String {
     let all = everywhere(frame);
-    for rule in ["filter_pushdown", "projection_pushdown"] {
+    for rule in ["filter_pushdown", "projection_pushdown", "algorithms", "skewed_keys"] {
         let session = Session::builder().executor(ExecutorChoice::Synchronous).skip(rule).build().unwrap();
         assert!(all.equals_missing(&frame.compute_on(&session).unwrap()), "without {rule}");
     }
@@ -86,6 +86,30 @@ fn a_filter_stays_above_head_and_aggregations() {
         select col("town").alias("key 0"), col("fare").alias("in 0")
           read_csv *.csv: 4 blocks, columns [town, fare] of 4 where col("town").is_not_null()
     "#);
+}
+
+#[test]
+fn a_filter_on_keys_passes_aggregations() {
+    let fares = trips()
+        .groupby(["town", "zone"])
+        .unwrap()
+        .dropna(false)
+        .agg([agg::sum("fare").alias("fare"), agg::median("tip")]);
+    let kept = col("town")
+        .neq(lit("Oslo"))
+        .and(col("fare").gt(lit(9.0)))
+        .and(col("zone").is_in(lit(Series::new("".into(), ["a", "c"])).implode(true), false));
+    let frame = fares.unwrap().filter(kept).unwrap();
+    let text = check(&frame);
+    let after = text.split("--").last().unwrap();
+    let (above, below) = after.split_once("groupby").unwrap();
+    assert!(above.contains("filter [(col(\"fare\")) > (dyn float: 9)]"), "{text}");
+    assert!(below.contains("where") && below.contains("\"Oslo\"") && below.contains("is_in"), "{text}");
+    assert_eq!(everywhere(&frame).height(), 2);
+    // Shares are those of all rows, whatever is shown of them.
+    let shares = trips().value_counts_with(["town"], &talatat::frame::ValueCounts::new().normalize(true)).unwrap();
+    let lyon = shares.filter(col("town").eq(lit("Lyon"))).unwrap();
+    assert!(everywhere(&lyon).equals(&df!("town" => ["Lyon"], "proportion" => [0.5]).unwrap()));
 }
 
 #[test]

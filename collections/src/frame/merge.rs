@@ -12,7 +12,7 @@ use super::kernels::join::{JoinKernel, Output, Side};
 use super::step::columns;
 use super::wire::Wire;
 use crate::error::{Error, Result};
-use crate::lower::frame::{Algorithm, Merge, Wish};
+use crate::lower::frame::{Merge, Wish};
 
 /// How often a key may be there: pandas' `validate`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -152,10 +152,12 @@ impl Frame {
     /// **Order.** As in pandas: left rows in their order with their partners in theirs (`Right`: the other way round); `Outer` sorts by
     /// the keys, missing ones last. It depends on nothing else.
     ///
-    /// **Ways.** Frames that are [indexed](Frame::set_index) by the key meet partition by partition, where divisions are known. A frame that is small by the sizes
-    /// known is sent to all partitions of the other one. Else rows are brought together by the hash
-    /// of their keys, joined, and brought back in order: all rows are in memory at once, and the last step can be
-    /// [left out](MergeOn::keep_order). [`explain`](crate::Collection) shows what was chosen. All rows of one key are joined by one task.
+    /// **Ways.** Chosen when filters and columns have been pushed down. Frames that are [indexed](Frame::set_index) by the key meet partition
+    /// by partition, where divisions are known. A frame that is small by the sizes known is sent to all partitions of the other one. Else
+    /// rows are brought together by the hash of their keys, joined, and brought back in order: all rows are in memory at once, and the last
+    /// step can be [left out](MergeOn::keep_order). [`explain`](crate::Collection) shows what was chosen. Rows of the larger side whose key is
+    /// so frequent that they would fill a task are spread over several, with copies of their partners; where no row may come out twice
+    /// (`Outer`), one task joins all rows of a key. The result has the partitions of the left frame (`Right`: of the right one; `Outer`: the more).
     ///
     /// # Errors
     /// If a key does not exist or types have nothing in common, there is no key, or two columns of the result have the same name.
@@ -176,7 +178,7 @@ impl Frame {
     }
 
     /// The columns of two frames with an [index](Frame::set_index), side by side by the index; pandas' `join`. The index column is that of the
-    /// left frame, with its name; order and algorithms are those of [`merge`](Frame::merge). Where left rows stay in their partitions, the result has
+    /// left frame, with its name; order and algorithms are those of [`merge`](Frame::merge). Where left rows keep their order, the result has
     /// the left frame's index.
     ///
     /// # Errors
@@ -222,8 +224,7 @@ impl Frame {
     ) -> Result<Frame> {
         let wish = Wish { ordered: on.keep_order, broadcast: on.broadcast };
         let kernel = self.join_kernel(operation, other, on, location)?;
-        let (algorithm, why) = Algorithm::choose(&kernel, &self.node, &other.node, wish);
-        let merge = Merge { kernel, algorithm, why, ordered: wish.ordered };
+        let merge = Merge { kernel, wish, way: None };
         let nodes = vec![self.node.clone(), other.node.clone()];
         Ok(Frame { node: FrameExpr::custom(Arc::new(merge), nodes, location)? })
     }

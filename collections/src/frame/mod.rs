@@ -36,6 +36,7 @@ pub(crate) mod index;
 pub(crate) mod ipc;
 pub(crate) mod json;
 pub(crate) mod kernels;
+pub(crate) mod known;
 mod len;
 mod merge;
 mod ops;

@@ -25,6 +25,8 @@ pub(crate) use array::{Zarr, ZarrWriting};
 pub(crate) use delayed::DelayedTasks;
 #[cfg(feature = "frame")]
 pub(crate) use frame::Operation as FrameOperation;
+#[cfg(feature = "frame")]
+pub use frame::{Measured, SAMPLING, Stage};
 
 /// Blocks that a collection of another kind makes: a frame's column as an array, an array as a frame's column.
 pub(crate) trait Foreign: Send + Sync {

@@ -163,6 +163,11 @@ impl Scan for CsvScan {
         Source::Csv(Box::new(self.parser()))
     }
 
+    /// What quotes stand before a block is known when all blocks before it have been read.
+    fn reads_anywhere(&self) -> bool {
+        !(0..self.blocks.len()).any(|number| self.is_chained(number))
+    }
+
     /// The text of the block; columns that are read but not handed on come on top.
     fn scratch(&self) -> u64 {
         self.largest_block()

@@ -12,6 +12,7 @@ use super::state::StateOf;
 use crate::error::{Error, Result};
 use crate::frame::columns_named;
 use crate::frame::expr::output_name;
+use crate::frame::kernels::order::{Order, OrderKey};
 use crate::frame::kernels::{GroupKernel, Pass};
 use crate::frame::step::{self, Step};
 use crate::frame::wire::{Wire, add_to_key};
@@ -29,6 +30,8 @@ pub(crate) struct Grouping {
     pub(crate) sorted: Vec<(String, bool)>,
     /// Into how many parts the groups are spread.
     pub(crate) parts: u32,
+    /// Of so few groups, from a sample, that they are merged in a tree before they are spread: how many, and why that is thought.
+    pub(crate) few: Option<String>,
     shown: (String, String),
     pub(crate) schema: SchemaRef,
 }
@@ -165,6 +168,7 @@ impl Grouping {
             names,
             way,
             parts: 1,
+            few: None,
             shown: (shown_keys.join(", "), shown.join(", ")),
             schema: Arc::new(Schema::default()),
         };
@@ -187,9 +191,54 @@ impl Grouping {
         Ok(self)
     }
 
-    /// Whether all groups are put together in the end.
+    /// The same for few groups.
+    pub(crate) fn of_few(&self, why: String) -> Grouping {
+        Grouping { few: Some(why), ..self.clone() }
+    }
+
+    /// The same with all groups in one part.
+    pub(crate) fn in_one(&self) -> Grouping {
+        Grouping { parts: 1, ..self.clone() }
+    }
+
+    /// The columns of keys in the result.
+    pub(crate) fn key_names(&self) -> &[String] {
+        self.names.get(..self.keys.len()).unwrap_or_default()
+    }
+
+    /// Whether states are merged, so that a tree would do.
+    pub(crate) fn merges(&self) -> bool {
+        matches!(self.way, Way::States(_))
+    }
+
+    /// Whether all groups are put together in the end: passes over all of them need it, an order does not.
     pub(crate) fn gathers(&self) -> bool {
-        !self.sorted.is_empty() || !self.end.is_empty()
+        !self.end.is_empty()
+    }
+
+    /// The order of the groups of several parts, if they are to be in one.
+    pub(crate) fn order(&self) -> Option<Order> {
+        let key = |(column, descending): &(String, bool)| OrderKey {
+            column: column.clone(),
+            descending: *descending,
+            nulls_last: true,
+        };
+        let keys: Vec<OrderKey> = self.sorted.iter().map(key).collect();
+        (!keys.is_empty()).then_some(Order { keys, ties: true })
+    }
+
+    /// A condition on the result in the names of the input, if it reads keys alone: groups of which it is not true need no rows. Passes
+    /// over all groups see those that are left out, too.
+    pub(crate) fn below(&self, condition: &Expr) -> Option<Expr> {
+        let key = |name: &str| self.names.iter().take(self.keys.len()).position(|key| key == name);
+        let reads = step::columns_of(condition);
+        if !self.end.is_empty() || reads.is_empty() || !reads.iter().all(|name| key(name).is_some()) {
+            return None;
+        }
+        Some(condition.clone().map_expr(|part| match &part {
+            Expr::Column(name) => key(name).map_or_else(|| part.clone(), |number| col(key_name(number))),
+            _ => part,
+        }))
     }
 
     /// The result's columns: those of an aggregation of no rows.
@@ -265,7 +314,10 @@ impl Grouping {
 
     /// Mixes in what the result depends on besides the input.
     pub(crate) fn key(&self, key: KeyBuilder) -> KeyBuilder {
-        let key = add_to_key(key.value(&self.keys).value(&self.sorted).number(u64::from(self.parts)), &self.end);
+        let key = add_to_key(
+            key.value(&self.keys).value(&self.sorted).number(u64::from(self.parts)).value(&self.few),
+            &self.end,
+        );
         match &self.way {
             Way::States(states) => add_to_key(add_to_key(key, &states.partial), &states.finish),
             Way::Rows(exprs) => add_to_key(key.value(&self.names), exprs),
@@ -281,7 +333,10 @@ impl Grouping {
     pub(crate) fn shown(&self) -> String {
         let how = match (&self.way, self.parts) {
             (Way::States(_), 1) => String::new(),
-            (Way::States(_), parts) => format!(" in {parts} parts"),
+            (Way::States(_), parts) => match &self.few {
+                Some(why) => format!(" in a tree, then {parts} parts ({why})"),
+                None => format!(" in {parts} parts"),
+            },
             (Way::Rows(_), 1) => " from all rows".into(),
             (Way::Rows(_), parts) => format!(" from all rows in {parts} parts"),
         };

@@ -51,9 +51,9 @@ impl GroupBy {
         GroupBy { frame, keys, sort: true, dropna: true, parts: None, location }
     }
 
-    /// Whether the result is sorted by the keys, missing ones last, in one partition; by default true. Else groups come in the order in
-    /// which they appear first, if they are in one part; several parts ([`split_out`](GroupBy::split_out)) are a partition each,
-    /// and have that order each by itself.
+    /// Whether the result is sorted by the keys, missing ones last; by default true. Else groups come in the order in which they appear
+    /// first, if they are in one part. Several parts ([`split_out`](GroupBy::split_out)) are a partition each: sorted ones hold
+    /// ranges of keys one after the other, others have the order of appearance each by itself.
     ///
     /// ```
     /// # use talatat_collections::frame::{Frame, GroupBy, agg};

@@ -196,7 +196,11 @@ impl Kernel for JoinKernel {
         }
         let right = left.split_off(lefts);
         let joined = || -> KernelResult<DataFrame> {
-            let (left, right) = (gathered(left).map_err(failed)?, gathered(right).map_err(failed)?);
+            let right = gathered(right).map_err(failed)?;
+            if let Some(joined) = self.by_one_key(&left, &right).map_err(failed)? {
+                return Ok(joined);
+            }
+            let left = gathered(left).map_err(failed)?;
             if let Some(side) = self.repeated(&left, &right).map_err(failed)? {
                 return Err(KernelError::new(format!(
                     "the keys {} of the {side} frame are not unique, but `validate` says so; drop duplicates, or validate less",

@@ -12,10 +12,12 @@ mod head;
 pub(crate) mod join;
 pub(crate) mod moves;
 pub(crate) mod order;
+mod pairs;
 mod partition;
 mod quantile;
 mod read;
 mod rows;
+pub(crate) mod skew;
 pub(crate) mod sort;
 pub(crate) mod split;
 mod window;
@@ -76,6 +78,8 @@ pub(crate) fn register(registry: Registry) -> Registry {
         .kernel::<order::SampleKernel>(order::SampleKernel::NAME)
         .kernel::<sort::SortKernel>(sort::SortKernel::NAME)
         .kernel::<order::SplittersKernel>(order::SplittersKernel::NAME)
+        .kernel::<skew::FrequentKernel>(skew::FrequentKernel::NAME)
+        .kernel::<skew::SampleKeysKernel>(skew::SampleKeysKernel::NAME)
         .kernel::<split::GatherKernel>(split::GatherKernel::NAME)
         .kernel::<split::SplitKernel>(split::SplitKernel::NAME)
         .block(Written::CODEC, Written::decode_block)

@@ -242,23 +242,27 @@ impl SampleKernel {
     pub(crate) const NAME: &'static str = "frame.sort.sample";
 
     pub(crate) fn sample(&self, block: u64, frame: &DataFrame) -> PolarsResult<DataFrame> {
-        let height = frame.height() as u64;
-        let count = height.min(u64::from(self.rows));
-        let start = |at: u64| (u128::from(at) * u128::from(height) / u128::from(count.max(1))) as u64;
-        // One row of each stretch: even distances alone would meet what is periodic.
-        let rows: Vec<u64> =
-            (0..count).map(|at| start(at) + scattered(block, at) % (start(at + 1) - start(at))).collect();
-        let weights: Vec<u64> = (0..count).map(|at| start(at + 1) - start(at)).collect();
+        let (rows, weights) = spread(block, frame.height() as u64, u64::from(self.rows));
+        let count = rows.len();
         let index = IdxCa::from_vec(PlSmallStr::EMPTY, rows.iter().map(|&row| row as IdxSize).collect());
         let keys = self.order.columns(frame)?.into_iter().enumerate();
         let keys = keys.map(|(at, column)| Ok(column.take(&index)?.with_name(format!("key {at}").into())));
         let mut columns = keys.collect::<PolarsResult<Vec<_>>>()?;
         let number = |name: &str, values: Vec<u64>| Series::new(name.into(), values).into_column();
-        columns.push(number(PARTITION, vec![block; count as usize]));
+        columns.push(number(PARTITION, vec![block; count]));
         columns.push(number(ROW, rows));
         columns.push(number(WEIGHT, weights));
-        DataFrame::new(count as usize, columns)
+        DataFrame::new(count, columns)
     }
+}
+
+/// Rows of a partition chosen at random, always the same ones, and how many each stands for.
+pub(super) fn spread(block: u64, height: u64, most: u64) -> (Vec<u64>, Vec<u64>) {
+    let count = height.min(most);
+    let start = |at: u64| (u128::from(at) * u128::from(height) / u128::from(count.max(1))) as u64;
+    // One row of each stretch: even distances alone would meet what is periodic.
+    let row = |at: u64| start(at) + scattered(block, at) % (start(at + 1) - start(at));
+    ((0..count).map(row).collect(), (0..count).map(|at| start(at + 1) - start(at)).collect())
 }
 
 /// A number that looks random and is always the same: the finalizer of SplitMix64.

@@ -14,12 +14,13 @@ use talatat_graph::{Kernel, KernelResult, Result, TaskContext, Value};
 use super::failed;
 use super::group::{encode, missing};
 use super::order::Order;
+use super::skew::Frequent;
 use crate::frame::csv::join;
 use crate::frame::partition::Partition;
 use crate::frame::threads::alone;
 use crate::frame::wire::WireDtype;
 
-/// Cuts a partition into `parts` parts. Inputs: the partition, and the table of splitters if the rule is [`SplitBy::Ranges`].
+/// Cuts a partition into `parts` parts. Inputs: the partition, and the table of splitters or frequent keys if the rule asks for one.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct SplitKernel {
     pub(crate) by: SplitBy,
@@ -33,6 +34,8 @@ pub(crate) struct SplitKernel {
 pub(crate) enum SplitBy {
     /// Rows with equal keys go to the same part, of whatever frame they are.
     Hash(Vec<HashKey>),
+    /// So do those here, but for the keys in a table of frequent ones, the second input.
+    Skewed(Vec<HashKey>, Frequent),
     /// The first part has the rows before the first splitter, the second those from it to the next one ...
     Ranges(Order),
     /// Each row goes to the partition that this column says it came from.
@@ -82,7 +85,7 @@ impl SplitKernel {
             SplitBy::Origin(column) => {
                 Ok(frame.column(column)?.u64()?.iter().map(|from| (from.unwrap_or(0) >> ROW_BITS) as u32).collect())
             }
-            SplitBy::Even => Ok(Vec::new()),
+            SplitBy::Even | SplitBy::Skewed(..) => Ok(Vec::new()),
             SplitBy::Ranges(order) => {
                 let splitters =
                     splitters.ok_or_else(|| PolarsError::ComputeError("the table of splitters is missing".into()))?;
@@ -108,6 +111,11 @@ impl SplitKernel {
             let from: Vec<u64> = (0..frame.height() as u64).map(|row| origin(block, row)).collect();
             frame.with_column(Series::new(name.as_str().into(), from).into_column())?;
         }
+        if let SplitBy::Skewed(keys, frequent) = &self.by {
+            let table =
+                splitters.ok_or_else(|| PolarsError::ComputeError("the table of frequent keys is missing".into()))?;
+            return frequent.cut(block, frame, keys, self.parts, table);
+        }
         cut(frame, &numbers, self.parts)
     }
 }
@@ -119,7 +127,7 @@ impl Kernel for SplitKernel {
 
     fn describe(&self) -> String {
         let by = match &self.by {
-            SplitBy::Hash(keys) => {
+            SplitBy::Hash(keys) | SplitBy::Skewed(keys, _) => {
                 let keys: Vec<&str> = keys.iter().map(|key| key.column.as_str()).collect();
                 format!("hash of {}", keys.join(", "))
             }
@@ -177,8 +185,8 @@ pub(crate) fn gathered(parts: Vec<DataFrame>) -> PolarsResult<DataFrame> {
 /// The seed of all shuffles. It is fixed: a task that runs again elsewhere must cut the same way.
 const SEED: u64 = 0x74_61_6c_61_74_61_74;
 
-/// The part of each row by the hash of its keys. Nulls are equal, as are 0.0 and -0.0, and all NaNs.
-pub(crate) fn hash_parts(frame: &DataFrame, keys: &[HashKey], parts: u32) -> PolarsResult<Vec<u32>> {
+/// The hash of each row's keys. Nulls are equal, as are 0.0 and -0.0, and all NaNs.
+pub(super) fn hashes(frame: &DataFrame, keys: &[HashKey]) -> PolarsResult<Vec<u64>> {
     let mut hashes: Vec<u64> = Vec::new();
     for (at, key) in keys.iter().enumerate() {
         let column = hashable(&key.of(frame)?)?;
@@ -189,8 +197,17 @@ pub(crate) fn hash_parts(frame: &DataFrame, keys: &[HashKey], parts: u32) -> Pol
         }
     }
     hashes.resize(frame.height(), 0);
-    // The high half of the product: even without the remainder's division.
-    Ok(hashes.into_iter().map(|hash| ((u128::from(hash) * u128::from(parts)) >> 64) as u32).collect())
+    Ok(hashes)
+}
+
+/// The part of a hash: the high half of the product, even without the remainder's division.
+pub(super) fn part_of(hash: u64, parts: u32) -> u32 {
+    ((u128::from(hash) * u128::from(parts)) >> 64) as u32
+}
+
+/// The part of each row by the hash of its keys.
+pub(crate) fn hash_parts(frame: &DataFrame, keys: &[HashKey], parts: u32) -> PolarsResult<Vec<u32>> {
+    Ok(hashes(frame, keys)?.into_iter().map(|hash| part_of(hash, parts)).collect())
 }
 
 /// The column in a form whose hash depends on values alone: codes of categories depend on the process, and what is nested is hashed

@@ -3,16 +3,18 @@
 //! All frames that one graph is made for are rewritten together. What several of them read is made once: a filter of one reader stays
 //! above it, and it has the columns that any reader needs.
 
+mod decide;
 mod filter;
 mod projection;
 mod prune;
 mod walk;
 
 use super::expr::Node;
+use super::known::Known;
 use crate::error::Result;
 use crate::lower::LoweringOptions;
 
-pub(crate) use walk::readers;
+pub(crate) use walk::{inputs_first, readers};
 
 /// What the graph will read of the expression's result.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -36,7 +38,7 @@ pub struct Rewrite {
     pub name: &'static str,
     /// Why it stands where it does.
     pub reason: &'static str,
-    run: fn(&[Root]) -> Result<Vec<Node>>,
+    run: fn(&[Root], &Known) -> Result<Vec<Node>>,
 }
 
 /// The rewrites, in the order they run.
@@ -44,32 +46,42 @@ pub const REWRITES: &[Rewrite] = &[
     Rewrite {
         name: "filter_pushdown",
         reason: "first: a filter that has reached the reader needs no column above it",
-        run: filter::push,
+        run: |roots, _| filter::push(roots),
     },
     Rewrite {
         name: "statistics_pruning",
         reason: "after the filters: it asks what they leave of each file",
-        run: prune::prune,
+        run: |roots, _| prune::prune(roots),
     },
     Rewrite {
         name: "projection_pushdown",
-        reason: "last: it reads off what all other steps need",
-        run: projection::push,
+        reason: "after all that moves or drops steps: it reads off what the others need",
+        run: |roots, _| projection::push(roots),
+    },
+    Rewrite {
+        name: "algorithms",
+        reason: "when inputs have the rows and columns that they will have: their sizes, known or sampled, choose how joins and groups are done",
+        run: decide::algorithms,
+    },
+    Rewrite {
+        name: "skewed_keys",
+        reason: "after the algorithms: only in a shuffle can one key fill a part",
+        run: |roots, _| decide::skew(roots),
     },
 ];
 
 /// Runs all rewrites except those that are to be left out.
-pub(crate) fn rewrite_all(roots: Vec<Root>, options: &LoweringOptions) -> Result<Vec<Root>> {
+pub(crate) fn rewrite_all(roots: Vec<Root>, options: &LoweringOptions, known: &Known) -> Result<Vec<Root>> {
     let rules = REWRITES.iter().filter(|rule| !options.skip_rewrites.iter().any(|name| name == rule.name));
     rules.into_iter().try_fold(roots, |roots, rule| {
-        let nodes = (rule.run)(&roots)?;
+        let nodes = (rule.run)(&roots, known)?;
         Ok(roots.iter().zip(nodes).map(|(root, node)| Root { node, wanted: root.wanted }).collect())
     })
 }
 
 /// Rewrites one expression by itself.
 fn rewrite(node: &Node, wanted: Wanted, options: &LoweringOptions) -> Result<Node> {
-    let roots = rewrite_all(vec![Root { node: node.clone(), wanted }], options)?;
+    let roots = rewrite_all(vec![Root { node: node.clone(), wanted }], options, &Known::default())?;
     Ok(roots.into_iter().next().map_or_else(|| node.clone(), |root| root.node))
 }
 

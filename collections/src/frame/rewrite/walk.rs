@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::frame::expr::Node;
 
 /// All expressions below the roots and the roots, inputs first, each once.
-pub(super) fn inputs_first<'a>(roots: impl IntoIterator<Item = &'a Node>) -> Vec<&'a Node> {
+pub(crate) fn inputs_first<'a>(roots: impl IntoIterator<Item = &'a Node>) -> Vec<&'a Node> {
     let mut order = Vec::new();
     let mut seen = HashSet::new();
     // An expression is opened, then its inputs, then closed.

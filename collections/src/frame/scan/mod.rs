@@ -67,6 +67,11 @@ pub(crate) trait Scan: Send + Sync {
         Ok(vec![Vec::new(); self.partitions()])
     }
 
+    /// Whether a partition can be made without reading those before it.
+    fn reads_anywhere(&self) -> bool {
+        true
+    }
+
     /// Whether making a partition again costs nothing, so that two readers need not share it.
     fn is_free(&self) -> bool {
         false

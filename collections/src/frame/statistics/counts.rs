@@ -63,7 +63,7 @@ impl ValueCounts {
 
 impl Frame {
     /// How often each value, or combination of values of several columns, is there: the columns, and a column `count` of int64; the most
-    /// frequent first. One partition.
+    /// frequent first.
     ///
     /// Equal counts come in the order in which their values appear first, as in pandas; of more than 64 MiB of rows, whose values are
     /// counted in several parts, part by part.

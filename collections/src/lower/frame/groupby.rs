@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
-use talatat_graph::{Edge, Kernel, KeyBuilder, Layer};
+use polars::prelude::Expr;
+use talatat_graph::{Edge, Kernel, Key, KeyBuilder, Layer};
 
 use super::operation::{Narrowed, Operation};
+use super::shuffle::{Move, Size};
 use super::tree::shrunk;
 use super::{add, frame, one_each, only_input};
 use crate::error::Result;
 use crate::frame::expr::{Columns, Facts, Node, Shape};
 use crate::frame::groupby::Grouping;
+use crate::frame::kernels::split::{GatherKernel, HashKey, SplitBy, SplitKernel};
+use crate::frame::known::{Ask, Known};
 use crate::lower::Lowering;
 
 impl Operation for Grouping {
@@ -34,23 +38,58 @@ impl Operation for Grouping {
         Some(Narrowed { operation: Arc::new(self.clone()), reads: vec![Some(self.reads().into_iter().collect())] })
     }
 
+    fn sinks(&self, _: &[Node], condition: &Expr) -> Vec<(usize, Expr)> {
+        self.below(condition).into_iter().map(|condition| (0, condition)).collect()
+    }
+
+    fn asks(&self, _: &[Node]) -> Vec<Ask> {
+        let asks = self.merges() && self.parts >= MANY_PARTS && !self.gathers();
+        asks.then(|| Ask { input: 0, columns: self.keys.clone() }).into_iter().collect()
+    }
+
+    fn decided(&self, inputs: &[Node], known: &Known) -> Option<Arc<dyn Operation>> {
+        let found = known.of(inputs.first()?, &self.keys).filter(|found| found.groups <= FEW_GROUPS)?;
+        let few = format!("about {} groups by a sample of {}", found.groups, found.sampled);
+        Some(Arc::new(self.of_few(few)))
+    }
+
     fn lower(&self, lowering: &mut Lowering, node: &Node) -> Result<Vec<Edge>> {
         let input = only_input(self.name(), &node.inputs)?;
         let edges = frame(lowering, input)?;
-        grouped(lowering, node, self, input.bytes(), edges)
+        if self.few.is_none() {
+            return grouped(lowering, node, node.key, self, input.bytes(), edges);
+        }
+        let key = KeyBuilder::new("frame.groupby.one").key(node.key).finish();
+        let one = grouped(lowering, node, key, &self.in_one(), input.bytes(), edges)?;
+        // The parts that a shuffle would have made; in order, even ones.
+        let by = match self.sorted.is_empty() {
+            true => SplitBy::Hash(self.key_names().iter().map(HashKey::plain).collect()),
+            false => SplitBy::Even,
+        };
+        let moved = Move::of(node, Size::of(node));
+        let pieces = moved.split(lowering, SplitKernel { by, parts: self.parts, origin: None }, &one, None)?;
+        moved.take(lowering, Arc::new(GatherKernel), pieces, Size::of(node))
     }
 }
 
-/// Aggregated partitions, merged in a tree (one part), or in one task for each part; or the rows of each part. Of parts that are to be in
-/// order, one partition in the end.
+/// Fewer parts are not worth a look at the keys: spreading few groups costs next to nothing.
+const MANY_PARTS: u32 = 16;
+
+/// So many groups are merged in a tree.
+const FEW_GROUPS: u64 = 1 << 14;
+
+/// Aggregated partitions, merged in a tree (one part), or in one task for each part; or the rows of each part. Parts that are to be in
+/// order are sorted over all of them; what looks at all groups has them in one partition. The layer of the result has the name `result`.
 fn grouped(
     lowering: &mut Lowering,
     node: &Node,
+    result: Key,
     grouping: &Grouping,
     rows: u64,
     mut edges: Vec<Edge>,
 ) -> Result<Vec<Edge>> {
-    let key = |stage: &str| KeyBuilder::new(stage).key(node.key).finish();
+    // Sorting the result makes layers that are named after the same expression.
+    let key = |stage: &str| KeyBuilder::new("frame.groupby").key(result).bytes(stage.as_bytes()).finish();
     let parts = grouping.parts;
     let one = parts == 1;
     let layer = |lowering: &mut Lowering, stage: &str, kernel: Arc<dyn Kernel>| {
@@ -73,9 +112,10 @@ fn grouped(
             edges = one_each(lowering, split, rows, &edges)?;
         }
     }
-    let last = one || !grouping.gathers();
+    let order = grouping.order().filter(|_| !one && !grouping.gathers());
+    let last = one || !(grouping.gathers() || order.is_some());
     let finish: Arc<dyn Kernel> = Arc::new(grouping.finish_kernel());
-    let merge = if last { add(lowering, node.key, finish, node) } else { layer(lowering, "finish", finish) };
+    let merge = if last { add(lowering, result, finish, node) } else { layer(lowering, "finish", finish) };
     let mut merged = Vec::with_capacity(parts as usize);
     for part in 0..parts {
         let reads: Vec<Edge> = match one {
@@ -84,9 +124,13 @@ fn grouped(
         };
         merged.push(Edge::whole(lowering.graph.task(merge, part, bytes, &reads)?));
     }
+    if let Some(order) = order {
+        let size = Size { bytes, rows: node.rows };
+        return Move { node, key: result, size }.sorted(lowering, &order, Vec::new(), merged);
+    }
     if last {
         return Ok(merged);
     }
-    let order = add(lowering, node.key, Arc::new(grouping.order_kernel()), node);
+    let order = add(lowering, result, Arc::new(grouping.order_kernel()), node);
     Ok(vec![lowering.graph.task(order, 0, bytes.saturating_mul(u64::from(parts)), &merged)?.into()])
 }

@@ -5,34 +5,40 @@ use std::sync::Arc;
 use polars::prelude::{DataFrame, Expr, PlSmallStr};
 use talatat_graph::{Edge, Kernel, KeyBuilder, Layer};
 
-use super::algorithm::{Algorithm, total};
+use super::algorithm::{Algorithm, Lead, Wish, total};
 use super::frame;
 use super::operation::{Narrowed, Operation};
+use super::repartition::Repartition;
 use super::shuffle::{Move, Size};
 use crate::error::{Error, Result};
 use crate::frame::divisions::Divisions;
 use crate::frame::expr::{Columns, Facts, FrameExpr, Node, Shape};
 use crate::frame::kernels::join::{How, JoinKernel, Output, Side};
 use crate::frame::kernels::order::{Order, OrderKey};
+use crate::frame::kernels::skew::{Frequent, FrequentKernel, SampleKeysKernel};
 use crate::frame::kernels::sort::SortKernel;
 use crate::frame::kernels::split::{GatherKernel, HashKey, SplitBy, SplitKernel};
+use crate::frame::known::{Ask, Known};
 use crate::frame::step::{columns_of, refused};
 use crate::frame::wire::add_to_key;
 use crate::lower::Lowering;
 
-/// A join, with the way it is done. That is chosen once, from the sizes of the frames it was asked for.
+/// A join. The partitions of the result and, unless the user does not care, its order do not depend on the way it is done.
 #[derive(Clone)]
 pub(crate) struct Merge {
     pub(crate) kernel: JoinKernel,
-    pub(crate) algorithm: Algorithm,
-    pub(crate) why: String,
-    /// Whether rows come in pandas' order; if not, in that of the algorithm.
-    pub(crate) ordered: bool,
+    pub(crate) wish: Wish,
+    /// How it is done and why, once that has been decided.
+    pub(crate) way: Option<(Algorithm, String)>,
 }
 
 /// Columns that say where a row comes from, while it is away.
 const LEFT_ORIGIN: &str = "\u{1}left origin";
 const RIGHT_ORIGIN: &str = "\u{1}right origin";
+
+/// How many partitions are looked at for frequent keys, and how many rows of each.
+const SAMPLED: usize = 4;
+const SAMPLE_ROWS: u32 = 2048;
 
 pub(super) fn sides(inputs: &[Node]) -> Result<[&Node; 2]> {
     match inputs {
@@ -121,6 +127,33 @@ impl Merge {
         tasks.collect()
     }
 
+    /// The table of the keys that are there too often for one part, from a sample of some partitions: the others need not wait for all.
+    fn frequent(&self, lowering: &mut Lowering, node: &Node, side: &Side, edges: &[Edge], parts: u32) -> Result<Edge> {
+        let named = |stage: &str, kernel: Arc<dyn Kernel>| {
+            Layer::new(KeyBuilder::new(stage).key(node.key).finish(), kernel).at(node.location)
+        };
+        let bytes = u64::from(SAMPLE_ROWS) * 16;
+        let kernel = SampleKeysKernel { keys: self.split_keys(side), rows: SAMPLE_ROWS };
+        let layer = lowering.graph.layer(named("frame.merge.sample", Arc::new(kernel)));
+        let count = edges.len().min(SAMPLED);
+        let mut samples = Vec::with_capacity(count);
+        for number in 0..count {
+            let Some(&edge) = edges.get(number * edges.len() / count.max(1)) else { continue };
+            samples.push(lowering.graph.task(layer, number as u32, bytes, &[edge])?.into());
+        }
+        let layer = lowering.graph.layer(named("frame.merge.frequent", Arc::new(FrequentKernel { parts })));
+        Ok(lowering.graph.task(layer, 0, bytes, &samples)?.into())
+    }
+
+    /// How many partitions come out, whatever way is chosen: those of the side that leads.
+    fn partitions(&self, left: &FrameExpr, right: &FrameExpr) -> usize {
+        match self.kernel.how {
+            How::Outer => left.partitions.max(right.partitions),
+            How::Right => right.partitions,
+            _ => left.partitions,
+        }
+    }
+
     /// Rows with equal keys brought together, joined, and brought back in order.
     fn shuffled(
         &self,
@@ -129,17 +162,19 @@ impl Merge {
         [left, right]: [&Node; 2],
         [lefts, rights]: [Vec<Edge>; 2],
         partitions: usize,
+        spread: Option<Lead>,
     ) -> Result<Vec<Edge>> {
+        let ordered = self.wish.ordered;
         let parts = u32::try_from(partitions).unwrap_or(u32::MAX);
         // Outer joins come in the order of keys, others in that of a side.
         let leads = match self.kernel.how {
-            _ if !self.ordered => None,
+            _ if !ordered => None,
             How::Outer => None,
             How::Right => Some((RIGHT_ORIGIN, 1, rights.len())),
             _ => Some((LEFT_ORIGIN, 0, lefts.len())),
         };
         let mut kernel = JoinKernel { lefts: u32::try_from(lefts.len()).unwrap_or(u32::MAX), ..self.kernel.clone() };
-        let keyed = self.ordered && self.kernel.how == How::Outer;
+        let keyed = ordered && self.kernel.how == How::Outer;
         if keyed {
             kernel.output.extend(key_columns(&self.kernel));
         }
@@ -149,19 +184,32 @@ impl Merge {
             kernel.output.push(Output::Column(column.into()));
         }
         let mut pieces: Vec<Vec<Edge>> = vec![Vec::with_capacity(lefts.len() + rights.len()); partitions];
-        let inputs = [(left, &self.kernel.left, lefts, LEFT_ORIGIN), (right, &self.kernel.right, rights, RIGHT_ORIGIN)];
-        for (number, (input, side, edges, origin)) in inputs.into_iter().enumerate() {
-            let origin = leads.filter(|(_, leading, _)| *leading == number).map(|_| origin.to_string());
-            let split = SplitKernel { by: SplitBy::Hash(self.split_keys(side)), parts, origin };
+        let table = match spread {
+            Some(Lead::Left) => Some(self.frequent(lowering, node, &self.kernel.left, &lefts, parts)?),
+            Some(Lead::Right) => Some(self.frequent(lowering, node, &self.kernel.right, &rights, parts)?),
+            None => None,
+        };
+        let inputs = [(left, &self.kernel.left, lefts, Lead::Left), (right, &self.kernel.right, rights, Lead::Right)];
+        for (number, (input, side, edges, name)) in inputs.into_iter().enumerate() {
+            let origin = leads.filter(|(_, leading, _)| *leading == number).map(|(origin, ..)| origin.to_string());
+            let keys = self.split_keys(side);
+            let by = match spread {
+                None => SplitBy::Hash(keys),
+                Some(lead) if lead == name => SplitBy::Skewed(keys, Frequent::Spread(edges.len() as u64)),
+                Some(_) => SplitBy::Skewed(keys, Frequent::Copied),
+            };
+            let split = SplitKernel { by, parts, origin };
             let key = KeyBuilder::new("frame.merge.split").key(node.key).number(number as u64).finish();
             let moved = Move { node, key, size: Size::of(input) };
-            let cut = moved.split(lowering, split, &edges, None)?;
+            let cut = moved.split(lowering, split, &edges, table)?;
             pieces.iter_mut().zip(cut).for_each(|(pieces, cut)| pieces.extend(cut));
         }
         let each = |all: u64| all / (partitions as u64).max(1);
         let (l, r) = (total(left), total(right));
         let scratch = each(l.bytes.saturating_add(r.bytes)).saturating_add(each(r.rows.saturating_mul(32)));
-        let settled = leads.is_none() && !keyed;
+        let count = self.partitions(left, right);
+        let gathers = leads.is_none() && !keyed && count != partitions;
+        let settled = leads.is_none() && !keyed && !gathers;
         let key = if settled { node.key } else { KeyBuilder::new("frame.merge.join").key(node.key).finish() };
         let layer = lowering.graph.layer(Layer::new(key, Arc::new(kernel)).at(node.location).scratch(scratch));
         let mut joined = Vec::with_capacity(partitions);
@@ -173,6 +221,11 @@ impl Merge {
             let key = |column: &String| OrderKey { column: column.clone(), descending: false, nulls_last: true };
             let order = Order { keys: names.iter().map(key).collect(), ties: true };
             return Move::of(node, Size::of(node)).sorted(lowering, &order, names, joined);
+        }
+        if gathers {
+            let near = Repartition { partitions: count }.groups(partitions);
+            let near = near.into_iter().map(|range| joined.get(range).unwrap_or_default().to_vec()).collect();
+            return Move::of(node, Size::of(node)).take(lowering, Arc::new(GatherKernel), near, Size::of(node));
         }
         let Some((column, _, count)) = leads else { return Ok(joined) };
         let back = SplitKernel {
@@ -202,18 +255,14 @@ impl Operation for Merge {
         let keys: Vec<String> =
             keys.map(|(left, right)| if left == right { left.clone() } else { format!("{left} = {right}") }).collect();
         let on = if keys.is_empty() { String::new() } else { format!(" on {}", keys.join(", ")) };
-        format!("merge {}{on}: {} ({})", self.kernel.how.name(), self.algorithm.describe(), self.why)
+        let way = self.way.as_ref().map(|(algorithm, why)| format!(": {} ({why})", algorithm.describe()));
+        format!("merge {}{on}{}", self.kernel.how.name(), way.unwrap_or_default())
     }
 
     fn parameters(&self, key: KeyBuilder) -> KeyBuilder {
-        let partitions = match self.algorithm {
-            Algorithm::Shuffle { partitions } => partitions as u64 + 4,
-            Algorithm::Sorted => 3,
-            Algorithm::Single => 0,
-            Algorithm::BroadcastRight => 1,
-            Algorithm::BroadcastLeft => 2,
-        };
-        add_to_key(key, &self.kernel).number(partitions).value(&self.ordered)
+        let algorithm = self.way.as_ref().map(|(algorithm, _)| algorithm.describe());
+        let broadcast = self.wish.broadcast.map_or(0, |broadcast| 1 + u64::from(broadcast));
+        add_to_key(key, &self.kernel).value(&self.wish.ordered).number(broadcast).value(&algorithm)
     }
 
     fn result(&self, inputs: &[Node]) -> Result<Shape> {
@@ -222,20 +271,10 @@ impl Operation for Merge {
         let joined = self.kernel.join(&empty(left), &empty(right));
         let schema = joined.map_err(|error| refused("merge", &left.schema, &error, left.location))?.schema().clone();
         let (l, r) = (total(left).rows, total(right).rows);
-        let partitions = match self.algorithm {
-            Algorithm::Single => 1,
-            Algorithm::BroadcastRight | Algorithm::Sorted => left.partitions,
-            Algorithm::BroadcastLeft => right.partitions,
-            Algorithm::Shuffle { partitions } => match self.kernel.how {
-                _ if !self.ordered => partitions,
-                How::Outer => partitions,
-                How::Right => right.partitions,
-                _ => left.partitions,
-            },
-        };
+        let partitions = self.partitions(left, right);
         // Left rows stay where they are, each as often as it has partners.
-        let stays = matches!(self.kernel.how, How::Inner | How::Left | How::Semi | How::Anti | How::Cross)
-            && !matches!(self.algorithm, Algorithm::Shuffle { .. });
+        let stays =
+            self.wish.ordered && matches!(self.kernel.how, How::Inner | How::Left | How::Semi | How::Anti | How::Cross);
         let divisions = left.facts.divisions.as_ref().filter(|_| stays).and_then(|index| {
             let key = |output: &Output| match output {
                 Output::Key(number, name) => {
@@ -286,13 +325,38 @@ impl Operation for Merge {
         if passes { both } else { Vec::new() }
     }
 
+    fn asks(&self, inputs: &[Node]) -> Vec<Ask> {
+        let Ok([left, right]) = sides(inputs) else { return Vec::new() };
+        let side = Algorithm::depends_on(&self.kernel, left, right, self.wish);
+        side.map(|side| Ask { input: side as usize, columns: Vec::new() }).into_iter().collect()
+    }
+
+    fn decided(&self, inputs: &[Node], known: &Known) -> Option<Arc<dyn Operation>> {
+        let [left, right] = sides(inputs).ok()?;
+        let way = Some(Algorithm::choose(&self.kernel, left, right, self.wish, known));
+        Some(Arc::new(Merge { way, ..self.clone() }))
+    }
+
+    fn spread(&self, inputs: &[Node]) -> Option<Arc<dyn Operation>> {
+        let [left, right] = sides(inputs).ok()?;
+        let (Algorithm::Shuffle { partitions, .. }, why) = self.way.clone()? else { return None };
+        let side = Algorithm::spreadable(&self.kernel, left, right).filter(|_| partitions > 1)?;
+        let way = Some((Algorithm::Shuffle { partitions, spread: Some(side) }, why));
+        Some(Arc::new(Merge { way, ..self.clone() }))
+    }
+
     fn lower(&self, lowering: &mut Lowering, node: &Node) -> Result<Vec<Edge>> {
         let [left, right] = sides(&node.inputs)?;
         let (lefts, rights) = (frame(lowering, left)?, frame(lowering, right)?);
-        match self.algorithm {
+        // What no rule has decided is done in the way that needs to know nothing.
+        let undecided = || match self.kernel.how {
+            How::Cross => Algorithm::BroadcastRight,
+            _ => Algorithm::shuffle(left, right),
+        };
+        match self.way.as_ref().map_or_else(undecided, |(algorithm, _)| *algorithm) {
             // Its rows come in the order of keys.
             Algorithm::Single if self.kernel.how == How::Outer => {
-                self.shuffled(lowering, node, [left, right], [lefts, rights], 1)
+                self.shuffled(lowering, node, [left, right], [lefts, rights], 1, None)
             }
             Algorithm::Single | Algorithm::BroadcastRight => {
                 let whole = whole(lowering, node, right, rights)?;
@@ -323,8 +387,8 @@ impl Operation for Merge {
                 }
                 Ok(made)
             }
-            Algorithm::Shuffle { partitions } => {
-                self.shuffled(lowering, node, [left, right], [lefts, rights], partitions)
+            Algorithm::Shuffle { partitions, spread } => {
+                self.shuffled(lowering, node, [left, right], [lefts, rights], partitions, spread)
             }
         }
     }

@@ -23,6 +23,7 @@ mod roots;
 mod rows;
 mod shuffle;
 mod sort;
+mod stage;
 mod statistics;
 mod tree;
 mod window;
@@ -33,7 +34,7 @@ use std::sync::Arc;
 
 use talatat_graph::{Edge, Kernel, Key, Layer, LayerId};
 
-pub(crate) use algorithm::{Algorithm, Wish};
+pub(crate) use algorithm::Wish;
 pub(crate) use asof::MergeAsof;
 pub(crate) use bins::Bins;
 pub(crate) use carry::Carry;
@@ -51,6 +52,7 @@ pub(crate) use roots::Roots;
 pub(crate) use rows::RowIndex;
 pub(crate) use shuffle::Shuffle;
 pub(crate) use sort::{Divided, Sort};
+pub use stage::{Measured, SAMPLING, Stage};
 pub(crate) use statistics::{Arranged, QuantileOf, Top};
 use tree::tree;
 pub(crate) use window::{Neighbours, Overlap, Window};

@@ -7,6 +7,7 @@ use talatat_graph::{Edge, KeyBuilder};
 
 use crate::error::Result;
 use crate::frame::expr::{Columns, Node, Shape};
+use crate::frame::known::{Ask, Known};
 use crate::lower::Lowering;
 
 /// What an operation on frames must say of itself. Its inputs are those of the expression it stands in.
@@ -39,6 +40,21 @@ pub(crate) trait Operation: Send + Sync {
     /// the same rows. Nothing if it has to stay above.
     fn sinks(&self, _inputs: &[Node], _condition: &Expr) -> Vec<(usize, Expr)> {
         Vec::new()
+    }
+
+    /// What it would like to know of its inputs before that is decided, if it is worth looking at a part of them.
+    fn asks(&self, _inputs: &[Node]) -> Vec<Ask> {
+        Vec::new()
+    }
+
+    /// The same with its way decided by what is known of its inputs, now that they are as they will be; `None` if there is nothing to decide.
+    fn decided(&self, _inputs: &[Node], _known: &Known) -> Option<Arc<dyn Operation>> {
+        None
+    }
+
+    /// The same, prepared for keys that are far more frequent than others; `None` if they do not matter.
+    fn spread(&self, _inputs: &[Node]) -> Option<Arc<dyn Operation>> {
+        None
     }
 
     /// Makes the tasks: an edge for each partition.

@@ -77,7 +77,7 @@ pub(crate) struct Repartition {
 
 impl Repartition {
     /// The partitions that each of the result is made of, if it is of whole ones.
-    fn groups(&self, input: usize) -> Vec<std::ops::Range<usize>> {
+    pub(super) fn groups(&self, input: usize) -> Vec<std::ops::Range<usize>> {
         let at = |number: usize| (input as u128 * number as u128 / self.partitions.max(1) as u128) as usize;
         (0..self.partitions).map(|number| at(number)..at(number + 1)).collect()
     }

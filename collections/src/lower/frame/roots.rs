@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 use talatat_graph::{Edge, Key};
 
 use crate::error::Result;
-use crate::frame::expr::{Node, Op};
+use crate::frame::expr::{FrameExpr, Node, Op};
+use crate::frame::known::{Found, Known};
 use crate::frame::rewrite::{Root, Wanted, described, readers, rewrite_all};
 use crate::lower::Lowering;
 
@@ -16,12 +17,30 @@ pub(crate) struct Roots {
     rewritten: HashMap<(Key, Wanted), Node>,
     /// What has several readers is made once, in tasks of its own.
     shared: HashSet<Key>,
+    /// What stages have found.
+    known: Known,
 }
 
 impl Roots {
     /// Says that an expression will be lowered. All that is announced before the first one is lowered is rewritten together.
     pub(crate) fn announce(&mut self, node: &Node, wanted: Wanted) {
-        self.announced.push(Root { node: node.clone(), wanted });
+        if !self.announced.iter().any(|root| root.node.key == node.key && root.wanted == wanted) {
+            self.announced.push(Root { node: node.clone(), wanted });
+        }
+    }
+
+    /// What has been announced and not been lowered.
+    pub(super) fn announced(&self) -> &[Root] {
+        &self.announced
+    }
+
+    pub(super) fn known(&self) -> &Known {
+        &self.known
+    }
+
+    /// Notes what a sample says of a frame.
+    pub(super) fn learn(&mut self, node: &FrameExpr, columns: &[String], found: Found) {
+        self.known.add(node, columns, found);
     }
 
     /// What an expression was rewritten to, if it has been lowered.
@@ -43,10 +62,13 @@ impl Roots {
     pub(crate) fn resolve(lowering: &mut Lowering, node: &Node, wanted: Wanted) -> Result<Node> {
         let mut announced = std::mem::take(&mut lowering.frames.announced);
         if lowering.frames.rewritten(node, wanted).is_none() {
-            announced.push(Root { node: node.clone(), wanted });
+            let new = Root { node: node.clone(), wanted };
+            if !announced.iter().any(|root| root.node.key == node.key && root.wanted == wanted) {
+                announced.push(new);
+            }
         }
         if !announced.is_empty() {
-            let rewritten = rewrite_all(announced.clone(), &lowering.options)?;
+            let rewritten = rewrite_all(announced.clone(), &lowering.options, &lowering.frames.known)?;
             let counted = readers(rewritten.iter().map(|root| &root.node));
             let frames = &mut lowering.frames;
             let free = |node: &Node| matches!(&node.op, Op::Scan(scan) if scan.is_free());
