@@ -28,6 +28,9 @@ mod parquet;
 mod readers;
 #[path = "frame/rewrites.rs"]
 mod rewrites;
+#[cfg(feature = "sql")]
+#[path = "frame/sql.rs"]
+mod sql;
 #[path = "frame/verbs.rs"]
 mod verbs;
 #[path = "frame/writers.rs"]

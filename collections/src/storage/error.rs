@@ -193,6 +193,14 @@ pub enum StorageError {
         /// What is wrong, where, and the mend.
         reason: String,
     },
+    /// A database that cannot be reached, or a table or query of it that cannot be read.
+    #[error("`{url}`, {reason}")]
+    BadSql {
+        /// The database, without the password.
+        url: String,
+        /// What is wrong, where, and the mend.
+        reason: String,
+    },
     /// An output that cannot be written.
     #[error("`{url}` cannot be written: {reason}")]
     NotWritable {
