@@ -172,7 +172,7 @@ fn found(table: &Table, key: &SqlColumn, rows: u64, keyed: u64, count: u64) -> S
         }
     }
     // A last value that begins a range of its own ends it, too.
-    let ends_alone = (keyed - 1) % step == 0 || kept.len() < 2;
+    let ends_alone = (keyed - 1).is_multiple_of(step) || kept.len() < 2;
     if ends_alone || kept.last().is_some_and(|at| (*at as usize) < last) {
         kept.push(last as IdxSize);
     }

@@ -109,10 +109,10 @@ impl Table {
             }
         };
         // Partitions are cut by it, so it is there.
-        if let Some(index) = options.index_col.as_deref().and_then(of_name) {
-            if !columns.iter().any(|column| column.name == index.name) {
-                columns.insert(0, index);
-            }
+        if let Some(index) = options.index_col.as_deref().and_then(of_name)
+            && !columns.iter().any(|column| column.name == index.name)
+        {
+            columns.insert(0, index);
         }
         let mut seen = std::collections::HashSet::new();
         if let Some(twice) = columns.iter().find(|column| !seen.insert(column.name.clone())) {
