@@ -8,6 +8,8 @@ mod bad_input;
 mod common;
 #[path = "frame/csv_blocks.rs"]
 mod csv_blocks;
+#[path = "frame/dialects.rs"]
+mod dialects;
 #[path = "frame/fixtures.rs"]
 mod fixtures;
 #[path = "frame/group_fixtures.rs"]

@@ -92,8 +92,11 @@ impl PartitionKernel {
                 // A file begins outside of quotes, whatever the one before it ended with.
                 let state = if range.start == 0 { BlockState::default() } else { state };
                 let quote = parser.options.quote;
+                let whole = range.start == 0 && range.end >= object.size();
                 let records = match is_compressed(object) {
                     true => unpacked(object),
+                    // Whatever the dialect makes of its quotes.
+                    false if whole => object.read_all(),
                     false => read_block_records(object, range.start..range.end, state, quote),
                 };
                 let records = records.map_err(storage)?;
