@@ -8,6 +8,8 @@ mod bad_input;
 mod common;
 #[path = "frame/csv_blocks.rs"]
 mod csv_blocks;
+#[path = "frame/dialects.rs"]
+mod dialects;
 #[path = "frame/fixtures.rs"]
 mod fixtures;
 #[path = "frame/group_fixtures.rs"]
@@ -30,6 +32,9 @@ mod readers;
 mod rewrites;
 #[path = "frame/stages.rs"]
 mod stages;
+#[cfg(feature = "sql")]
+#[path = "frame/sql.rs"]
+mod sql;
 #[path = "frame/verbs.rs"]
 mod verbs;
 #[path = "frame/writers.rs"]

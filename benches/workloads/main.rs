@@ -67,6 +67,7 @@ const FRAMES: &[(&str, Workload)] = &[
     ("f8", frames::time::windows),
     ("f9s", frames::order::sort),
     ("f9g", frames::groups::distinct),
+    ("files", frames::files::small),
 ];
 #[cfg(not(feature = "frame"))]
 const FRAMES: &[(&str, Workload)] = &[];

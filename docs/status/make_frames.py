@@ -21,7 +21,7 @@ RENAMED = {
     "columns": "column_names", "keys": "column_names", "dtypes": "schema", "copy": "clone", "size": "len", "shape": "len", "axes": "schema", "ndim": "schema", "get": "select", "filter": "select", "pop": "drop",
     "partitions": "select_partitions", "npartitions": "partitions", "known_divisions": "divisions", "nunique_approx": "approx_nunique", "median_approximate": "quantile_approx", "from_pandas": "from_polars", "from_dict": "from_polars",
     "from_records": "from_polars", "DataFrame": "from_polars", "from_dask_array": "from_array", "to_dask_array": "column_array", "to_numpy": "column_array", "values": "column_array", "to_records": "compute", "to_dict": "compute",
-    "read_table": "read_csv", "insert": "with_columns", "applymap": "map_rows", "apply": "map_rows", "map": "map_rows", "head": "head", "infer_objects": "astype", "isin": "isin", "reindex": "select", "set_axis": "rename", "select_dtypes": "select",
+    "read_table": "read_csv", "read_sql": "read_sql_table", "insert": "with_columns", "applymap": "map_rows", "apply": "map_rows", "map": "map_rows", "head": "head", "infer_objects": "astype", "isin": "isin", "reindex": "select", "set_axis": "rename", "select_dtypes": "select",
     "read_feather": "read_ipc", "to_feather": "to_ipc", "read_ipc": "read_ipc", "info": "schema", "memory_usage": "partition_bytes", "nbytes": "partition_bytes", "crosstab": "pivot_table", "Grouper": "resample", "NamedAgg": "alias",
     "Aggregation": "Aggregation", "reduction": "agg", "first_valid_index": "first", "last_valid_index": "last", "get_group": "filter",
     "empty": "len", "visualize": "visualize", "explain": "explain", "optimize": "explain", "pprint": "explain", "analyze": "explain", "to_string": "compute", "merge_ordered": "merge", 

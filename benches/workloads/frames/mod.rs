@@ -1,6 +1,7 @@
 //! Workloads on frames: the same files and answers as the peers' `w_frame.py`.
 
 pub mod brc;
+pub mod files;
 pub mod groups;
 pub mod joins;
 pub mod order;

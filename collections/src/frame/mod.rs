@@ -48,6 +48,8 @@ pub mod rewrite;
 mod row_function;
 pub(crate) mod scan;
 mod sort;
+#[cfg(feature = "sql")]
+mod sql;
 mod statistics;
 pub(crate) mod step;
 mod threads;
@@ -81,6 +83,8 @@ pub use read::{read_csv, read_csv_with};
 pub use repartition::{Frequency, PartitionSize, Partitions};
 pub use row_function::{Cell, Made, RowFunction};
 pub use sort::{NaPosition, SortOrder};
+#[cfg(feature = "sql")]
+pub use sql::{SqlOptions, read_sql_query, read_sql_table};
 pub use statistics::{Keep, ValueCounts};
 pub use verbs::DropNa;
 pub use windows::{Resample, Rolling, Span};

@@ -66,7 +66,7 @@ fn scan<S: AsRef<str>>(
 ) -> Result<Frame> {
     let paths: Vec<S> = paths.into_iter().collect();
     let files = expand_with(&paths, storage)?;
-    Ok(Frame { node: FrameExpr::scan(CsvScan::new(files, options)?, location) })
+    Ok(Frame { node: FrameExpr::scan(CsvScan::new(files, options, location)?, location) })
 }
 
 impl Frame {

@@ -19,7 +19,9 @@ pub enum StorageError {
         reason: String,
     },
     /// A URL of a scheme that is not known.
-    #[error("`{url}`: the scheme `{scheme}://` is not supported; use a path, file://, memory://, s3:// or gs://")]
+    #[error(
+        "`{url}`: the scheme `{scheme}://` is not supported; use a path, file://, memory://, s3://, gs://, az:// or http(s)://"
+    )]
     UnsupportedScheme {
         /// What was given.
         url: String,
@@ -193,6 +195,14 @@ pub enum StorageError {
         /// What is wrong, where, and the mend.
         reason: String,
     },
+    /// A database that cannot be reached, or a table or query of it that cannot be read.
+    #[error("`{url}`, {reason}")]
+    BadSql {
+        /// The database, without the password.
+        url: String,
+        /// What is wrong, where, and the mend.
+        reason: String,
+    },
     /// An output that cannot be written.
     #[error("`{url}` cannot be written: {reason}")]
     NotWritable {
@@ -211,12 +221,26 @@ pub enum StorageError {
     },
     /// Credentials that are missing, wrong, or not allowed to do this.
     #[error(
-        "access to `{url}` was refused; check the credentials (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or \
-         GOOGLE_SERVICE_ACCOUNT) and their rights, or set AWS_SKIP_SIGNATURE=true for a public bucket: {source}"
+        "access to `{url}` was refused; check the credentials (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, \
+         GOOGLE_SERVICE_ACCOUNT, or AZURE_STORAGE_ACCOUNT_KEY) and their rights, or set AWS_SKIP_SIGNATURE=true for a public bucket: {source}"
     )]
     Denied {
         /// What was accessed.
         url: String,
+        /// The store's answer.
+        source: Source,
+    },
+    /// A read that failed, after its retries.
+    #[error("reading bytes {start}..{end} of `{url}` failed: {source}; {mend}")]
+    Read {
+        /// What was read.
+        url: String,
+        /// First byte.
+        start: u64,
+        /// One past the last byte.
+        end: u64,
+        /// What to do.
+        mend: &'static str,
         /// The store's answer.
         source: Source,
     },
@@ -237,6 +261,23 @@ pub enum StorageError {
 }
 
 impl StorageError {
+    /// Says of a failed read where in the object it was.
+    pub(crate) fn at(self, range: &std::ops::Range<u64>) -> Self {
+        match self {
+            StorageError::Access { url, source } => {
+                let mend = match source.to_string().contains("non-partial") {
+                    true => "the server does not hand out parts of files: download the file and read that",
+                    false => {
+                        "try again later, or have it tried longer (storage options `max_retries`, `retry_timeout`) or with more \
+                         patience for each request (`timeout`)"
+                    }
+                };
+                StorageError::Read { url, start: range.start, end: range.end, mend, source }
+            }
+            other => other,
+        }
+    }
+
     /// Sorts an error of `object_store` by its cause.
     pub(crate) fn from_store(url: impl std::fmt::Display, error: object_store::Error) -> Self {
         use object_store::Error as E;

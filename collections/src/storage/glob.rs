@@ -91,6 +91,14 @@ pub(crate) fn objects_below(location: &Location) -> Result<Vec<String>> {
 /// Whether a text is to be matched and not taken as it is.
 fn is_glob(text: &str) -> Result<bool> {
     let (scheme, rest) = split_scheme(text)?;
+    if scheme.is_web() {
+        let path = rest.split('?').next().unwrap_or(rest);
+        // A question mark begins a query, and brackets are in addresses.
+        return match path.contains(['*', '{']) {
+            true => Err(bad(text, "a web server cannot be asked what files it has; give the URLs one by one")),
+            false => Ok(false),
+        };
+    }
     Ok(rest.contains(['*', '?', '[', '{']) && !(scheme == Scheme::File && std::path::Path::new(rest).is_file()))
 }
 
@@ -359,7 +367,8 @@ mod tests {
 
     #[test]
     fn broken_patterns() {
-        for pattern in ["/tmp/[a", "/tmp/{a", "memory://x/[z-a]", "s3://*/x"] {
+        for pattern in ["/tmp/[a", "/tmp/{a", "memory://x/[z-a]", "s3://*/x", "http://host/*.csv", "https://host/{a,b}"]
+        {
             let error = expand(&[pattern]).unwrap_err();
             assert!(matches!(error, StorageError::BadPattern { .. }), "{error}");
         }

@@ -23,6 +23,13 @@ pub enum Scheme {
     S3,
     /// Google Cloud Storage: `gs://bucket/key`, cargo feature `gcp`.
     Gcs,
+    /// Azure Blob Storage and Data Lake: `az://container/key`, `abfs://container/key`,
+    /// `abfs://container@account.dfs.core.windows.net/key`, cargo feature `azure`.
+    Azure,
+    /// Files that a web server hands out, for reading: `http://host/path`, cargo feature `http`.
+    Http,
+    /// The same, encrypted: `https://host/path`.
+    Https,
 }
 
 impl Scheme {
@@ -33,20 +40,28 @@ impl Scheme {
             Scheme::Memory => "memory",
             Scheme::S3 => "s3",
             Scheme::Gcs => "gs",
+            Scheme::Azure => "az",
+            Scheme::Http => "http",
+            Scheme::Https => "https",
         }
     }
 
     /// Whether reading goes over a network.
     pub fn is_remote(self) -> bool {
-        matches!(self, Scheme::S3 | Scheme::Gcs)
+        !matches!(self, Scheme::File | Scheme::Memory)
+    }
+
+    /// Whether it is a web server, which cannot be asked what it has.
+    pub(crate) fn is_web(self) -> bool {
+        matches!(self, Scheme::Http | Scheme::Https)
     }
 }
 
 /// One place in one store: a file, an object, or a folder of them; it need not exist.
 ///
 /// Local paths are made absolute when parsed, so a `Location` means the same after a change of the working
-/// directory. Everything after the scheme is taken as it is: nothing is percent-decoded, `~` and variables are left to the
-/// shell. `Display` gives the path or URL.
+/// directory. Everything after the scheme is taken as it is: nothing is percent-decoded (but in `http://` and `https://` URLs, where that is
+/// how names are written), `~` and variables are left to the shell. `Display` gives the path or URL, without a password.
 ///
 /// ```
 /// use talatat_collections::storage::{Location, Scheme};
@@ -61,6 +76,8 @@ pub struct Location {
     scheme: Scheme,
     bucket: String,
     key: String,
+    /// What stands behind the `?` of a web server's URL.
+    query: Option<String>,
     options: StorageOptions,
 }
 
@@ -79,22 +96,35 @@ impl Location {
     /// [`StorageError::BadLocation`], [`StorageError::UnsupportedScheme`].
     pub fn parse_with(text: &str, options: &StorageOptions) -> Result<Self> {
         let (scheme, rest) = split_scheme(text)?;
+        // A fragment is for the reader of a page; it is not sent.
+        let rest = if scheme.is_web() { rest.split('#').next().unwrap_or(rest) } else { rest };
+        let (rest, query) = match rest.split_once('?').filter(|_| scheme.is_web()) {
+            Some((rest, query)) => (rest, Some(query.to_string())),
+            None => (rest, None),
+        };
         let (bucket, key) = match scheme {
             Scheme::File => ("", local_key(text, rest)?),
             Scheme::Memory => ("", checked(text, rest)?),
-            Scheme::S3 | Scheme::Gcs => {
+            Scheme::S3 | Scheme::Gcs | Scheme::Azure | Scheme::Http | Scheme::Https => {
                 let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
                 if bucket.is_empty() {
-                    return Err(bad(
-                        text,
-                        format!("the bucket's name is missing; write {}://bucket/key", scheme.name()),
-                    ));
+                    let what = match scheme {
+                        Scheme::Azure => "container",
+                        _ if scheme.is_web() => "server",
+                        _ => "bucket",
+                    };
+                    let reason = format!("the {what}'s name is missing; write {}://{what}/key", scheme.name());
+                    return Err(bad(text, reason));
                 }
-                (bucket, checked(text, key)?)
+                let key = match scheme.is_web() {
+                    true => Path::from_url_path(key).map_err(|error| bad(text, error.to_string()))?,
+                    false => checked(text, key)?,
+                };
+                (bucket, key)
             }
         };
         let options = if scheme.is_remote() { options.clone() } else { StorageOptions::new() };
-        Ok(Location { scheme, bucket: bucket.into(), key: key.as_ref().into(), options })
+        Ok(Location { scheme, bucket: bucket.into(), key: key.as_ref().into(), query, options })
     }
 
     /// The kind of store.
@@ -102,7 +132,7 @@ impl Location {
         self.scheme
     }
 
-    /// The bucket; empty for local files and `memory://`.
+    /// The bucket, the container or the server; empty for local files and `memory://`.
     pub fn bucket(&self) -> &str {
         &self.bucket
     }
@@ -110,6 +140,12 @@ impl Location {
     /// The name inside the store, without a leading `/`.
     pub fn key(&self) -> &str {
         &self.key
+    }
+
+    /// What stands behind the `?` of a web server's URL.
+    #[cfg_attr(not(feature = "http"), allow(dead_code))]
+    pub(crate) fn query(&self) -> Option<&str> {
+        self.query.as_deref()
     }
 
     /// The settings given in code.
@@ -161,6 +197,14 @@ impl fmt::Display for Location {
         match self.scheme {
             Scheme::File => write!(f, "/{}", self.key),
             Scheme::Memory => write!(f, "memory://{}", self.key),
+            scheme if scheme.is_web() => {
+                let host = match self.bucket.rsplit_once('@') {
+                    Some((user, host)) => format!("{}@{host}", user.split(':').next().unwrap_or_default()),
+                    None => self.bucket.clone(),
+                };
+                write!(f, "{}://{host}/{}", scheme.name(), self.key)?;
+                self.query.iter().try_for_each(|query| write!(f, "?{query}"))
+            }
             scheme if self.key.is_empty() => write!(f, "{}://{}", scheme.name(), self.bucket),
             scheme => write!(f, "{}://{}/{}", scheme.name(), self.bucket, self.key),
         }
@@ -180,6 +224,9 @@ pub(super) fn split_scheme(text: &str) -> Result<(Scheme, &str)> {
         Some(("memory", rest)) => Ok((Scheme::Memory, rest)),
         Some(("s3" | "s3a", rest)) => Ok((Scheme::S3, rest)),
         Some(("gs" | "gcs", rest)) => Ok((Scheme::Gcs, rest)),
+        Some(("az" | "azure" | "abfs" | "abfss", rest)) => Ok((Scheme::Azure, rest)),
+        Some(("http", rest)) => Ok((Scheme::Http, rest)),
+        Some(("https", rest)) => Ok((Scheme::Https, rest)),
         Some((scheme, _)) => Err(StorageError::UnsupportedScheme { url: text.into(), scheme: scheme.into() }),
     }
 }
@@ -237,6 +284,10 @@ mod tests {
             ("s3://bucket/a%20b/c", "s3://bucket/a%20b/c".into()),
             ("s3a://bucket/c", "s3://bucket/c".into()),
             ("gs://bucket/", "gs://bucket".into()),
+            ("abfs://box/a/b", "az://box/a/b".into()),
+            ("az://box@account.dfs.core.windows.net/a", "az://box@account.dfs.core.windows.net/a".into()),
+            ("http://host:80/a%20b.csv", "http://host:80/a b.csv".into()),
+            ("https://me:secret@host/x?sig=a/b&c=*#top", "https://me@host/x?sig=a/b&c=*".into()),
         ] {
             assert_eq!(Location::parse(text).unwrap().to_string(), shown, "{text}");
         }
@@ -247,7 +298,7 @@ mod tests {
 
     #[test]
     fn texts_that_name_nothing() {
-        for text in ["", "s3://", "s3:///key", "file://host/x", "http://host/x", "s3://b/a//b", "memory://a/../b"] {
+        for text in ["", "s3://", "s3:///key", "file://host/x", "ftp://host/x", "http:///x", "az:///x", "s3://b/a//b"] {
             let error = Location::parse(text).unwrap_err().to_string();
             assert!(error.contains(&format!("`{text}`")), "{error}");
         }

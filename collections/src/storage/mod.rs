@@ -1,4 +1,4 @@
-//! Files and objects under the readers and writers: local paths, `file://`, `memory://`, `s3://`, `gs://`.
+//! Files and objects under the readers and writers: local paths, `file://`, `memory://`, `s3://`, `gs://`, `az://`, `http(s)://`.
 //!
 //! This layer knows neither tasks nor frames. It opens what a path, URL or glob names, reads byte ranges of it, writes
 //! whole objects atomically, and understands two formats as far as blocks need it: regions of `.npy` arrays, and

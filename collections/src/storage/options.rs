@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 /// Settings of a remote store: endpoint, region, credentials, retries.
 ///
 /// Names are those of the usual environment variables, in either case (`AWS_ENDPOINT_URL`, `aws_access_key_id`,
-/// `AWS_ALLOW_HTTP`, `AWS_REGION`, `GOOGLE_SERVICE_ACCOUNT` ...), that is, the configuration keys of
-/// `object_store`; and `max_retries`. What is given here goes before what is in the environment. An unknown name is
+/// `AWS_ALLOW_HTTP`, `AWS_REGION`, `GOOGLE_SERVICE_ACCOUNT`, `AZURE_STORAGE_ACCOUNT_NAME` ...), that is, the configuration keys of
+/// `object_store`, among them `timeout` and `connect_timeout` of a request (`30s`, `500ms`); and `max_retries` (10) and
+/// `retry_timeout` (180 seconds), the number of times and the time for which a failed request is tried again. What is given here goes before what is in the environment. An unknown name is
 /// an error when the store is first used. Local files and `memory://` have no settings and ignore them.
 ///
 /// `Debug` shows names only. Serializing writes the values too, credentials included: a worker elsewhere
@@ -50,7 +51,7 @@ impl StorageOptions {
     }
 
     /// All settings, by name (lower case).
-    #[cfg_attr(not(any(feature = "aws", feature = "gcp")), allow(dead_code))]
+    #[cfg_attr(not(any(feature = "aws", feature = "gcp", feature = "azure", feature = "http")), allow(dead_code))]
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.values.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }

@@ -144,6 +144,9 @@ impl PartsOutput {
     /// If it cannot be written, or there is something and nothing was said about it.
     pub(crate) fn begin(location: &Location, existing: Existing) -> Result<(PartsOutput, PartsGuard)> {
         let refused = |reason: String| StorageError::NotWritable { url: location.to_string(), reason };
+        if location.scheme().is_web() {
+            return Err(refused("web servers are only read from; write to a folder or a bucket".into()));
+        }
         if location.path().is_root() || location.local_path().is_some_and(|path| path.is_file()) {
             return Err(refused("it is no folder that can be made".into()));
         }

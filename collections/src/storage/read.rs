@@ -180,8 +180,11 @@ impl ObjectRef {
         let length = range.end - range.start;
         // A weak etag never matches in a condition (RFC 9110, 13.1.1).
         let etag = self.etag.clone().filter(|etag| !etag.starts_with("W/"));
-        let options = GetOptions::new().with_range(Some(range)).with_if_match(etag);
-        let failed = |error| StorageError::from_store(&self.location, error);
+        // Not every web server hands out parts of files, but all of them do whole ones.
+        let whole = self.location.scheme().is_web() && length == self.size;
+        let part = Some(range.clone()).filter(|_| !whole);
+        let options = GetOptions::new().with_range(part).with_if_match(etag);
+        let failed = |error| StorageError::from_store(&self.location, error).at(&range);
         let answer = store.object_store().get_opts(&self.location.path(), options).await.map_err(failed)?;
         // Not every server heeds the condition.
         let changed = || StorageError::Changed { url: self.location.to_string() };
@@ -220,7 +223,14 @@ async fn look_up(location: Location) -> Result<ObjectRef> {
     let store = location.store()?;
     let path = location.path();
     // An empty key is the root of the store; `head` of it means different things to different stores.
-    let answer = if path.is_root() { None } else { Some(store.object_store().head(&path).await) };
+    let mut answer = if path.is_root() { None } else { Some(store.object_store().head(&path).await) };
+    // A web server may know only GET, or a signed URL be good for nothing else: its first byte tells as much.
+    if location.scheme().is_web() && matches!(answer, Some(Err(_))) {
+        let first = GetOptions::new().with_range(Some(0..1));
+        if let Ok(found) = store.object_store().get_opts(&path, first).await {
+            answer = Some(Ok(found.meta));
+        }
+    }
     match answer {
         Some(Ok(meta)) => Ok(ObjectRef { location: location.clone(), ..ObjectRef::from_meta(&location, &meta) }),
         Some(Err(error)) if !is_missing(&error) => Err(if is_local_folder(&location) {
@@ -252,6 +262,9 @@ async fn explain_absence(location: &Location, store: &dyn ObjectStore, path: &Pa
             None => "none of its folders exists".into(),
         };
         return StorageError::NotFound { url, hint };
+    }
+    if location.scheme().is_web() {
+        return StorageError::NotFound { url, hint: "the server has no file of that name".into() };
     }
     match store.list_with_delimiter(Some(path)).await {
         Ok(list) if !list.objects.is_empty() || !list.common_prefixes.is_empty() => folder(),

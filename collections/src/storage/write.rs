@@ -156,6 +156,9 @@ impl Target {
 
 /// The path of a local output; a folder of that name is refused. `None` for other stores.
 pub(super) fn target_path(location: &Location) -> Result<Option<PathBuf>> {
+    if location.scheme().is_web() {
+        return Err(not_writable(location, "web servers are only read from; write to a folder or a bucket"));
+    }
     if location.path().is_root() {
         return Err(not_writable(location, "it names a whole store; add the name of a file"));
     }

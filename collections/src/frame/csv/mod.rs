@@ -6,9 +6,11 @@
 //! | `sample` | names and types from the first bytes of several files |
 //! | `scan` | files cut into blocks; projection and filter that were pushed down |
 //! | `tail` | the records of a block whose bytes have been read |
+//! | `dialect` | comments, escaped characters, lines that are passed over |
 //! | `unpack` | compressed files |
 //! | `parse` | records to a `DataFrame` |
 
+mod dialect;
 mod options;
 mod parse;
 mod sample;

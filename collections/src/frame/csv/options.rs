@@ -29,6 +29,13 @@ pub struct CsvOptions {
     pub(crate) decimal_comma: bool,
     pub(crate) usecols: Option<Vec<String>>,
     pub(crate) path: Option<String>,
+    pub(crate) comment: Option<u8>,
+    pub(crate) escape: Option<u8>,
+    pub(crate) thousands: Option<u8>,
+    pub(crate) skip_rows: usize,
+    pub(crate) skip_after_header: usize,
+    pub(crate) skip_footer: usize,
+    pub(crate) null_values_of: Vec<(String, Vec<String>)>,
 }
 
 impl Default for CsvOptions {
@@ -47,6 +54,13 @@ impl Default for CsvOptions {
             decimal_comma: false,
             usecols: None,
             path: None,
+            comment: None,
+            escape: None,
+            thousands: None,
+            skip_rows: 0,
+            skip_after_header: 0,
+            skip_footer: 0,
+            null_values_of: Vec::new(),
         }
     }
 }
@@ -116,6 +130,56 @@ impl CsvOptions {
         self.null_values(PANDAS_NULLS)
     }
 
+    /// Words that mean "missing" in one column, besides those of all columns: pandas' `na_values` with a dict.
+    pub fn null_values_of<S: Into<String>>(
+        mut self,
+        column: impl Into<String>,
+        words: impl IntoIterator<Item = S>,
+    ) -> Self {
+        self.null_values_of.push((column.into(), words.into_iter().map(Into::into).collect()));
+        self
+    }
+
+    /// The byte with which comments begin, anywhere outside of quotes, to the end of their line. Lines that are nothing else are passed over. By default there are none.
+    ///
+    /// Quotes in comments count in where a file may be cut: a comment with an odd number of them is an error in files of more than one block.
+    pub fn comment(mut self, byte: u8) -> Self {
+        self.comment = Some(byte);
+        self
+    }
+
+    /// The byte that makes the next one an ordinary character, in quotes and outside: `\\`, pandas' `escapechar`. By default there is none.
+    ///
+    /// Files are not cut then, for whether a quote counts depends on all that stands before it: each is one partition.
+    pub fn escape_char(mut self, byte: u8) -> Self {
+        self.escape = Some(byte);
+        self
+    }
+
+    /// The byte between groups of digits, `1,234,567`; pandas' `thousands`. By default there is none. Numbers are read by way of text then, which takes longer.
+    pub fn thousands(mut self, byte: u8) -> Self {
+        self.thousands = Some(byte);
+        self
+    }
+
+    /// Lines at the start of each file that are passed over, before the header; pandas' `skiprows`. Blank lines and comments count.
+    pub fn skip_rows(mut self, lines: usize) -> Self {
+        self.skip_rows = lines;
+        self
+    }
+
+    /// Records after the header of each file that are passed over, such as units; pandas' `skiprows` with a list.
+    pub fn skip_rows_after_header(mut self, records: usize) -> Self {
+        self.skip_after_header = records;
+        self
+    }
+
+    /// Lines at the end of each file that are passed over, such as totals; pandas' `skipfooter`. Blank lines count.
+    pub fn skip_footer(mut self, lines: usize) -> Self {
+        self.skip_footer = lines;
+        self
+    }
+
     /// Whether text that looks like a date or a time in the sample becomes one; by default false, as in pandas.
     pub fn try_parse_dates(mut self, on: bool) -> Self {
         self.try_parse_dates = on;
@@ -178,7 +242,34 @@ impl CsvOptions {
     pub(crate) fn named(&self) -> impl Iterator<Item = &str> {
         let dtypes = self.dtypes.iter().map(|(name, _)| name.as_str());
         let dates = self.dates.iter().map(|(name, _)| name.as_str());
-        dtypes.chain(dates).chain(self.usecols.iter().flatten().map(String::as_str))
+        let nulls = self.null_values_of.iter().map(|(name, _)| name.as_str());
+        dtypes.chain(dates).chain(nulls).chain(self.usecols.iter().flatten().map(String::as_str))
+    }
+
+    /// The words that mean "missing" in this column alone.
+    pub(crate) fn own_nulls(&self, column: &str) -> impl Iterator<Item = &str> {
+        let own = self.null_values_of.iter().filter(move |(name, _)| name == column);
+        own.flat_map(|(_, words)| words.iter().map(String::as_str))
+    }
+
+    /// The quote of the text that the parser reads: where fields are escaped there is one.
+    pub(crate) fn plain_quote(&self) -> Option<u8> {
+        self.quote.or(self.escape.map(|_| b'"'))
+    }
+
+    /// Two bytes with one meaning, if there are such.
+    pub(crate) fn clash(&self) -> Option<(&'static str, &'static str)> {
+        let decimal = self.decimal_comma.then_some(b',');
+        let bytes = [
+            ("separator", Some(self.separator)),
+            ("quote_char", self.quote),
+            ("comment", self.comment),
+            ("escape_char", self.escape),
+        ];
+        let mut pairs =
+            bytes.iter().enumerate().flat_map(|(at, one)| bytes.iter().skip(at + 1).map(move |two| (one, two)));
+        let clash = pairs.find(|(one, two)| one.1.is_some() && one.1 == two.1).map(|(one, two)| (one.0, two.0));
+        clash.or_else(|| (decimal.is_some() && decimal == self.thousands).then_some(("thousands", "decimal_comma")))
     }
 
     /// The words that mean "missing", for polars.

@@ -1,16 +1,18 @@
 //! The records of a block to a `DataFrame`.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use polars::prelude::_csv_read_internal::{NullValuesCompiled, read_chunk, validate_utf8};
 use polars::prelude::{
-    CsvParseOptions, DataFrame, DataType, Expr, PlSmallStr, PolarsError, Schema, StrptimeOptions, col, lit,
+    CsvParseOptions, DataFrame, DataType, Expr, NULL, PlSmallStr, PolarsError, Schema, StrptimeOptions, col, lit, when,
 };
 use serde::{Deserialize, Serialize};
 
 use super::CsvOptions;
+use super::dialect::{Wrong, after_records, before_records, plain};
 use super::sample::without_bom;
 use super::scan::FileBlock;
 use crate::frame::scan::Pushed;
@@ -78,12 +80,12 @@ impl Parser {
         let Some((object, block)) = self.block(number) else { return Ok(DataFrame::empty()) };
         let at = Place { object, number: self.first + number as u64, offset: block.start };
         let reading = self.reading(object, steps).map_err(|error| at.wrong(&error))?;
-        let body = self.without_header(&at, block, records)?;
-        let base = records.len() - body.len();
-        let text = without_blank_lines(body, self.options.quote);
+        let (text, start) = self.body(&at, block, records)?;
+        let text = text.get(start..).unwrap_or_default();
+        let base = records.len().saturating_sub(text.len());
         let mut frames: Vec<DataFrame> = Vec::new();
         let mut rows = 0;
-        for piece in pieces(&text, self.options.quote) {
+        for piece in pieces(text, self.options.plain_quote()) {
             if rows >= limit {
                 break;
             }
@@ -108,7 +110,7 @@ impl Parser {
         let mut raw = Schema::default();
         for (number, (name, dtype)) in schema.iter().enumerate() {
             let format = self.options.asked(name).and_then(|(_, format)| format);
-            let (read_as, conversion) = read_as(name, dtype, format);
+            let (read_as, conversion) = read_as(name, dtype, format, &self.options);
             raw.insert(name.clone(), read_as);
             if read.contains(name) {
                 columns.push(number);
@@ -124,39 +126,54 @@ impl Parser {
         all.extend(steps.iter().cloned());
         let options = CsvParseOptions::default()
             .with_separator(self.options.separator)
-            .with_quote_char(self.options.quote)
+            .with_quote_char(self.options.plain_quote())
             .with_decimal_comma(self.options.decimal_comma);
         let nulls = self.options.nulls().map(NullValuesCompiled::AllColumns);
         Ok(Reading { schema: raw, columns, options, nulls, steps: all, only_count })
     }
 
-    /// Passes over the header of a file's first block, after comparing it with the first file's.
-    fn without_header<'a>(&self, at: &Place<'_>, block: FileBlock, records: &'a Bytes) -> Result<&'a [u8]> {
-        if block.start > 0 {
-            return Ok(records);
+    /// The block's records as plain text, without blank lines, and where its rows begin in that: behind the header, which is compared with the first file's.
+    fn body<'a>(&self, at: &Place<'_>, block: FileBlock, records: &'a Bytes) -> Result<(Cow<'a, [u8]>, usize)> {
+        let (first, last) = (block.start == 0, block.end >= at.object.size());
+        let (options, quote) = (&self.options, self.options.quote);
+        let wrong = |(offset, reason): Wrong| at.after(offset).bad(reason);
+        let text = if first { without_bom(records) } else { records };
+        let start = after_records(text, if first { options.skip_rows } else { 0 }, quote, last).map_err(wrong)?;
+        let footer = if last { options.skip_footer } else { 0 };
+        let end = before_records(text, footer, quote, first).map_err(wrong)?;
+        let inner = text.get(start..end.max(start)).unwrap_or_default();
+        let quote = options.plain_quote();
+        let text = match plain(inner, options, first && last).map_err(wrong)? {
+            Cow::Borrowed(text) => without_blank_lines(text, quote),
+            Cow::Owned(text) => Cow::Owned(without_blank_lines(&text, quote).into_owned()),
+        };
+        if !first || !options.has_header {
+            return Ok((text, 0));
         }
-        let text = without_bom(records);
-        if !self.options.has_header {
-            return Ok(text);
+        if text.is_empty() && !last {
+            return Err(at.bad(
+                "the first block of the file does not reach to the header; choose larger blocks with `.blocksize(..)`",
+            ));
         }
-        let end = record_ends(text, self.options.quote).next().unwrap_or(text.len());
-        let (line, body) = text.split_at_checked(end).unwrap_or((text, b""));
+        let end = record_ends(&text, quote).next().unwrap_or(text.len());
+        let (line, body) = text.split_at_checked(end).unwrap_or((&text, b""));
         let mut reader = csv::ReaderBuilder::new();
-        reader.has_headers(false).flexible(true).delimiter(self.options.separator);
-        match self.options.quote {
+        reader.has_headers(false).flexible(true).delimiter(options.separator);
+        match quote {
             Some(quote) => reader.quote(quote),
             None => reader.quoting(false),
         };
         let names =
             reader.from_reader(line).into_records().next().and_then(std::result::Result::ok).unwrap_or_default();
-        if names.iter().eq(self.header.iter().map(String::as_str)) {
-            return Ok(body);
+        if !names.iter().eq(self.header.iter().map(String::as_str)) {
+            let found = names.iter().collect::<Vec<_>>().join(", ");
+            return Err(at.bad(format!(
+                "the header is [{found}], but that of the first file is [{}]; read files of different columns apart",
+                self.header.join(", ")
+            )));
         }
-        let found = names.iter().collect::<Vec<_>>().join(", ");
-        Err(at.bad(format!(
-            "the header is [{found}], but that of the first file is [{}]; read files of different columns apart",
-            self.header.join(", ")
-        )))
+        let units = after_records(body, options.skip_after_header, quote, last).map_err(wrong)?;
+        Ok((text, end + units))
     }
 
     fn piece(&self, reading: &Reading, at: &Place<'_>, text: &[u8]) -> Result<DataFrame> {
@@ -164,12 +181,12 @@ impl Parser {
             let good = std::str::from_utf8(text).map_or_else(|error| error.valid_up_to(), str::len);
             return Err(at.after(good).bad("this is no UTF-8; convert the file first"));
         }
-        if let Some(quote) = self.options.quote {
+        if let Some(quote) = self.options.plain_quote() {
             check_quotes(at, text, quote, self.options.separator)?;
         }
         let run = |frame: DataFrame| run_steps(frame, &reading.steps).map_err(|error| at.wrong(&error));
         if reading.only_count {
-            return run(DataFrame::empty_with_height(count_records(text, self.options.quote)));
+            return run(DataFrame::empty_with_height(count_records(text, self.options.plain_quote())));
         }
         // A guess: a wrong one costs a copy of the columns.
         let capacity = text.len() / (8 * reading.schema.len()).max(16) + 1;
@@ -191,14 +208,40 @@ impl Parser {
 }
 
 /// The type that the field parser reads, and what is done to get from there to the type that is wanted.
-fn read_as(name: &PlSmallStr, dtype: &DataType, format: Option<&str>) -> (DataType, Option<Expr>) {
-    let column = col(name.clone());
+fn read_as(
+    name: &PlSmallStr,
+    dtype: &DataType,
+    format: Option<&str>,
+    options: &CsvOptions,
+) -> (DataType, Option<Expr>) {
+    let mut column = col(name.clone());
+    let missing = options.own_nulls(name).map(|word| col(name.clone()).eq(lit(word))).reduce(Expr::or);
+    let numeric = dtype.is_primitive_numeric() || dtype.is_decimal();
+    let by_text = missing.is_some() || (numeric && options.thousands.is_some());
+    if let Some(missing) = missing {
+        column = when(missing).then(lit(NULL)).otherwise(column);
+    }
+    if by_text && numeric {
+        let mark = options.thousands.map(|mark| char::from(mark).to_string());
+        column = mark.map_or(column.clone(), |mark| column.str().replace_all(lit(mark), lit(""), true));
+        if options.decimal_comma {
+            column = column.str().replace_all(lit(","), lit("."), true);
+        }
+    }
+    if by_text && *dtype == DataType::Boolean {
+        let word = column.clone().str().to_lowercase();
+        let truth = when(word.clone().eq(lit("true"))).then(lit("1")).when(word.eq(lit("false"))).then(lit("0"));
+        let truth = truth.otherwise(column).strict_cast(DataType::Int8).strict_cast(DataType::Boolean);
+        return (DataType::String, Some(truth.alias(name.clone())));
+    }
     match (dtype, format) {
         (DataType::Datetime(..), Some(format)) => {
             let options = StrptimeOptions { format: Some(format.into()), strict: true, exact: true, cache: true };
             let raise = lit("raise");
-            (DataType::String, Some(column.str().strptime(dtype.clone(), options, raise)))
+            (DataType::String, Some(column.str().strptime(dtype.clone(), options, raise).alias(name.clone())))
         }
+        (DataType::String, _) if by_text => (DataType::String, Some(column.alias(name.clone()))),
+        _ if by_text => (DataType::String, Some(column.strict_cast(dtype.clone()).alias(name.clone()))),
         (
             DataType::Boolean
             | DataType::Int32
@@ -290,7 +333,7 @@ fn check_quotes(at: &Place<'_>, text: &[u8], quote: u8, separator: u8) -> Result
 }
 
 /// The indices after each record end.
-fn record_ends(text: &[u8], quote: Option<u8>) -> impl Iterator<Item = usize> + '_ {
+pub(super) fn record_ends(text: &[u8], quote: Option<u8>) -> impl Iterator<Item = usize> + '_ {
     let quote = quote.unwrap_or(b'\n');
     let mut open = false;
     memchr::memchr2_iter(quote, b'\n', text).filter_map(move |at| {
@@ -310,7 +353,7 @@ fn count_records(text: &[u8], quote: Option<u8>) -> usize {
 }
 
 /// Leaves blank lines out, as pandas does; the text is copied only if there are any.
-fn without_blank_lines(text: &[u8], quote: Option<u8>) -> std::borrow::Cow<'_, [u8]> {
+fn without_blank_lines(text: &[u8], quote: Option<u8>) -> Cow<'_, [u8]> {
     let blank = |line: &[u8]| matches!(line, b"\n" | b"\r\n" | b"\r");
     let suspect = text.starts_with(b"\n")
         || text.starts_with(b"\r\n")

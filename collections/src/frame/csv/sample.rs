@@ -3,6 +3,7 @@
 use polars::prelude::{DataType, Field, PlSmallStr, Schema, TimeUnit};
 
 use super::CsvOptions;
+use super::dialect::{Wrong, after_records, before_records, plain};
 use super::unpack::{is_compressed, unpack_some};
 use crate::error::{Error, Result};
 use crate::storage::error::StorageError;
@@ -74,14 +75,26 @@ struct Look {
 fn look(object: &ObjectRef, options: &CsvOptions) -> Result<Look> {
     let (bytes, whole) = first_bytes(object, options.sample)?;
     let text = check_text(object, without_bom(&bytes), whole)?;
+    let wrong = |(at, reason): Wrong| bad(object, at as u64, reason);
+    let start = after_records(text.as_bytes(), options.skip_rows, options.quote, whole).map_err(wrong)?;
+    let end =
+        if whole { before_records(text.as_bytes(), options.skip_footer, options.quote, true) } else { Ok(text.len()) };
+    let body = text.as_bytes().get(start..end.map_err(wrong)?.max(start)).unwrap_or_default();
+    // A sample may end inside of quotes.
+    let closed = whole || (options.comment.is_none() && options.escape.is_none());
+    let plain = match (plain(body, options, true), closed) {
+        (Err(_), false) => plain(last_line_out(body), options, true),
+        (read, _) => read,
+    };
+    let text = plain.map_err(wrong)?;
     let mut reader = csv::ReaderBuilder::new();
     reader.has_headers(false).flexible(true).delimiter(options.separator);
-    match options.quote {
+    match options.plain_quote() {
         Some(quote) => reader.quote(quote),
         None => reader.quoting(false),
     };
     let mut records = Vec::new();
-    for record in reader.from_reader(text.as_bytes()).into_records() {
+    for record in reader.from_reader(&*text).into_records() {
         let record = record.map_err(|error| bad(object, 0, error.to_string()))?;
         records.push(record);
     }
@@ -102,7 +115,8 @@ fn look(object: &ObjectRef, options: &CsvOptions) -> Result<Look> {
     } else {
         Vec::new()
     };
-    let records: Vec<csv::StringRecord> = records.collect();
+    let records: Vec<csv::StringRecord> =
+        records.skip(if options.has_header { options.skip_after_header } else { 0 }).collect();
     let width = if options.has_header { header.len() } else { records.first().map_or(0, csv::StringRecord::len) };
     check_ragged(object, &records, width)?;
     let names = match &options.column_names {
@@ -121,10 +135,18 @@ fn look(object: &ObjectRef, options: &CsvOptions) -> Result<Look> {
         let reason = format!("an option speaks of a column `{missing}`; there are {}", names.join(", "));
         return Err(bad(object, 0, reason));
     }
-    let kind = |column: usize| infer(records.iter().filter_map(|record| record.get(column)), options);
-    let kinds = (0..names.len()).map(kind).collect();
+    let kind = |(column, name): (usize, &String)| {
+        let own: Vec<&str> = options.own_nulls(name).collect();
+        infer(records.iter().filter_map(|record| record.get(column)).filter(|value| !own.contains(value)), options)
+    };
+    let kinds = names.iter().enumerate().map(kind).collect();
     let counted = if records.is_empty() { 0 } else { records.len() + 1 };
     Ok(Look { names, header, kinds, bytes: read, records: counted })
+}
+
+/// The text up to its last line break.
+fn last_line_out(text: &[u8]) -> &[u8] {
+    text.get(..memchr::memrchr(b'\n', text).map_or(0, |at| at + 1)).unwrap_or_default()
 }
 
 /// The text without a byte order mark.
@@ -235,7 +257,14 @@ fn wider(a: Option<DataType>, b: Option<DataType>) -> Option<DataType> {
 }
 
 fn kind(value: &str, options: &CsvOptions) -> DataType {
-    let point;
+    let (point, grouped);
+    let value = match options.thousands.map(char::from) {
+        Some(mark) if value.contains(mark) && value.bytes().any(|byte| byte.is_ascii_digit()) => {
+            grouped = value.replace(mark, "");
+            grouped.as_str()
+        }
+        _ => value,
+    };
     let number = match options.decimal_comma && value.contains(',') {
         true => {
             // A point is no number then.

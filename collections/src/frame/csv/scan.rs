@@ -1,5 +1,6 @@
 //! CSV files cut into blocks, with what was pushed down into reading them.
 
+use std::panic::Location;
 use std::sync::Arc;
 
 use polars::prelude::{DataType, Expr, SchemaRef};
@@ -9,7 +10,7 @@ use talatat_graph::{Edge, Key, KeyBuilder};
 use super::parse::Parser;
 use super::unpack::{RATIO, is_compressed};
 use super::{CsvOptions, sample};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::frame::expr::{Columns, FrameExpr};
 use crate::frame::kernels::Source;
 use crate::frame::scan::{Pushed, Scan, files_described, files_to_key};
@@ -40,6 +41,23 @@ pub(crate) fn blocks_of(files: &[ObjectRef], blocksize: u64) -> Arc<[FileBlock]>
     files.iter().enumerate().flat_map(cut).collect()
 }
 
+/// The last block of a file has the lines at its end that are left out: it is joined to the one before, for it may be short.
+fn whole_ends(blocks: Arc<[FileBlock]>, options: &CsvOptions) -> Arc<[FileBlock]> {
+    if options.skip_footer == 0 {
+        return blocks;
+    }
+    let mut joined: Vec<FileBlock> = Vec::with_capacity(blocks.len());
+    for of_file in blocks.chunk_by(|a, b| a.file == b.file) {
+        match of_file {
+            [rest @ .., before, last] => {
+                joined.extend(rest.iter().copied().chain([FileBlock { end: last.end, ..*before }]))
+            }
+            few => joined.extend(few),
+        }
+    }
+    joined.into()
+}
+
 /// Files as blocks.
 #[derive(Clone)]
 pub(crate) struct CsvScan {
@@ -64,7 +82,15 @@ impl CsvScan {
     ///
     /// # Errors
     /// If the sample is not CSV, or an option does not fit it.
-    pub(crate) fn new(files: Vec<ObjectRef>, options: CsvOptions) -> Result<CsvScan> {
+    pub(crate) fn new(
+        files: Vec<ObjectRef>,
+        options: CsvOptions,
+        location: &'static Location<'static>,
+    ) -> Result<CsvScan> {
+        if let Some((one, two)) = options.clash() {
+            let reason = format!("`{one}` and `{two}` are the same byte; choose two");
+            return Err(Error::invalid_at("read_csv", reason, location));
+        }
         let sample = sample::sample(&files, &options)?;
         let mut all = sample.schema.clone();
         if let Some(name) = &options.path {
@@ -81,7 +107,10 @@ impl CsvScan {
             .map(|columns| columns.iter().chain(&options.path).map(|name| name.as_str().into()).collect::<Columns>());
         let pushed = wanted.and_then(|wanted| Pushed::default().projected(&all, &wanted)).unwrap_or_default();
         Ok(CsvScan {
-            blocks: blocks_of(&files, options.blocksize),
+            blocks: whole_ends(
+                blocks_of(&files, if options.escape.is_some() { u64::MAX } else { options.blocksize }),
+                &options,
+            ),
             files: files.into(),
             options: Arc::new(options),
             file_schema: Arc::new(sample.schema),

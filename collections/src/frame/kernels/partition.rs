@@ -13,6 +13,8 @@ use crate::frame::ipc::IpcReader;
 use crate::frame::json::JsonReader;
 use crate::frame::parquet::ParquetReader;
 use crate::frame::partition::{Held, Partition, RawBytes};
+#[cfg(feature = "sql")]
+use crate::frame::sql::SqlReader;
 use crate::frame::step::{Step, columns, run_steps};
 use crate::frame::threads::alone;
 use crate::frame::wire::Wire;
@@ -32,6 +34,9 @@ pub(crate) enum Source {
     Json(Box<JsonReader>),
     /// Row groups of Parquet files.
     Parquet(Box<ParquetReader>),
+    /// Ranges of a table's key.
+    #[cfg(feature = "sql")]
+    Sql(Box<SqlReader>),
     /// Partitions that have been computed.
     Data(#[serde(with = "frames")] Arc<[Held]>),
 }
@@ -57,6 +62,8 @@ impl PartitionKernel {
             Source::Ipc(reader) => Source::Ipc(Box::new(reader.only(at))),
             Source::Json(reader) => Source::Json(Box::new(reader.only(at))),
             Source::Parquet(reader) => Source::Parquet(Box::new(reader.only(at))),
+            #[cfg(feature = "sql")]
+            Source::Sql(reader) => Source::Sql(Box::new(reader.only(at))),
             Source::Data(parts) => Source::Data(parts.get(at).cloned().into_iter().collect()),
         };
         PartitionKernel { base: block, source, steps: self.steps.clone() }
@@ -78,13 +85,18 @@ impl PartitionKernel {
             Source::Ipc(reader) => Ok((reader.read(at, &self.steps.0).map_err(storage)?, state)),
             Source::Json(reader) => Ok((reader.read(at, &self.steps.0).map_err(storage)?, state)),
             Source::Parquet(reader) => Ok((reader.read(at, &self.steps.0, limit).map_err(storage)?, state)),
+            #[cfg(feature = "sql")]
+            Source::Sql(reader) => Ok((reader.read(at, &self.steps.0, limit).map_err(storage)?, state)),
             Source::Csv(parser) => {
                 let (object, range) = parser.block(at).ok_or_else(|| missing("the block of the file"))?;
                 // A file begins outside of quotes, whatever the one before it ended with.
                 let state = if range.start == 0 { BlockState::default() } else { state };
                 let quote = parser.options.quote;
+                let whole = range.start == 0 && range.end >= object.size();
                 let records = match is_compressed(object) {
                     true => unpacked(object),
+                    // Whatever the dialect makes of its quotes.
+                    false if whole => object.read_all(),
                     false => read_block_records(object, range.start..range.end, state, quote),
                 };
                 let records = records.map_err(storage)?;
@@ -137,6 +149,10 @@ impl Kernel for PartitionKernel {
             Source::Json(_) => Some("read_json"),
             Source::Parquet(reader) if reader.pushed.predicate.is_some() => Some("read_parquet where"),
             Source::Parquet(_) => Some("read_parquet"),
+            #[cfg(feature = "sql")]
+            Source::Sql(reader) if reader.pushed.predicate.is_some() => Some("read_sql where"),
+            #[cfg(feature = "sql")]
+            Source::Sql(_) => Some("read_sql"),
             Source::Data(_) => Some("from_polars"),
         };
         let steps = source.into_iter().chain(self.steps.0.iter().map(Step::name));

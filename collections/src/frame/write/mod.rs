@@ -130,7 +130,7 @@ impl Frame {
         at: &'static CallSite<'static>,
     ) -> Result<FrameWrite> {
         check(format, &options, self.schema(), at)?;
-        let (output, guard) = PartsOutput::begin(&Location::parse(folder)?, options.existing.0)?;
+        let (output, guard) = PartsOutput::begin(&Location::parse_with(folder, &options.storage)?, options.existing.0)?;
         let writing = Writing { writer: Arc::new(PartsWriter { output, format, options }) };
         let node = FrameExpr::custom(Arc::new(writing), vec![self.node.clone()], at)?;
         Ok(FrameWrite { node, _begun: Arc::new(guard), done: false })

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::storage::Existing;
+use crate::storage::{Existing, StorageOptions};
 
 /// How what is written is made smaller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,6 +85,7 @@ pub struct WriteOptions {
     pub(crate) separator: u8,
     pub(crate) header: bool,
     pub(crate) missing: String,
+    pub(crate) storage: StorageOptions,
 }
 
 /// A name of storage's type that may stand in a public one.
@@ -102,6 +103,7 @@ impl Default for WriteOptions {
             separator: b',',
             header: true,
             missing: String::new(),
+            storage: StorageOptions::new(),
         }
     }
 }
@@ -146,6 +148,12 @@ impl WriteOptions {
     /// Rows of a row group (Parquet) or of a record batch (Arrow IPC; a part with categorical columns is one batch); by default 262,144.
     pub fn row_group_rows(mut self, rows: usize) -> Self {
         self.row_group = rows.max(1);
+        self
+    }
+
+    /// Settings of the store: credentials, endpoints ... They travel with the tasks that write.
+    pub fn storage(mut self, storage: StorageOptions) -> Self {
+        self.storage = storage;
         self
     }
 
