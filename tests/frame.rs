@@ -2,6 +2,8 @@
 
 #[path = "frame/aggregations.rs"]
 mod aggregations;
+#[path = "frame/along.rs"]
+mod along;
 #[path = "frame/bad_input.rs"]
 mod bad_input;
 #[path = "frame/common.rs"]
