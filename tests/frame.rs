@@ -26,6 +26,8 @@ mod lazy;
 mod order;
 #[path = "frame/parquet.rs"]
 mod parquet;
+#[path = "frame/pipelines.rs"]
+mod pipelines;
 #[path = "frame/readers.rs"]
 mod readers;
 #[path = "frame/rewrites.rs"]

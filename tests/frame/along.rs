@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::Value as Json;
 use talatat::frame::polars::prelude::*;
 use talatat::frame::{
-    Ewm, Expanding, Fade, Frame, GroupBy, Interpolate, LimitDirection, Rolling, Span, ValueCounts, text, time,
+    Ewm, Expanding, Fade, Frame, GroupBy, Interpolate, Keep, LimitDirection, Rolling, Span, ValueCounts, text, time,
 };
 use talatat::{Compute, Result};
 
@@ -120,6 +120,21 @@ fn windows(f: &Frame, way: &[&str]) -> Result<Frame> {
         ["centered"] => x()?.rolling(Span::rows(5))?.center(true).min_periods(1).nunique("x"),
         ["time", statistic @ ("skew" | "kurt")] => rolled(&timed("6h")?, statistic),
         ["time", statistic] => rolled(&timed("3h")?, statistic),
+        ["ties", statistic] => {
+            let ties = f.select([col("t").dt().truncate(lit("2h")), col("x")])?;
+            let of = ties.rolling(Span::time("t", "5h")?)?;
+            match *statistic {
+                "sum" => of.sum("x"),
+                "mean" => of.mean("x"),
+                "min" => of.min("x"),
+                "max" => of.max("x"),
+                "count" => of.count("x"),
+                "var" => of.var("x", 1),
+                "std" => of.std("x", 1),
+                "median" => of.median("x"),
+                _ => of.last("x"),
+            }
+        }
         ["closed", closed] => {
             let closed = match *closed {
                 "both" => ClosedWindow::Both,
@@ -179,6 +194,10 @@ fn combined(f: &Frame, name: &str) -> Result<Frame> {
         "qcut_ties" => some(&["n"])?.qcut("n", 20, "bin"),
         "qcut_4" => some(&["x"])?.qcut("x", 4, "bin"),
         "qcut_10" => some(&["x"])?.qcut("x", 10, "bin"),
+        "asfreq" => {
+            let gaps = f.select([col("t").dt().truncate(lit("30m")), col("x")])?;
+            gaps.drop_duplicates(["t"], Keep::First)?.asfreq("t", "1h")
+        }
         "dot" => f.dot(["id", "y"], &df!("p" => [1.0, 0.5], "q" => [2.0, -1.0]).unwrap()),
         other => panic!("{other}"),
     }
@@ -388,6 +407,15 @@ fn frames_that_are_equal() {
         // How many rows are left is not known before.
         let filtered = frame(&data, b).filter(col("s").neq(lit("c"))).unwrap();
         assert!(!says(&frame(&data, a), &filtered) && says(&frame(&data.head(Some(2)), a), &filtered));
+    }
+}
+
+#[test]
+fn windows_that_nobody_reads() {
+    let f = Frame::from_polars(df!("x" => [1.0, 2.0], "s" => ["a", "b"]).unwrap(), 2);
+    let expect = df!("s" => ["a", "b"]).unwrap();
+    for made in [f.shift(["x"], 1), f.cumsum(["x"]), f.rank(["x"], RankMethod::Min, true), f.interpolate(["x"])] {
+        assert!(everywhere(&made.unwrap().select([col("s")]).unwrap()).equals(&expect));
     }
 }
 

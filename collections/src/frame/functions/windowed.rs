@@ -1,9 +1,10 @@
-//! Statistics of windows that polars' rolling functions have not. Each window is computed by itself: in rows times the length of windows, and with the same
+//! Statistics of windows that polars' rolling functions have not, or of times that are there several times. Each such window is computed by itself: in rows times the length of windows, and with the same
 //! bits in any partitions.
 
 use hashbrown::HashSet;
 use polars::prelude::{
-    Column, DataType, IntoColumn, NamedFrom, PolarsError, PolarsResult, RankMethod, Series, TimeUnit,
+    ClosedWindow, Column, DataFrame, DataType, Duration, IntoColumn, IntoLazy, NamedFrom, PolarsError, PolarsResult,
+    QuantileMethod, RankMethod, RollingFnParams, RollingOptionsDynamicWindow, RollingVarParams, Series, TimeUnit, col,
 };
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,13 @@ pub(crate) struct Windowed {
 /// What is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Of {
+    Sum,
+    Mean,
+    Min,
+    Max,
+    Var(u8),
+    Std(u8),
+    Quantile(f64),
     First,
     Last,
     Nunique,
@@ -90,6 +98,13 @@ impl Extent {
 impl Windowed {
     pub(crate) fn name(self) -> &'static str {
         match self.of {
+            Of::Sum => "sum",
+            Of::Mean => "mean",
+            Of::Min => "min",
+            Of::Max => "max",
+            Of::Var(_) => "var",
+            Of::Std(_) => "std",
+            Of::Quantile(_) => "quantile",
             Of::First => "first",
             Of::Last => "last",
             Of::Nunique => "nunique",
@@ -103,7 +118,53 @@ impl Windowed {
     }
 
     pub(super) fn apply(self, columns: &[Column]) -> PolarsResult<Column> {
-        self.rolled(columns, |x, y| self.of.window(x, y))
+        match self.by_polars(columns)? {
+            Some(made) => Ok(made),
+            None => self.rolled(columns, |x, y| self.of.window(x, y)),
+        }
+    }
+
+    /// What polars computes of windows of time, faster than window by window. Of rows of the same time, its windows hold those behind, too, which may be in another
+    /// partition, and which pandas' windows do not: then it is not asked.
+    fn by_polars(self, columns: &[Column]) -> PolarsResult<Option<Column>> {
+        let (Extent::Time { nanoseconds, left, right }, [value, times]) = (self.extent, columns) else {
+            return Ok(None);
+        };
+        let physical = times.to_physical_repr().cast(&DataType::Int64)?;
+        let physical: Vec<Option<i64>> = physical.i64()?.iter().collect();
+        if physical.is_empty() || !physical.is_sorted_by(|a, b| a < b) {
+            return Ok(None);
+        }
+        let options = |fn_params| -> PolarsResult<RollingOptionsDynamicWindow> {
+            Ok(RollingOptionsDynamicWindow {
+                // Polars tells a length of time from a number of rows by the way it is written.
+                window_size: Duration::try_parse(&format!("{nanoseconds}ns"))?,
+                min_periods: usize::try_from(self.least).unwrap_or(usize::MAX),
+                closed_window: match (left, right) {
+                    (true, true) => ClosedWindow::Both,
+                    (true, false) => ClosedWindow::Left,
+                    (false, true) => ClosedWindow::Right,
+                    (false, false) => ClosedWindow::None,
+                },
+                fn_params,
+            })
+        };
+        let spread = |ddof| Some(RollingFnParams::Var(RollingVarParams { ddof }));
+        let (x, by) = (col("value"), col("time"));
+        let expr = match self.of {
+            Of::Sum => x.rolling_sum_by(by, options(None)?),
+            Of::Mean => x.rolling_mean_by(by, options(None)?),
+            Of::Min => x.rolling_min_by(by, options(None)?),
+            Of::Max => x.rolling_max_by(by, options(None)?),
+            Of::Var(ddof) => x.rolling_var_by(by, options(spread(ddof))?),
+            Of::Std(ddof) => x.rolling_std_by(by, options(spread(ddof))?),
+            Of::Quantile(q) => x.rolling_quantile_by(by, QuantileMethod::Linear, q, options(None)?),
+            _ => return Ok(None),
+        };
+        let table =
+            vec![value.cast(&DataType::Float64)?.with_name("value".into()), times.clone().with_name("time".into())];
+        let made = DataFrame::new(value.len(), table)?.lazy().select([expr]).collect()?;
+        Ok(made.columns().first().map(|made| made.clone().with_name(value.name().clone())))
     }
 
     /// A function of the values of each window that has enough of them.
@@ -157,7 +218,31 @@ fn moments(values: &[f64]) -> [f64; 3] {
 impl Of {
     fn window(self, x: &Values, y: &Values) -> Option<f64> {
         let values = || x.iter().flatten().copied();
+        let spread = |ddof: u8| {
+            let values: Vec<f64> = values().collect();
+            let [second, _, _] = moments(&values);
+            let free = values.len() as f64 - f64::from(ddof);
+            (free > 0.0).then(|| second / free)
+        };
+        // NaN stands in the result, as it does in polars'.
+        let extreme = |better: fn(f64, f64) -> f64| {
+            values().reduce(|a, b| if a.is_nan() || b.is_nan() { f64::NAN } else { better(a, b) })
+        };
         match self {
+            Of::Sum => Some(values().sum::<f64>() + 0.0),
+            Of::Mean => Some(values().sum::<f64>() / values().count() as f64).filter(|_| values().next().is_some()),
+            Of::Min => extreme(f64::min),
+            Of::Max => extreme(f64::max),
+            Of::Var(ddof) => spread(ddof),
+            Of::Std(ddof) => spread(ddof).map(f64::sqrt),
+            Of::Quantile(q) => {
+                let mut values: Vec<f64> = values().collect();
+                values.sort_unstable_by(f64::total_cmp);
+                let place = q * values.len().saturating_sub(1) as f64;
+                let (low, high) = (values.get(place.floor() as usize)?, values.get(place.ceil() as usize)?);
+                let part = place - place.floor();
+                Some(if part == 0.0 { *low } else { low + (high - low) * part })
+            }
             Of::First => values().next(),
             Of::Last => values().next_back(),
             Of::Nunique => {

@@ -3,8 +3,8 @@
 use std::panic::Location;
 
 use polars::prelude::{
-    ClosedWindow, Column, DataType, Duration, Expr, PlSmallStr, QuantileMethod, RankMethod, RollingFnParams,
-    RollingOptionsDynamicWindow, RollingOptionsFixedWindow, RollingVarParams, col,
+    ClosedWindow, Column, DataType, Expr, PlSmallStr, QuantileMethod, RankMethod, RollingFnParams,
+    RollingOptionsFixedWindow, RollingVarParams, col,
 };
 
 use super::Span;
@@ -351,12 +351,25 @@ impl Rolling {
         let by_time = matches!(self.window, Reach::Time { .. });
         let own = match statistic {
             Statistic::Windowed(of) => Some(of),
-            Statistic::Skew if by_time => Some(Of::Skew),
-            Statistic::Kurtosis if by_time => Some(Of::Kurt),
-            _ => None,
+            _ if !by_time => None,
+            Statistic::Sum | Statistic::Count => Some(Of::Sum),
+            Statistic::Mean => Some(Of::Mean),
+            Statistic::Min => Some(Of::Min),
+            Statistic::Max => Some(Of::Max),
+            Statistic::Var(ddof) => Some(Of::Var(ddof)),
+            Statistic::Std(ddof) => Some(Of::Std(ddof)),
+            Statistic::Median => Some(Of::Quantile(0.5)),
+            Statistic::Quantile(q) => Some(Of::Quantile(q)),
+            Statistic::Skew => Some(Of::Skew),
+            Statistic::Kurtosis => Some(Of::Kurt),
+            Statistic::Sem(_) => None,
         };
         if let Some(of) = own {
-            return Ok(Function::Windowed(self.windowed(of, location)?).of(self.with_times(vec![value])));
+            let mut windowed = self.windowed(of, location)?;
+            if statistic == Statistic::Count && self.min_periods.is_none() {
+                windowed.least = 0;
+            }
+            return Ok(Function::Windowed(windowed).of(self.with_times(vec![value])));
         }
         if let Statistic::Sem(ddof) = statistic {
             let spread = self.expr(Statistic::Std(ddof), column, location)?;
@@ -364,9 +377,9 @@ impl Rolling {
             return Ok(spread / count.sqrt());
         }
         match &self.window {
-            Reach::Time { column, nanoseconds } => self.by_time(statistic, value, column, *nanoseconds, location),
             Reach::Rows(rows) => self.by_rows(statistic, value, self.rows(*rows, location)?),
-            Reach::Nothing => Ok(value),
+            // Windows of time have been seen to.
+            Reach::Nothing | Reach::Time { .. } => Ok(value),
         }
     }
 
@@ -415,40 +428,6 @@ impl Rolling {
             }
             // These are made of others.
             Statistic::Sem(_) | Statistic::Windowed(_) => value,
-        })
-    }
-
-    fn by_time(
-        &self,
-        statistic: Statistic,
-        value: Expr,
-        column: &str,
-        nanoseconds: i64,
-        at: &'static Location<'static>,
-    ) -> Result<Expr> {
-        let least = self.min_periods.unwrap_or(usize::from(statistic != Statistic::Count));
-        // Polars tells a length of time from a number of rows by the way it is written.
-        let window = Duration::try_parse(&format!("{nanoseconds}ns"))
-            .map_err(|error| Error::invalid_at("rolling", error.to_string(), at))?;
-        let options = |fn_params| RollingOptionsDynamicWindow {
-            window_size: window,
-            min_periods: least,
-            closed_window: self.closed,
-            fn_params,
-        };
-        let by = col(column);
-        let spread = |ddof| Some(RollingFnParams::Var(RollingVarParams { ddof }));
-        Ok(match statistic {
-            Statistic::Sum | Statistic::Count => value.rolling_sum_by(by, options(None)),
-            Statistic::Mean => value.rolling_mean_by(by, options(None)),
-            Statistic::Min => value.rolling_min_by(by, options(None)),
-            Statistic::Max => value.rolling_max_by(by, options(None)),
-            Statistic::Var(ddof) => value.rolling_var_by(by, options(spread(ddof))),
-            Statistic::Std(ddof) => value.rolling_std_by(by, options(spread(ddof))),
-            Statistic::Median => value.rolling_median_by(by, options(None)),
-            Statistic::Quantile(prob) => value.rolling_quantile_by(by, QuantileMethod::Linear, prob, options(None)),
-            // These are made of others.
-            Statistic::Skew | Statistic::Kurtosis | Statistic::Sem(_) | Statistic::Windowed(_) => value,
         })
     }
 }
