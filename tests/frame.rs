@@ -2,6 +2,8 @@
 
 #[path = "frame/aggregations.rs"]
 mod aggregations;
+#[path = "frame/along.rs"]
+mod along;
 #[path = "frame/bad_input.rs"]
 mod bad_input;
 #[path = "frame/common.rs"]
@@ -26,15 +28,17 @@ mod lazy;
 mod order;
 #[path = "frame/parquet.rs"]
 mod parquet;
+#[path = "frame/pipelines.rs"]
+mod pipelines;
 #[path = "frame/readers.rs"]
 mod readers;
 #[path = "frame/rewrites.rs"]
 mod rewrites;
-#[path = "frame/stages.rs"]
-mod stages;
 #[cfg(feature = "sql")]
 #[path = "frame/sql.rs"]
 mod sql;
+#[path = "frame/stages.rs"]
+mod stages;
 #[path = "frame/verbs.rs"]
 mod verbs;
 #[path = "frame/writers.rs"]

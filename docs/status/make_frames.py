@@ -19,14 +19,14 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 RENAMED = {
     "where": "where_", "isnull": "isna", "notnull": "notna", "aggregate": "agg", "product": "prod", "query": "filter", "eval": "with_columns", "items": "column_names",
     "columns": "column_names", "keys": "column_names", "dtypes": "schema", "copy": "clone", "size": "len", "shape": "len", "axes": "schema", "ndim": "schema", "get": "select", "filter": "select", "pop": "drop",
-    "partitions": "select_partitions", "npartitions": "partitions", "known_divisions": "divisions", "nunique_approx": "approx_nunique", "median_approximate": "quantile_approx", "from_pandas": "from_polars", "from_dict": "from_polars",
+    "partitions": "select_partitions", "npartitions": "partitions", "known_divisions": "divisions", "nunique_approx": "approx_nunique", "median_approximate": "approx_quantile", "from_pandas": "from_polars", "from_dict": "from_polars",
     "from_records": "from_polars", "DataFrame": "from_polars", "from_dask_array": "from_array", "to_dask_array": "column_array", "to_numpy": "column_array", "values": "column_array", "to_records": "compute", "to_dict": "compute",
     "read_table": "read_csv", "read_sql": "read_sql_table", "insert": "with_columns", "applymap": "map_rows", "apply": "map_rows", "map": "map_rows", "head": "head", "infer_objects": "astype", "isin": "isin", "reindex": "select", "set_axis": "rename", "select_dtypes": "select",
     "read_feather": "read_ipc", "to_feather": "to_ipc", "read_ipc": "read_ipc", "info": "schema", "memory_usage": "partition_bytes", "nbytes": "partition_bytes", "crosstab": "pivot_table", "Grouper": "resample", "NamedAgg": "alias",
-    "Aggregation": "Aggregation", "reduction": "agg", "first_valid_index": "first", "last_valid_index": "last", "get_group": "filter",
+    "Aggregation": "Aggregation", "reduction": "agg", "first_valid_index": "first", "last_valid_index": "last", 
     "empty": "len", "visualize": "visualize", "explain": "explain", "optimize": "explain", "pprint": "explain", "analyze": "explain", "to_string": "compute", "merge_ordered": "merge", 
     "between_time": "filter", "at_time": "filter", "truncate": "loc", "sort_index": "sort_values", 
-    "transpose": None, "divisions": "divisions", "array": "column_array", "kurt": "kurtosis", "ngroups": "nunique",  "compute_current_divisions": "divisions", "clear_divisions": "repartition", "read_fwf": None,
+    "transform": "select", "categorize": "astype", "transpose": None, "divisions": "divisions", "array": "column_array", "kurt": "kurtosis", "compute_current_divisions": "divisions", "clear_divisions": "repartition", "read_fwf": None,
 }
 # The operators of frames are those of expressions.
 OPERATORS = dict.fromkeys("add sub mul div truediv divide multiply subtract radd rsub rmul rdiv rtruediv".split(), "+ - * /") | dict.fromkeys("floordiv rfloordiv mod rmod pow rpow divmod rdivmod".split(), "floor_div % pow") | dict.fromkeys(
@@ -37,13 +37,13 @@ EXPRESSIONS = OPERATORS | {
     "cut": "cut", "to_datetime": "str().to_datetime()", "to_timedelta": "cast(Duration)", "to_numeric": "cast", "is_unique": "is_unique", "unique": "unique", "name": "alias", "dtype": "schema", "hasnans": "is_null().any()", "nanosecond": "dt().nanosecond()",
 }
 TEXT = {
-    "capitalize": None, "contains": "contains", "count": "count_matches", "endswith": "ends_with", "extract": "extract", "extractall": "extract_all", "find": "find", "findall": "extract_all", "fullmatch": "contains", "get": "slice", "join": "list().join", "len": "len_chars",
+    "capitalize": "text::capitalize", "center": "text::center", "decode": "cast(String)", "encode": "cast(Binary)", "normalize": "text::normalize", "repeat": "text::repeat", "rfind": "text::rfind", "rindex": "text::rfind", "rpartition": "text::rpartition", "swapcase": "text::swapcase", "title": "text::title", "contains": "contains", "count": "count_matches", "endswith": "ends_with", "extract": "extract", "extractall": "extract_all", "find": "find", "findall": "extract_all", "fullmatch": "contains", "get": "slice", "join": "list().join", "len": "len_chars",
     "ljust": "pad_end", "rjust": "pad_start", "pad": "pad_start", "lower": "to_lowercase", "casefold": "to_lowercase", "upper": "to_uppercase", "lstrip": "strip_chars_start", "rstrip": "strip_chars_end", "strip": "strip_chars", "match": "contains", "partition": "splitn",
     "removeprefix": "strip_prefix", "removesuffix": "strip_suffix", "replace": "replace_all", "slice": "slice", "split": "split", "startswith": "starts_with", "zfill": "zfill", "cat": "concat_str", "index": "find", "isalnum": "contains", "isalpha": "contains", "isdecimal": "contains",
-    "isdigit": "contains", "isnumeric": "contains", "islower": "contains", "isupper": "contains", "isspace": "contains", "isascii": "contains", "slice_replace": "slice + concat_str", "rsplit": None, "get_dummies": None, "translate": "replace_all", "istitle": "contains",
+    "isdigit": "contains", "isnumeric": "contains", "islower": "contains", "isupper": "contains", "isspace": "contains", "isascii": "contains", "slice_replace": "slice + concat_str", "rsplit": "text::rsplit", "get_dummies": "str_get_dummies", "translate": "replace_all", "istitle": "contains",
 }
 TIME = {
-    "ceil": None, "date": "date", "day": "day", "day_name": "strftime", "day_of_week": "weekday", "dayofweek": "weekday", "weekday": "weekday", "day_of_year": "ordinal_day", "dayofyear": "ordinal_day", "days_in_month": "month_end().day", "daysinmonth": "month_end().day", "floor": "truncate",
+    "ceil": "time::ceil", "date": "date", "day": "day", "day_name": "strftime", "day_of_week": "weekday", "dayofweek": "weekday", "weekday": "weekday", "day_of_year": "ordinal_day", "dayofyear": "ordinal_day", "days_in_month": "month_end().day", "daysinmonth": "month_end().day", "floor": "truncate",
     "hour": "hour", "is_leap_year": "is_leap_year", "is_month_end": "month_end", "is_month_start": "month_start", "isocalendar": "iso_year week weekday", "microsecond": "microsecond", "minute": "minute", "month": "month", "month_name": "strftime", "nanosecond": "nanosecond", "normalize": "truncate",
     "quarter": "quarter", "round": "round", "second": "second", "strftime": "strftime", "time": "time", "tz_convert": "convert_time_zone", "tz_localize": "replace_time_zone", "unit": "cast_time_unit", "as_unit": "cast_time_unit", "year": "year", "is_quarter_start": "month_start + month", "is_year_start": "ordinal_day",
     "is_quarter_end": "month_end + month", "is_year_end": "ordinal_day", "to_pydatetime": "compute", "tz": "schema", "timetz": "time",
@@ -58,6 +58,7 @@ NOT_MEANT = {
     "StringDtype UInt16Dtype UInt32Dtype UInt64Dtype UInt8Dtype Series annotations api array arrays col compat core describe_option errors get_option infer_freq io offsets option_context options pandas reset_option set_eng_float_format set_option show_versions test testing tseries util isetitem iterrows itertuples bdate_range date_range timedelta_range "
     "NamedFunc lreshape eval freq exclusions obj method on window win_type step pipe casefold_ ndim x",
     "parts of Dask": "accessor assert_eq backends categorical compute core dask dask_expr demo dispatch extensions from_graph get_collection_type hyperloglog methods multi partitionquantiles to_bag utils Scalar expr lower_once simplify persist to_backend to_delayed enforce_runtime_divisions memory_usage_per_partition",
+    "deprecated by pandas": "corrwith_of_groups",
     "names of columns that only the data tell": "from_dummies get_dummies_",
 }
 
@@ -121,14 +122,17 @@ def main():
             alias = (RENAMED if here is frames else {"aggregate": "agg", "kurt": "kurtosis"}).get(name, name)
             if expressions:
                 alias = None
+            # Deprecated for groups alone.
+            key = f"{name}_of_groups" if here is groups else name
             by = lambda called: ", ".join(tests.get(called, [])[:3])
             expression = (expressions or EXPRESSIONS).get(name)
             if alias in here:
                 rows.append(f"| `{name}` | `{alias}` | {by(alias) or 'its example'} |")
             elif expression:
-                rows.append(f"| `{name}` | `{expression}`, an expression | {by(expression.split('(')[0]) or 'polars'} |")
-            elif name in reason:
-                left.setdefault(reason[name], []).append(name)
+                kind = "" if expression in frames else ", an expression"
+                rows.append(f"| `{name}` | `{expression}`{kind} | {by(expression.split('(')[0].split('::')[-1]) or 'polars'} |")
+            elif name in reason or key in reason:
+                left.setdefault(reason.get(name) or reason[key], []).append(name)
             else:
                 missing.append(name)
         meant = len(rows) + len(missing)

@@ -10,7 +10,7 @@ use crate::common::{differs, everywhere};
 const FIXTURES: &str = include_str!("../fixtures/frames/verbs.json");
 
 /// The fixtures' table as a frame in memory.
-fn input(table: &Json) -> DataFrame {
+pub(crate) fn input(table: &Json) -> DataFrame {
     let names = table["columns"].as_array().unwrap();
     let rows = table["data"].as_array().unwrap();
     let column = |(at, (name, kind)): (usize, (&Json, &Json))| {
@@ -145,7 +145,7 @@ fn verb(f: &Frame, name: &str) -> Result<Frame> {
 }
 
 /// Any cut into partitions, empty ones and ones of a single row included.
-fn cuts(data: &DataFrame) -> Vec<Frame> {
+pub(crate) fn cuts(data: &DataFrame) -> Vec<Frame> {
     let cut = |at: &[usize]| {
         let parts = at.windows(2).map(|pair| data.slice(pair[0] as i64, pair[1] - pair[0]));
         Frame::from_partitions(parts.collect::<Vec<_>>()).unwrap()

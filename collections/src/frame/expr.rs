@@ -80,7 +80,6 @@ pub(crate) enum Op {
     /// Partitions that a task can make by itself: of files, of memory.
     Scan(Arc<dyn Scan>),
     /// Partitions that a collection of another kind makes.
-    #[cfg_attr(not(feature = "array"), allow(dead_code))]
     Foreign(Arc<dyn Foreign>),
     /// A partition-wise step.
     Step(Step),

@@ -3,13 +3,14 @@
 use std::panic::Location;
 
 use polars::prelude::{
-    DataFrame, DataType, ExplodeOptions, Expr, IntoLazy, LazyFrame, PlSmallStr, PolarsError, Schema, SchemaRef,
-    Selector, UnpivotArgsDSL,
+    DataFrame, DataType, ExplodeOptions, Expr, IntoLazy, LazyFrame, PlSmallStr, PolarsError, PolarsResult, Schema,
+    SchemaRef, Selector, UnpivotArgsDSL,
 };
 use polars_plan::plans::{IR, is_elementwise_rec};
 use polars_plan::utils::expr_to_leaf_column_names;
 use serde::{Deserialize, Serialize};
 
+use super::wire::Arrives;
 use crate::error::{Error, Result};
 
 /// A step that looks at one row at a time, so that it may run on each partition alone.
@@ -96,6 +97,17 @@ impl Step {
             }
         };
         format!("{} {}", self.name(), told.join(", "))
+    }
+}
+
+impl Arrives for Step {
+    fn arrived(self) -> PolarsResult<Step> {
+        Ok(match self {
+            Step::Filter(predicate) => Step::Filter(predicate.arrived()?),
+            Step::Select(exprs) => Step::Select(exprs.arrived()?),
+            Step::WithColumns(exprs) => Step::WithColumns(exprs.arrived()?),
+            step @ (Step::Explode(_) | Step::Unpivot { .. }) => step,
+        })
     }
 }
 

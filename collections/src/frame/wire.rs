@@ -1,5 +1,6 @@
 //! Polars' own types as bytes inside of kernels' parameters.
 
+use polars::prelude::{DataType, Expr, PolarsResult, QuantileMethod, Schema};
 use polars_utils::pl_serialize::{deserialize_from_reader, serialize_to_bytes};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -17,11 +18,35 @@ impl<T: Serialize> Serialize for Wire<T> {
     }
 }
 
-impl<'de, T: DeserializeOwned> Deserialize<'de> for Wire<T> {
+/// What has to be done with a value that came as bytes.
+pub(crate) trait Arrives: Sized {
+    /// The value as it was sent.
+    fn arrived(self) -> PolarsResult<Self> {
+        Ok(self)
+    }
+}
+
+impl Arrives for DataType {}
+impl Arrives for QuantileMethod {}
+impl Arrives for Schema {}
+
+impl Arrives for Expr {
+    fn arrived(self) -> PolarsResult<Self> {
+        super::functions::arrived(self)
+    }
+}
+
+impl<T: Arrives> Arrives for Vec<T> {
+    fn arrived(self) -> PolarsResult<Self> {
+        self.into_iter().map(T::arrived).collect()
+    }
+}
+
+impl<'de, T: DeserializeOwned + Arrives> Deserialize<'de> for Wire<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let bytes = Vec::<u8>::deserialize(deserializer)?;
         let value = deserialize_from_reader::<_, _, true>(bytes.as_slice()).map_err(serde::de::Error::custom)?;
-        Ok(Wire(value))
+        Ok(Wire(T::arrived(value).map_err(serde::de::Error::custom)?))
     }
 }
 
@@ -47,4 +72,4 @@ impl<T: PartialEq> PartialEq for Wire<T> {
 }
 
 /// A data type as bytes.
-pub(crate) type WireDtype = Wire<polars::prelude::DataType>;
+pub(crate) type WireDtype = Wire<DataType>;

@@ -9,6 +9,7 @@ mod functions;
 mod grouping;
 mod rows;
 mod state;
+mod summaries;
 mod table;
 mod within;
 
@@ -49,6 +50,11 @@ const MAX_PARTS: u64 = 256;
 impl GroupBy {
     pub(crate) fn new(frame: Frame, keys: Vec<Expr>, location: &'static Location<'static>) -> GroupBy {
         GroupBy { frame, keys, sort: true, dropna: true, parts: None, location }
+    }
+
+    /// The rows that are grouped.
+    pub(crate) fn rows(&self) -> &Frame {
+        &self.frame
     }
 
     /// Whether the result is sorted by the keys, missing ones last; by default true. Else groups come in the order in which they appear

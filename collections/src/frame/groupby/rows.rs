@@ -3,15 +3,17 @@
 use std::panic::Location;
 use std::sync::Arc;
 
-use polars::prelude::{DataType, Expr, FillNullStrategy, RankMethod, RankOptions, Schema, col, lit};
+use polars::prelude::{DataType, Expr, FillNullStrategy, RankMethod, RankOptions, RoundMode, Schema, col, len, lit};
 use polars::series::ops::NullBehavior;
 
 use super::within::{AskedRows, Kept, Within, place_in_group};
 use super::{GroupBy, parts_of};
 use crate::error::{Error, Result};
 use crate::frame::expr::FrameExpr;
+use crate::frame::kernels::ROW_NUMBER;
 use crate::frame::step::{self, Step};
 use crate::frame::{Frame, columns_named};
+use crate::lower::frame::RowIndex;
 
 impl GroupBy {
     /// Computes columns for each group and gives a row for each row of the frame, in the same order and partitions: a group's one value
@@ -124,6 +126,101 @@ impl GroupBy {
     #[track_caller]
     pub fn nth(&self, n: i64) -> Result<Frame> {
         self.rows_within("nth", Kept::Nth(n), Location::caller())
+    }
+
+    /// The rows of each group with these numbers, from 0; a negative one counts from the end, and a number that a group has no row of is
+    /// passed over. In the order and the partitions of the frame (pandas: group by group, in the order of the list).
+    ///
+    /// # Errors
+    /// If a key reads a column that does not exist.
+    ///
+    /// ```
+    /// use talatat_collections::frame::{Frame, df};
+    /// # use talatat::Compute;
+    /// let frame = Frame::from_polars(df!("k" => ["a", "b", "a"], "x" => [1, 2, 4]).unwrap(), 2);
+    /// let last = frame.groupby(["k"])?.take([-1])?;
+    /// assert!(last.compute()?.equals(&df!("k" => ["b", "a"], "x" => [2, 4]).unwrap()));
+    /// # Ok::<(), talatat_collections::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn take(&self, rows: impl IntoIterator<Item = i64>) -> Result<Frame> {
+        let one = |n: i64| match n {
+            0.. => place_in_group(false).eq(lit(n)),
+            _ => place_in_group(true).eq(lit(-(n + 1))),
+        };
+        let any = rows.into_iter().map(one).reduce(Expr::or).unwrap_or_else(|| lit(false));
+        self.rows_within("take", Kept::Where(any), Location::caller())
+    }
+
+    /// `n` rows of each group at random, all of those with fewer, by a hash of `seed` and their numbers: which ones depends neither on partitions nor
+    /// on threads. In the order and the partitions of the frame.
+    ///
+    /// # Errors
+    /// If a key reads a column that does not exist.
+    ///
+    /// ```
+    /// use talatat_collections::frame::{Frame, df};
+    /// # use talatat::Compute;
+    /// let frame = Frame::from_polars(df!("k" => ["a", "b", "a"], "x" => [1, 2, 4]).unwrap(), 2);
+    /// assert_eq!(frame.groupby(["k"])?.sample(1, 7)?.len().compute()?, 2);
+    /// # Ok::<(), talatat_collections::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn sample(&self, n: u64, seed: u64) -> Result<Frame> {
+        self.sampled(lit(n), seed, Location::caller())
+    }
+
+    /// A part of the rows of each group at random, rounded to whole rows, halves to the even number; otherwise [`sample`](GroupBy::sample).
+    ///
+    /// # Errors
+    /// If `frac` is not between 0 and 1, or a key reads a column that does not exist.
+    ///
+    /// ```
+    /// use talatat_collections::frame::{Frame, df};
+    /// # use talatat::Compute;
+    /// let frame = Frame::from_polars(df!("k" => ["a", "b", "a"], "x" => [1, 2, 4]).unwrap(), 2);
+    /// assert_eq!(frame.groupby(["k"])?.sample_frac(0.5, 7)?.len().compute()?, 1);
+    /// # Ok::<(), talatat_collections::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn sample_frac(&self, frac: f64, seed: u64) -> Result<Frame> {
+        let location = Location::caller();
+        if !(0.0..=1.0).contains(&frac) {
+            let reason = format!("`frac` is {frac}, but a part of the rows is between 0 and 1");
+            return Err(Error::invalid_at("sample", reason, location));
+        }
+        let rows = len().cast(DataType::Float64) * lit(frac);
+        self.sampled(rows.round(0, RoundMode::HalfToEven).cast(DataType::UInt64), seed, location)
+    }
+
+    fn sampled(&self, rows: Expr, seed: u64, location: &'static Location<'static>) -> Result<Frame> {
+        let index = RowIndex { column: ROW_NUMBER.into(), offset: 0 };
+        let node = FrameExpr::custom(Arc::new(index), vec![self.frame.node.clone()], location)?;
+        let numbered = GroupBy { frame: Frame { node }, ..self.clone() };
+        let options = RankOptions { method: RankMethod::Ordinal, descending: false };
+        let place = col(ROW_NUMBER).hash(seed, 1, 2, 3).rank(options, None).cast(DataType::UInt64);
+        let drawn = numbered.rows_within("sample", Kept::Where(place.lt_eq(rows)), location)?;
+        drawn.step(Step::Select(self.frame.node.schema.iter_names().cloned().map(col).collect()), location)
+    }
+
+    /// The change of each value relative to the one `n` rows before in its group: `x / x_before - 1`, float64. Missing values are not filled first.
+    ///
+    /// # Errors
+    /// As [`transform`](GroupBy::transform).
+    ///
+    /// ```
+    /// # use talatat_collections::frame::Frame;
+    /// fn changes(trips: &Frame) -> talatat_collections::Result<Frame> {
+    ///     trips.groupby(["town"])?.pct_change(["fare"], 1)
+    /// }
+    /// ```
+    #[track_caller]
+    pub fn pct_change<S: AsRef<str>>(&self, columns: impl IntoIterator<Item = S>, n: i64) -> Result<Frame> {
+        let change = |column: Expr, _: &DataType| {
+            let column = column.cast(DataType::Float64);
+            column.clone() / column.shift(lit(n)) - lit(1.0)
+        };
+        self.each_within("pct_change", columns, change, Location::caller())
     }
 
     /// The number of each row in its group, from 0: a column `cumcount` of int64.

@@ -7,11 +7,12 @@ use talatat_graph::{Kernel, KernelResult, Result, TaskContext, Value};
 
 use super::failed;
 use super::group::{encode, missing};
+use crate::frame::functions::along::Along;
 use crate::frame::partition::Partition;
 use crate::frame::threads::alone;
 
 /// What runs along the rows.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) enum Running {
     Sum,
     Prod,
@@ -21,18 +22,36 @@ pub(crate) enum Running {
     Forward,
     /// The next value that is not missing: from the last row to the first.
     Backward,
+    /// A statistic of all values so far.
+    Along(Along),
+}
+
+/// One column that is made of others.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Run {
+    pub(crate) inputs: Vec<String>,
+    pub(crate) output: String,
+}
+
+impl Run {
+    /// A column that is replaced.
+    pub(crate) fn of(column: &str) -> Run {
+        Run { inputs: vec![column.into()], output: column.into() }
+    }
 }
 
 impl Running {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
+    pub(crate) fn name(self) -> String {
+        let name = match self {
             Running::Sum => "cumsum",
             Running::Prod => "cumprod",
             Running::Min => "cummin",
             Running::Max => "cummax",
             Running::Forward => "ffill",
             Running::Backward => "bfill",
-        }
+            Running::Along(along) => return along.name(),
+        };
+        name.into()
     }
 
     /// The type of the result; `None` if it makes no sense.
@@ -40,6 +59,7 @@ impl Running {
         use DataType as D;
         match self {
             Running::Forward | Running::Backward => Some(dtype.clone()),
+            Running::Along(along) => along.dtype(dtype),
             Running::Min | Running::Max => dtype.is_primitive_numeric().then(|| dtype.clone()),
             Running::Sum | Running::Prod => match dtype {
                 D::Boolean | D::Int8 | D::Int16 | D::Int32 | D::Int64 => Some(D::Int64),
@@ -60,7 +80,12 @@ impl Running {
     }
 
     /// The result, and what the next partition begins with: one row.
-    fn run(self, series: &Series, before: Option<&Series>) -> std::result::Result<(Series, Series), PolarsError> {
+    fn run(self, columns: &[Series], before: Option<&Series>) -> std::result::Result<(Series, Series), PolarsError> {
+        if let Running::Along(along) = self {
+            return along.run(columns, before);
+        }
+        let one = columns.first().ok_or_else(|| PolarsError::ComputeError("no column runs".into()));
+        let series = one?;
         let dtype = series.dtype().clone();
         let series = series.cast(&self.carried(&dtype))?;
         let init = match before {
@@ -73,7 +98,7 @@ impl Running {
             Running::Prod => cum_prod_with_init(&series, false, &init)?,
             Running::Min => cum_min_with_init(&series, false, &init)?,
             Running::Max => cum_max_with_init(&series, false, &init)?,
-            Running::Forward | Running::Backward => filled(series, before, back)?,
+            Running::Forward | Running::Backward | Running::Along(_) => filled(series, before, back)?,
         };
         let values = done.drop_nulls();
         let at = if back { 0 } else { values.len().saturating_sub(1) };
@@ -110,7 +135,7 @@ fn filled(series: Series, edge: Option<&Series>, back: bool) -> std::result::Res
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct CarryKernel {
     pub(crate) running: Running,
-    pub(crate) columns: Vec<String>,
+    pub(crate) runs: Vec<Run>,
 }
 
 impl CarryKernel {
@@ -121,13 +146,18 @@ impl CarryKernel {
         mut frame: DataFrame,
         before: Option<&DataFrame>,
     ) -> std::result::Result<(DataFrame, DataFrame), PolarsError> {
-        let mut carried: Vec<Column> = Vec::with_capacity(self.columns.len());
-        for name in &self.columns {
-            let series = frame.column(name)?.as_materialized_series().clone();
-            let before = before.map(|before| before.column(name)).transpose()?;
+        let mut made: Vec<Column> = Vec::with_capacity(self.runs.len());
+        let mut carried: Vec<Column> = Vec::with_capacity(self.runs.len());
+        for Run { inputs, output } in &self.runs {
+            let series = inputs.iter().map(|name| Ok(frame.column(name)?.as_materialized_series().clone()));
+            let series = series.collect::<std::result::Result<Vec<_>, PolarsError>>()?;
+            let before = before.map(|before| before.column(output)).transpose()?;
             let (done, last) = self.running.run(&series, before.map(Column::as_materialized_series))?;
-            frame.with_column(done.into_column())?;
-            carried.push(last.with_name(name.as_str().into()).into_column());
+            made.push(done.with_name(output.as_str().into()).into_column());
+            carried.push(last.with_name(output.as_str().into()).into_column());
+        }
+        for column in made {
+            frame.with_column(column)?;
         }
         Ok((frame, DataFrame::new(1, carried)?))
     }

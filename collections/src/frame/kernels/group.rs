@@ -1,7 +1,8 @@
 //! The stages of an aggregation.
 
 use polars::prelude::{
-    DataFrame, Expr, IdxCa, IdxSize, IntoLazy, LazyFrame, PlSmallStr, PolarsError, SortMultipleOptions, col,
+    DataFrame, Expr, IdxCa, IdxSize, IntoLazy, LazyFrame, PlSmallStr, PolarsError, PolarsResult, SortMultipleOptions,
+    col,
 };
 use polars_plan::plans::AExprSorted;
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,7 @@ use super::split::{HashKey, cut, hash_parts};
 use crate::frame::csv::join;
 use crate::frame::partition::Partition;
 use crate::frame::threads::alone;
-use crate::frame::wire::Wire;
+use crate::frame::wire::{Arrives, Wire};
 
 /// Puts partitions one below the other and aggregates them by keys, in one or more passes.
 #[derive(Clone, Serialize, Deserialize)]
@@ -43,6 +44,16 @@ pub(crate) enum Pass {
     Select(Vec<Expr>),
     /// The rows for which it is true.
     Filter(Expr),
+}
+
+impl Arrives for Pass {
+    fn arrived(self) -> PolarsResult<Pass> {
+        Ok(match self {
+            Pass::Group(exprs, folds) => Pass::Group(exprs.arrived()?, folds),
+            Pass::Select(exprs) => Pass::Select(exprs.arrived()?),
+            Pass::Filter(predicate) => Pass::Filter(predicate.arrived()?),
+        })
+    }
 }
 
 /// How many rows are looked at to see whether keys repeat.

@@ -9,12 +9,15 @@ mod each;
 mod from_map;
 mod group;
 mod head;
+mod interpolate;
 pub(crate) mod join;
 pub(crate) mod moves;
 pub(crate) mod order;
 mod pairs;
 mod partition;
+mod positions;
 mod quantile;
+pub(crate) mod rank;
 mod read;
 mod rows;
 pub(crate) mod skew;
@@ -26,13 +29,15 @@ mod write;
 
 pub(crate) use arrange::{ArrangeKernel, Cell};
 pub(crate) use bins::BinsKernel;
-pub(crate) use carry::{CarryKernel, Running};
+pub(crate) use carry::{CarryKernel, Run, Running};
 pub(crate) use dense::{Fold, How};
 pub(crate) use each::{EachKernel, RowsFunction};
 pub(crate) use from_map::FromMapKernel;
 pub(crate) use group::{GroupKernel, Pass};
 pub(crate) use head::{HeadKernel, TakeKernel};
+pub(crate) use interpolate::{InterpolateKernel, Interpolated, interpolates, is_place};
 pub(crate) use partition::{MapKernel, PartitionKernel, Source};
+pub(crate) use positions::{PositionKernel, RowRange};
 pub(crate) use quantile::{QuantileKernel, Quantiles};
 pub(crate) use read::{LenKernel, RawKernel, StateKernel, SumKernel, TAIL};
 pub(crate) use rows::{ROW_NUMBER, RowIndexKernel};
@@ -54,6 +59,10 @@ pub(crate) fn register(registry: Registry) -> Registry {
     let registry = GroupKernel::NAMES.into_iter().fold(registry, |all, name| all.kernel::<GroupKernel>(name));
     let registry = WithinKernel::NAMES.into_iter().fold(registry, |all, name| all.kernel::<WithinKernel>(name));
     let registry = QuantileKernel::NAMES.into_iter().fold(registry, |all, name| all.kernel::<QuantileKernel>(name));
+    let registry = PositionKernel::NAMES.into_iter().fold(registry, |all, name| all.kernel::<PositionKernel>(name));
+    let registry = rank::RankKernel::NAMES.into_iter().fold(registry, |all, name| all.kernel::<rank::RankKernel>(name));
+    let registry =
+        InterpolateKernel::NAMES.into_iter().fold(registry, |all, name| all.kernel::<InterpolateKernel>(name));
     registry
         .kernel::<ArrangeKernel>(ArrangeKernel::NAME)
         .kernel::<BinsKernel>(BinsKernel::NAME)

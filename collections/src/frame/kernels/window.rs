@@ -134,7 +134,7 @@ pub(crate) struct Around {
 
 impl Around {
     /// The rows before, the partition, the rows after.
-    fn take(
+    pub(super) fn take(
         &self,
         block: u64,
         inputs: &mut [Value],

@@ -18,10 +18,10 @@ use crate::frame::{Frame, GroupBy};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ValueCounts {
-    normalize: bool,
-    sort: bool,
-    ascending: bool,
-    dropna: bool,
+    pub(in crate::frame) normalize: bool,
+    pub(in crate::frame) sort: bool,
+    pub(in crate::frame) ascending: bool,
+    pub(in crate::frame) dropna: bool,
 }
 
 impl Default for ValueCounts {

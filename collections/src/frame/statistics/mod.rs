@@ -1,9 +1,11 @@
 //! Statistics of whole frames.
 
+mod bins;
 mod counts;
 mod describe;
 mod duplicates;
 mod quantile;
+mod rank;
 mod top;
 
 use std::panic::Location;

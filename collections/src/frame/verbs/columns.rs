@@ -2,7 +2,7 @@
 
 use std::panic::Location;
 
-use polars::prelude::{DataType, Expr, col};
+use polars::prelude::{DataType, Expr, Field, NonExistent, TimeZone, col, lit};
 
 use crate::error::{Error, Result};
 use crate::frame::Frame;
@@ -82,6 +82,80 @@ impl Frame {
     #[track_caller]
     pub fn add_suffix(&self, suffix: &str) -> Result<Frame> {
         self.renamed(|name| format!("{name}{suffix}"), Location::caller())
+    }
+
+    /// Times without a zone taken for times of this one, the instant kept: pandas' `tz_localize`; `None` takes the zone away and keeps what the
+    /// clock shows. A time that the clock shows twice or never is an error when computed, as in pandas.
+    ///
+    /// # Errors
+    /// If the column does not exist or holds no times, or there is no such zone.
+    ///
+    /// ```
+    /// use talatat_collections::frame::polars::prelude::TimeUnit;
+    /// use talatat_collections::frame::{DataType, Frame, df};
+    /// let micros = DataType::Datetime(TimeUnit::Microseconds, None);
+    /// let frame = Frame::from_polars(df!("t" => [0_i64]).unwrap(), 1).astype([("t", micros)])?;
+    /// let utc = frame.tz_localize("t", Some("UTC"))?.tz_convert("t", "Europe/Oslo")?;
+    /// assert_eq!(utc.schema().get("t").unwrap().to_string(), "datetime[μs, Europe/Oslo]");
+    /// # Ok::<(), talatat_collections::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn tz_localize(&self, column: &str, zone: Option<&str>) -> Result<Frame> {
+        let location = Location::caller();
+        let (field, zone) = self.zoned("tz_localize", column, zone, location)?;
+        let zoned = matches!(&field.dtype, DataType::Datetime(_, Some(_)));
+        if zoned && zone.is_some() {
+            let reason = format!("column `{column}` is of type {}, with a zone already; use `tz_convert`", field.dtype);
+            return Err(Error::invalid_at("tz_localize", reason, location));
+        }
+        let made = col(field.name).dt().replace_time_zone(zone, lit("raise"), NonExistent::Raise);
+        self.step(Step::WithColumns(vec![made]), location)
+    }
+
+    /// Times with a zone in another one, the same instants: pandas' `tz_convert`.
+    ///
+    /// # Errors
+    /// If the column does not exist, holds no times or times without a zone, or there is no such zone.
+    ///
+    /// ```
+    /// use talatat_collections::frame::polars::prelude::TimeUnit;
+    /// use talatat_collections::frame::{DataType, Frame, df};
+    /// let micros = DataType::Datetime(TimeUnit::Microseconds, None);
+    /// let frame = Frame::from_polars(df!("t" => [0_i64]).unwrap(), 1).astype([("t", micros)])?;
+    /// assert!(frame.tz_convert("t", "UTC").is_err());
+    /// assert!(frame.tz_localize("t", Some("UTC"))?.tz_convert("t", "Asia/Tokyo").is_ok());
+    /// # Ok::<(), talatat_collections::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn tz_convert(&self, column: &str, zone: &str) -> Result<Frame> {
+        let location = Location::caller();
+        let (field, zone) = self.zoned("tz_convert", column, Some(zone), location)?;
+        match (&field.dtype, zone) {
+            (DataType::Datetime(_, Some(_)), Some(zone)) => {
+                self.step(Step::WithColumns(vec![col(field.name).dt().convert_time_zone(zone)]), location)
+            }
+            _ => {
+                let reason = format!("column `{column}` is of type {}, without a zone; use `tz_localize`", field.dtype);
+                Err(Error::invalid_at("tz_convert", reason, location))
+            }
+        }
+    }
+
+    fn zoned(
+        &self,
+        operation: &str,
+        column: &str,
+        zone: Option<&str>,
+        location: &'static Location<'static>,
+    ) -> Result<(Field, Option<TimeZone>)> {
+        let field = self.field(operation, column, location)?;
+        if !matches!(field.dtype, DataType::Datetime(..)) {
+            let reason = format!("column `{column}` is of type {}, not of times; cast it first", field.dtype);
+            return Err(Error::invalid_at(operation, reason, location));
+        }
+        let zone =
+            TimeZone::opt_try_new(zone).map_err(|error| Error::invalid_at(operation, error.to_string(), location))?;
+        Ok((field, zone))
     }
 
     fn renamed(&self, new: impl Fn(&str) -> String, location: &'static Location<'static>) -> Result<Frame> {

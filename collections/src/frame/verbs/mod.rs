@@ -3,15 +3,17 @@
 //! | file | verbs |
 //! |---|---|
 //! | `columns` | `drop` `rename` `add_prefix` `add_suffix` `astype` |
+//! | `combine` | `combine_first` `update` `corrwith` `equals` |
 //! | `missing` | `isna` `notna` `fillna` `dropna` |
 //! | `values` | `where_` `mask` `isin` `clip` `round` `abs` `replace` |
-//! | `reshape` | `explode` `melt` `get_dummies` `pivot_table` |
-//! | `rows` | `with_row_index` `sample` |
+//! | `reshape` | `explode` `melt` `wide_to_long` `get_dummies` `str_get_dummies` `pivot_table` |
+//! | `rows` | `with_row_index` `sample` `random_split` `iloc` `take` |
 //!
 //! What pandas does to one `Series` is an expression: `col("x").is_between(..)`, `col("x").str().to_uppercase()`, `col("t").dt().hour()`.
 //! A verb on the whole frame takes the columns whose types it makes sense for and leaves the others as they are.
 
 mod columns;
+mod combine;
 mod missing;
 mod reshape;
 mod rows;

@@ -2,12 +2,12 @@
 
 use std::panic::Location;
 
-use polars::prelude::{Expr, Literal, NULL, PlSmallStr, col, when};
+use polars::prelude::{DataType, Expr, Literal, NULL, PlSmallStr, col, lit, when};
 
 use crate::error::{Error, Result};
-use crate::frame::Frame;
 use crate::frame::agg::Agg;
-use crate::frame::step::Step;
+use crate::frame::step::{Step, columns as columns_of};
+use crate::frame::{ConcatColumns, Frame, concat};
 
 impl Frame {
     /// A row for each element of the lists in these columns; the other columns are repeated. An empty list gives one row with a missing value, and
@@ -67,6 +67,105 @@ impl Frame {
             return Err(Error::invalid_at("melt", "there is no column to melt; say which in `value_vars`", location));
         }
         self.step(Step::Unpivot { index, on }, location)
+    }
+
+    /// Columns whose names end in a number as rows: each `stub` is one column, which has the values of `stub1`, `stub2` and so on one below the other, and
+    /// the number stands under `j`, int64. `i` and all other columns are repeated: they come first, then `j`, then the stubs. pandas' `wide_to_long` with its
+    /// default separator and suffix; rows come number by number, and where a stub has no column of a number they are missing.
+    ///
+    /// Partitions are read once for each number.
+    ///
+    /// # Errors
+    /// If a column does not exist, no column of a stub does, or a stub's types have nothing in common.
+    ///
+    /// ```
+    /// use talatat_collections::frame::{Frame, df};
+    /// let frame = Frame::from_polars(df!("town" => ["Oslo"], "rain2023" => [763], "rain2024" => [812]).unwrap(), 1);
+    /// assert_eq!(frame.wide_to_long(["rain"], ["town"], "year")?.column_names(), ["town", "year", "rain"]);
+    /// # Ok::<(), talatat_collections::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn wide_to_long<A: AsRef<str>, B: AsRef<str>>(
+        &self,
+        stubs: impl IntoIterator<Item = A>,
+        i: impl IntoIterator<Item = B>,
+        j: &str,
+    ) -> Result<Frame> {
+        let location = Location::caller();
+        let index = self.named("wide_to_long", i, location)?;
+        let mut numbers: Vec<i64> = Vec::new();
+        let mut found: Vec<(String, Vec<(i64, PlSmallStr)>)> = Vec::new();
+        for stub in stubs {
+            let stub = stub.as_ref();
+            let number = |name: &PlSmallStr| {
+                let digits = name.strip_prefix(stub).filter(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()))?;
+                Some((digits.parse().ok()?, name.clone()))
+            };
+            let columns: Vec<(i64, PlSmallStr)> = self.node.schema.iter_names().filter_map(number).collect();
+            if columns.is_empty() {
+                let reason =
+                    format!("no column is named `{stub}` and a number; there are {}", columns_of(&self.node.schema));
+                return Err(Error::invalid_at("wide_to_long", reason, location));
+            }
+            for (number, _) in &columns {
+                if !numbers.contains(number) {
+                    numbers.push(*number);
+                }
+            }
+            found.push((stub.to_string(), columns));
+        }
+        if found.is_empty() {
+            return Err(Error::invalid_at("wide_to_long", "there is no stub; name at least one", location));
+        }
+        let is_stub =
+            |name: &PlSmallStr| found.iter().any(|(_, columns)| columns.iter().any(|(_, other)| other == name));
+        let others = self.node.schema.iter_names().filter(|name| !is_stub(name) && !index.contains(name));
+        let others: Vec<PlSmallStr> = others.cloned().collect();
+        let mut parts = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            let mut exprs: Vec<Expr> = index.iter().cloned().map(col).collect();
+            exprs.push(lit(number).alias(j));
+            exprs.extend(others.iter().cloned().map(col));
+            for (stub, columns) in &found {
+                let column = columns.iter().find(|(other, _)| *other == number);
+                exprs.push(column.map_or_else(|| NULL.lit(), |(_, name)| col(name.clone())).alias(stub.as_str()));
+            }
+            parts.push(self.step(Step::Select(exprs), location)?);
+        }
+        concat(&parts, ConcatColumns::Outer)
+    }
+
+    /// A column of int64 for each of `words`: 1 if the text of a column, cut at `separator`, has that word, else 0; 0 where it is missing. They are
+    /// called as the words; the column itself goes. pandas' `str.get_dummies`, with the words said and not found.
+    ///
+    /// # Errors
+    /// If the column does not exist or is not of texts, or two columns have the same name.
+    ///
+    /// ```
+    /// use talatat_collections::frame::{Frame, df};
+    /// # use talatat::Compute;
+    /// let frame = Frame::from_polars(df!("tags" => ["red|big", "big"]).unwrap(), 2);
+    /// let made = frame.str_get_dummies("tags", "|", ["red", "big"])?;
+    /// assert!(made.compute()?.equals(&df!("red" => [1_i64, 0], "big" => [1_i64, 1]).unwrap()));
+    /// # Ok::<(), talatat_collections::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn str_get_dummies<S: AsRef<str>>(
+        &self,
+        column: &str,
+        separator: &str,
+        words: impl IntoIterator<Item = S>,
+    ) -> Result<Frame> {
+        let location = Location::caller();
+        let field = self.field("str_get_dummies", column, location)?;
+        let others = self.node.schema.iter_names().filter(|name| **name != field.name).cloned().map(col);
+        let text = lit(separator) + col(field.name.clone()) + lit(separator);
+        let has = words.into_iter().map(|word| {
+            let word = word.as_ref();
+            let found = text.clone().str().contains_literal(lit(format!("{separator}{word}{separator}")));
+            found.fill_null(lit(false)).cast(DataType::Int64).alias(word)
+        });
+        self.step(Step::Select(others.chain(has).collect()), location)
     }
 
     /// A column of truth values for each of `values`: whether the column has that value. They are called `column_value` and stand at the end;

@@ -8,7 +8,7 @@ use polars::prelude::PlSmallStr;
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::frame::expr::FrameExpr;
-use crate::frame::kernels::Running;
+use crate::frame::kernels::{Run, Running};
 use crate::lower::frame::Carry;
 
 macro_rules! running {
@@ -54,7 +54,7 @@ impl Frame {
     ) -> Result<Frame> {
         let mut named: Vec<PlSmallStr> = Vec::new();
         for name in columns {
-            let field = self.field(running.name(), name.as_ref(), location)?;
+            let field = self.field(&running.name(), name.as_ref(), location)?;
             if running.dtype(&field.dtype).is_none() {
                 let reason =
                     format!("column `{}` is of type {}; cast it first, or leave it out", field.name, field.dtype);
@@ -67,7 +67,8 @@ impl Frame {
         if named.is_empty() {
             return Ok(self.clone());
         }
-        let carry = Carry { running, columns: named };
+        let runs = named.iter().map(|name| Run::of(name)).collect();
+        let carry = Carry { running, runs };
         Ok(Frame { node: FrameExpr::custom(Arc::new(carry), vec![self.node.clone()], location)? })
     }
 }

@@ -3,17 +3,23 @@
 //! | file | what |
 //! |---|---|
 //! | `cumulative` | `cumsum` and its like, `ffill`, `bfill`: what a partition ends with is what the next one begins with |
+//! | `expanding` | statistics of all rows so far, also with weights that fade (`ewm`), also of groups |
+//! | `interpolate` | missing values on the line between those around them |
 //! | `shift` | `shift`, `diff`, `pct_change`, fills with a limit: a few rows of the neighbours |
 //! | `rolling` | statistics of windows of rows or of time, also within groups |
 //! | `overlap` | a user's function with the rows around |
 //! | `resample` | bins of time |
 
 mod cumulative;
+mod expanding;
+mod interpolate;
 mod overlap;
 mod resample;
 mod rolling;
 mod shift;
 
+pub use expanding::{Ewm, Expanding, Fade};
+pub use interpolate::{Interpolate, LimitDirection};
 pub use resample::Resample;
 pub use rolling::Rolling;
 

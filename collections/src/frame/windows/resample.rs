@@ -6,9 +6,10 @@ use std::sync::Arc;
 use polars::prelude::{DataType, Duration, PlSmallStr, col, lit};
 
 use crate::error::{Error, Result};
-use crate::frame::Frame;
 use crate::frame::expr::FrameExpr;
-use crate::frame::groupby::agg::Agg;
+use crate::frame::groupby::agg::{self, Agg};
+use crate::frame::step::Step;
+use crate::frame::{ConcatColumns, DropNa, Frame, How, MergeOn, Validate, concat};
 use crate::lower::frame::Bins;
 
 /// A frame in bins of time, waiting for aggregations: what [`Frame::resample`] gives.
@@ -54,6 +55,36 @@ impl Frame {
             }
         }
         Ok(Resample { frame: self.clone(), column: field.name, every: every.into(), location })
+    }
+
+    /// The rows at even distances of time: from the first time of a column on, one each `every` (as in [`resample`](Frame::resample)) up to the last time, with the values of
+    /// the row that has exactly this time, or missing ones. pandas' `asfreq`. Rows need not be sorted; those with a missing time are left out. One partition.
+    ///
+    /// # Errors
+    /// As [`resample`](Frame::resample). A time that is there several times is an error of the run.
+    ///
+    /// ```
+    /// use talatat_collections::frame::polars::prelude::{DataType, TimeUnit};
+    /// use talatat_collections::frame::{Frame, df};
+    /// # use talatat::Compute;
+    /// let frame = Frame::from_polars(df!("t" => [0_i64, 7_200_000], "x" => [1.0, 3.0]).unwrap(), 2)
+    ///     .astype([("t", DataType::Datetime(TimeUnit::Milliseconds, None))])?;
+    /// let hourly = frame.asfreq("t", "1h")?.compute()?;
+    /// assert!(hourly.column("x").unwrap().f64().unwrap().iter().eq([Some(1.0), None, Some(3.0)]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn asfreq(&self, column: &str, every: &str) -> Result<Frame> {
+        let Resample { frame, column, every, location } = self.resample(column, every)?;
+        let ends = frame.agg([agg::min(column.as_str()).alias("first"), agg::max(column.as_str()).alias("last")])?;
+        let end = |name: &str| ends.step(Step::Select(vec![col(name).alias(column.clone())]), location);
+        let ends = concat([&end("first")?, &end("last")?], ConcatColumns::Outer)?.dropna()?.unique(&column)?;
+        let bins = Bins { column: column.clone(), every, zeros: Vec::new() };
+        let times = Frame { node: FrameExpr::custom(Arc::new(bins), vec![ends.node], location)? };
+        let rows = frame.dropna_with(DropNa::Any, [column.as_str()])?;
+        let on = MergeOn::keys([column.as_str()]).how(How::Left).validate(Validate::OneToOne);
+        let made = times.merge(&rows, on)?;
+        made.step(Step::Select(self.node.schema.iter_names().cloned().map(col).collect()), location)
     }
 }
 

@@ -9,14 +9,20 @@ use super::operation::{Narrowed, Operation};
 use super::{add, frame, only_input};
 use crate::error::Result;
 use crate::frame::expr::{Columns, Node, Shape};
-use crate::frame::kernels::{CarryKernel, Running};
+use crate::frame::kernels::{CarryKernel, Run, Running};
 use crate::lower::Lowering;
 
-/// Columns replaced by what runs along them.
+/// Columns replaced or made by what runs along others.
 #[derive(Clone)]
 pub(crate) struct Carry {
     pub(crate) running: Running,
-    pub(crate) columns: Vec<PlSmallStr>,
+    pub(crate) runs: Vec<Run>,
+}
+
+impl Carry {
+    fn outputs(&self) -> Vec<PlSmallStr> {
+        self.runs.iter().map(|run| run.output.as_str().into()).collect()
+    }
 }
 
 impl Operation for Carry {
@@ -25,35 +31,42 @@ impl Operation for Carry {
     }
 
     fn describe(&self) -> String {
-        let columns: Vec<&str> = self.columns.iter().map(PlSmallStr::as_str).collect();
+        let columns: Vec<String> = self.runs.iter().map(|run| run.inputs.join(" and ")).collect();
         format!("{} {}", self.running.name(), columns.join(", "))
     }
 
     fn parameters(&self, key: KeyBuilder) -> KeyBuilder {
-        self.columns.iter().fold(key.bytes(self.running.name().as_bytes()), |key, name| key.bytes(name.as_bytes()))
+        key.value(&self.running).value(&self.runs)
     }
 
     fn result(&self, inputs: &[Node]) -> Result<Shape> {
         let input = only_input(self.name(), inputs)?;
         let mut schema = (*input.schema).clone();
-        for name in &self.columns {
-            if let Some(dtype) = schema.get(name).and_then(|dtype| self.running.dtype(dtype)) {
-                schema.set_dtype(name, dtype);
+        for run in &self.runs {
+            let dtype = run.inputs.first().and_then(|name| input.schema.get(name.as_str()));
+            if let Some(dtype) = dtype.and_then(|dtype| self.running.dtype(dtype)) {
+                schema.with_column(run.output.as_str().into(), dtype);
             }
         }
-        Ok(Shape { schema: Arc::new(schema), facts: input.facts.with_made(&self.columns), ..Shape::like(input) })
+        Ok(Shape { schema: Arc::new(schema), facts: input.facts.with_made(&self.outputs()), ..Shape::like(input) })
     }
 
-    fn narrowed(&self, _: &[Node], wanted: &Columns) -> Option<Narrowed> {
-        let columns = self.columns.iter().filter(|name| wanted.contains(*name)).cloned().collect();
-        let operation = Carry { running: self.running, columns };
-        Some(Narrowed { operation: Arc::new(operation), reads: vec![Some(wanted.clone())] })
+    fn narrowed(&self, inputs: &[Node], wanted: &Columns) -> Option<Narrowed> {
+        let input = inputs.first()?;
+        let runs: Vec<Run> = self.runs.iter().filter(|run| wanted.contains(run.output.as_str())).cloned().collect();
+        let read = runs.iter().flat_map(|run| &run.inputs).map(|name| PlSmallStr::from(name.as_str()));
+        let passed = wanted.iter().filter(|name| input.schema.contains(name)).cloned();
+        let reads = passed.chain(read).collect();
+        Some(Narrowed { operation: Arc::new(Carry { running: self.running, runs }), reads: vec![Some(reads)] })
     }
 
     fn lower(&self, lowering: &mut Lowering, node: &Node) -> Result<Vec<Edge>> {
         let parts = frame(lowering, only_input(self.name(), &node.inputs)?)?;
-        let columns = self.columns.iter().map(PlSmallStr::to_string).collect();
-        let layer = add(lowering, node.key, Arc::new(CarryKernel { running: self.running, columns }), node);
+        if self.runs.is_empty() {
+            return Ok(parts);
+        }
+        let kernel = CarryKernel { running: self.running, runs: self.runs.clone() };
+        let layer = add(lowering, node.key, Arc::new(kernel), node);
         let mut made: Vec<Edge> = Vec::with_capacity(parts.len());
         let mut before: Option<Edge> = None;
         let numbered: Vec<(usize, Edge)> = parts.into_iter().enumerate().collect();

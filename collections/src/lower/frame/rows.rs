@@ -43,21 +43,35 @@ impl Operation for RowIndex {
 
     fn lower(&self, lowering: &mut Lowering, node: &Node) -> Result<Vec<Edge>> {
         let parts = frame(lowering, only_input(self.name(), &node.inputs)?)?;
-        let key = |stage: &str| KeyBuilder::new(stage).key(node.key).finish();
-        let tiny = |key, kernel| Layer::new(key, kernel).at(node.location).tiny(true);
-        let count = lowering.graph.layer(tiny(key("frame.row_index.len"), Arc::new(LenKernel)));
-        let counts = one_each(lowering, count, 0, &parts)?;
-        let start = lowering.graph.layer(tiny(key("frame.row_index.start"), Arc::new(SumKernel { known: 0 })));
+        let (starts, _) = counted(lowering, node, &parts)?;
         let kernel = RowIndexKernel { column: self.column.to_string(), offset: self.offset };
         let layer = add(lowering, node.key, Arc::new(kernel), node);
         let mut made = Vec::with_capacity(parts.len());
-        let mut before: Option<Edge> = None;
-        for (block, (&part, count)) in parts.iter().zip(counts).enumerate() {
-            let inputs: Vec<Edge> = [part].into_iter().chain(before).collect();
-            made.push(lowering.graph.task(layer, block as u32, node.bytes(), &inputs)?.into());
-            let sum: Vec<Edge> = before.into_iter().chain([count]).collect();
-            before = Some(lowering.graph.task(start, block as u32, 0, &sum)?.into());
+        for ((block, part), start) in (0..).zip(parts).zip(starts) {
+            let inputs: Vec<Edge> = [part].into_iter().chain(start).collect();
+            made.push(lowering.graph.task(layer, block, node.bytes(), &inputs)?.into());
         }
         Ok(made)
     }
+}
+
+/// How many rows there are before each partition, nothing for the first one, and how many in all.
+pub(super) fn counted(
+    lowering: &mut Lowering,
+    node: &Node,
+    parts: &[Edge],
+) -> Result<(Vec<Option<Edge>>, Option<Edge>)> {
+    let key = |stage: &str| KeyBuilder::new(stage).key(node.key).finish();
+    let tiny = |key, kernel| Layer::new(key, kernel).at(node.location).tiny(true);
+    let count = lowering.graph.layer(tiny(key("frame.row_index.len"), Arc::new(LenKernel)));
+    let counts = one_each(lowering, count, 0, parts)?;
+    let start = lowering.graph.layer(tiny(key("frame.row_index.start"), Arc::new(SumKernel { known: 0 })));
+    let mut starts = Vec::with_capacity(parts.len());
+    let mut before: Option<Edge> = None;
+    for (block, count) in (0..).zip(counts) {
+        starts.push(before);
+        let sum: Vec<Edge> = before.into_iter().chain([count]).collect();
+        before = Some(lowering.graph.task(start, block, 0, &sum)?.into());
+    }
+    Ok((starts, before))
 }

@@ -100,6 +100,15 @@ impl Move<'_> {
             return self.take(lowering, sort, vec![inputs], self.size);
         }
         let parts = u32::try_from(inputs.len()).unwrap_or(u32::MAX);
+        let table = self.splitters(lowering, order, &inputs)?;
+        let kernel = SplitKernel { by: SplitBy::Ranges(order.clone()), parts, origin: None };
+        let pieces = self.split(lowering, kernel, &inputs, Some(table))?;
+        self.take(lowering, sort, pieces, self.size)
+    }
+
+    /// The table of splitters that cuts partitions into as many ranges of about equal length.
+    pub(super) fn splitters(&self, lowering: &mut Lowering, order: &Order, inputs: &[Edge]) -> Result<Edge> {
+        let parts = u32::try_from(inputs.len()).unwrap_or(u32::MAX);
         let rows = samples(inputs.len());
         let kernel = SampleKernel { order: order.clone(), rows };
         let bytes = u64::from(rows).saturating_mul(SAMPLE_BYTES);
@@ -111,10 +120,7 @@ impl Move<'_> {
         let kernel = SplittersKernel { order: order.clone(), parts };
         let all = bytes.saturating_mul(inputs.len() as u64);
         let layer = lowering.graph.layer(self.layer("splitters", Arc::new(kernel)).scratch(all));
-        let table: Edge = lowering.graph.task(layer, 0, u64::from(parts) * SAMPLE_BYTES, &tables)?.into();
-        let kernel = SplitKernel { by: SplitBy::Ranges(order.clone()), parts, origin: None };
-        let pieces = self.split(lowering, kernel, &inputs, Some(table))?;
-        self.take(lowering, sort, pieces, self.size)
+        Ok(lowering.graph.task(layer, 0, u64::from(parts) * SAMPLE_BYTES, &tables)?.into())
     }
 }
 
