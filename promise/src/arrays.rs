@@ -1,8 +1,7 @@
 //! Random computations of arrays.
 
 use talatat::Result;
-use talatat::array::{Array, Item, random};
-use talatat::prelude::*;
+use talatat::array::{Array, Item, uniform};
 
 use crate::rng::Rng;
 
@@ -20,7 +19,7 @@ fn source(rng: &mut Rng, rows: usize, columns: usize) -> Result<Array<f64>> {
     let seed = rng.next();
     let chunk = |rng: &mut Rng, length: usize| length.div_ceil(2 + rng.below(7));
     let chunks = [chunk(rng, rows), chunk(rng, columns)];
-    random::uniform(-1.0, 1.0, [rows, columns], seed)?.rechunk(chunks)
+    uniform(-1.0, 1.0, [rows, columns], seed)?.rechunk(chunks)
 }
 
 /// One operation that keeps the shape.
@@ -29,10 +28,10 @@ fn step(rng: &mut Rng, x: Array<f64>, side: usize) -> Result<Array<f64>> {
     match rng.below(12) {
         0 => x.rechunk([chunk(rng), chunk(rng)]),
         1 => x.rechunk([side, chunk(rng)]),
-        2 => Ok(&x + &x.t()?),
+        2 => Ok(&x + &x.t()),
         3 => Ok(&x - &x.mean(0)?),
         4 => Ok((&x * 2.0 + 1.0).sqrt().abs()),
-        5 => x.t(),
+        5 => Ok(x.t()),
         6 => x.sort(1),
         7 => x.cumsum(0),
         8 => x.roll(1 + rng.below(side) as isize, 0),
@@ -47,7 +46,7 @@ fn step(rng: &mut Rng, x: Array<f64>, side: usize) -> Result<Array<f64>> {
 fn end(rng: &mut Rng, x: &Array<f64>) -> Result<Item<f64>> {
     match rng.below(5) {
         0 => x.sum(..)?.item(),
-        1 => (x.sum(..)? + x.t()?.rechunk([-1, 64])?.max(..)?).item(),
+        1 => (x.sum(..)? + x.t().rechunk([-1, 64])?.max(..)?).item(),
         2 => (x - &x.mean(0)?).std(..)?.item(),
         3 => x.median(0)?.sum(..)?.item(),
         _ => x.mean(1)?.max(..)?.item(),

@@ -56,10 +56,8 @@ pub(crate) fn main(words: &[&str]) -> Result<bool, String> {
 /// Caps the memory that this process may have beyond what it has now; an allocation beyond that fails and ends the process.
 #[cfg(target_os = "linux")]
 fn cap(more: u64) -> Result<u64, String> {
-    use rustix::process::{Resource, Rlimit, setrlimit};
     let most = status("VmData") + more;
-    setrlimit(Resource::Data, Rlimit { current: Some(most), maximum: Some(most) })
-        .map_err(|error| error.to_string())?;
+    rlimit::setrlimit(rlimit::Resource::DATA, most, most).map_err(|error| error.to_string())?;
     Ok(most)
 }
 

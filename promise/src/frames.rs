@@ -2,7 +2,6 @@
 
 use talatat::Result;
 use talatat::frame::{DataType, Expr, Frame, Keep, PolarsError, Schema, SetIndex, col, df, from_map, lit};
-use talatat::prelude::*;
 
 use crate::rng::{Rng, mix};
 
@@ -48,7 +47,7 @@ fn step(rng: &mut Rng, frame: Frame, rows: u64) -> Result<Frame> {
     let columns = ["key", "other", "value", "text"];
     match rng.below(9) {
         0 => frame.filter(col("other").gt(lit(0x4000))),
-        1 => frame.sort_values([rng.of(&["key", "value", "text"])], ()),
+        1 => frame.sort_values([rng.of(&["key", "value", "text"])], true),
         2 => frame.set_index("other", SetIndex::default()),
         3 => frame.shuffle(["key"], None),
         4 => frame.drop_duplicates(["key", "other"], Keep::First),

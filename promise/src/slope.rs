@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use talatat::Session;
-use talatat::array::random;
+use talatat::array::uniform;
 use talatat::prelude::*;
 
 use crate::flag;
@@ -23,7 +23,7 @@ pub(crate) fn main(words: &[&str]) -> Result<bool, String> {
         let side = ((limit as f64 * size / 8.0).sqrt()) as usize;
         let (begin, traffic) = (std::time::Instant::now(), session.spill_traffic());
         let run = || -> talatat::Result<f64> {
-            let x = random::uniform(0.0, 1.0, [side, side], 1)?.rechunk([side.div_ceil(32), side])?;
+            let x = uniform(0.0, 1.0, [side, side], 1)?.rechunk([side.div_ceil(32), side])?;
             let x = x.map_blocks::<f64, _>(|_, block| block.to_owned())?;
             x.rechunk([side, side.div_ceil(64)])?.median(0)?.sum(..)?.item()?.compute()
         };
