@@ -255,11 +255,28 @@ mod remote {
 mod tests {
     use super::*;
 
-    #[cfg(not(feature = "aws"))]
     #[test]
     fn a_missing_feature_is_named() {
-        let error = Location::parse("s3://bucket/key").unwrap().store().unwrap_err().to_string();
-        assert!(error.contains("cargo feature `aws`"), "{error}");
+        for (url, feature, on) in [
+            ("s3://bucket/key", "aws", cfg!(feature = "aws")),
+            ("gs://bucket/key", "gcp", cfg!(feature = "gcp")),
+            ("az://container/key", "azure", cfg!(feature = "azure")),
+            ("http://host/key", "http", cfg!(feature = "http")),
+            ("https://host/key", "http", cfg!(feature = "http")),
+        ] {
+            let named = |error: StorageError| error.to_string().contains(&format!("cargo feature `{feature}`"));
+            assert_eq!(Location::parse(url).and_then(|at| at.store()).is_err_and(named), !on, "{url}");
+        }
+    }
+
+    #[cfg(feature = "azure")]
+    #[test]
+    fn accounts() {
+        let store = |url: &str, options| Location::parse_with(url, &options).and_then(|location| location.store());
+        assert!(store("az://box@mine.dfs.core.windows.net/x", StorageOptions::new()).is_ok());
+        assert!(store("abfs://box/x", StorageOptions::new().with("azure_storage_account_name", "mine")).is_ok());
+        let error = store("az://box@mine/x", StorageOptions::new()).unwrap_err().to_string();
+        assert!(error.contains("az://container@account"), "{error}");
     }
 
     #[test]

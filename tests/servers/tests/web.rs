@@ -71,6 +71,23 @@ fn servers_that_know_little() {
     says(read_csv([small], CsvOptions::new()), &["small.csv"]);
 }
 
+/// Azure's blobs are read as files of a web server are.
+#[test]
+fn blobs() {
+    let server = WebServer::start(Skill::All).unwrap();
+    let endpoint = server.put("box/folder/x.csv", text()).replace("/box/folder/x.csv", "");
+    let options = StorageOptions::new()
+        .with("azure_storage_account_name", "mine")
+        .with("azure_storage_endpoint", endpoint)
+        .with("azure_skip_signature", "true")
+        .with("max_retries", "1");
+    for url in ["az://box/folder/x.csv", "abfs://box@mine.dfs.core.windows.net/folder/x.csv"] {
+        let frame = read_csv_with([url], blocks(), &options).unwrap();
+        assert_eq!(ids(&frame).len(), ROWS);
+    }
+    says(read_csv_with(["az://box/y.csv"], blocks(), &options), &["az://box/y.csv"]);
+}
+
 #[test]
 fn what_cannot_be() {
     let server = WebServer::start(Skill::All).unwrap();
