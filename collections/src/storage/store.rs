@@ -149,14 +149,14 @@ mod remote {
         builder: B,
         set: impl Fn(B, K, &str) -> B,
     ) -> Result<B> {
-        let own = location.options().iter().filter(|(name, _)| !matches!(*name, "max_retries" | "retry_timeout"));
-        own.fold(Ok(builder), |builder, (name, value)| {
+        let mut own = location.options().iter().filter(|(name, _)| !matches!(*name, "max_retries" | "retry_timeout"));
+        own.try_fold(builder, |builder, (name, value)| {
             let key = name.parse().map_err(|_| {
                 let reason = "this option is not known; use the names of the usual environment variables, such as \
                               AWS_ENDPOINT_URL, GOOGLE_SERVICE_ACCOUNT or AZURE_STORAGE_ACCOUNT_NAME, or `timeout`";
                 bad_option(location, name, reason)
             })?;
-            Ok(set(builder?, key, value))
+            Ok(set(builder, key, value))
         })
     }
 
