@@ -24,8 +24,7 @@ const NONE: IdxSize = IdxSize::MAX;
 trait JoinKey: Copy + PartialEq {
     /// Where the rows of these keys begin, and of how many places.
     fn places(keys: &[Self]) -> (Place, usize) {
-        let bits = (usize::BITS - keys.len().leading_zeros()).max(1);
-        (Place::Hashed(u64::BITS - bits), 1 << bits)
+        Place::hashed(keys.len())
     }
 
     /// A number whose upper bits are as good as random.
@@ -44,8 +43,7 @@ impl JoinKey for i64 {
         if range <= (keys.len() as u128) * 4 + 1024 {
             return (Place::Direct(least), range as usize);
         }
-        let bits = (usize::BITS - keys.len().leading_zeros()).max(1);
-        (Place::Hashed(u64::BITS - bits), 1 << bits)
+        Place::hashed(keys.len())
     }
 
     #[inline]
@@ -80,6 +78,12 @@ enum Place {
 }
 
 impl Place {
+    /// Up to twice as many places as keys.
+    fn hashed(keys: usize) -> (Place, usize) {
+        let bits = (usize::BITS - keys.leading_zeros()).max(1);
+        (Place::Hashed(u64::BITS - bits), 1 << bits)
+    }
+
     #[inline]
     fn at<K: JoinKey>(self, key: K) -> usize {
         match self {

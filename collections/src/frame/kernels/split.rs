@@ -34,7 +34,7 @@ pub(crate) struct SplitKernel {
 pub(crate) enum SplitBy {
     /// Rows with equal keys go to the same part, of whatever frame they are.
     Hash(Vec<HashKey>),
-    /// So do those here, but for the keys in a table of frequent ones, the second input.
+    /// The same, but for the rows whose keys are in a table of frequent ones, the second input.
     Skewed(Vec<HashKey>, Frequent),
     /// The first part has the rows before the first splitter, the second those from it to the next one ...
     Ranges(Order),

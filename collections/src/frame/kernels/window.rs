@@ -1,6 +1,6 @@
 //! Windows over rows: a partition with the rows before and after it that a window reaches.
 
-use polars::prelude::{DataFrame, DataType, Expr, IntoLazy, PolarsError, Schema, SchemaRef, TimeUnit, col};
+use polars::prelude::{Column, DataFrame, DataType, Expr, IntoLazy, PolarsError, Schema, SchemaRef, TimeUnit, col};
 use serde::{Deserialize, Serialize};
 use talatat_graph::{Kernel, KernelError, KernelResult, Result, TaskContext, Value};
 
@@ -87,25 +87,41 @@ impl EdgeKernel {
     }
 }
 
-/// The times in nanoseconds.
-fn sorted_times(frame: &DataFrame, column: &str) -> KernelResult<Vec<i64>> {
+/// The column of times, if none is missing and they are in order.
+fn checked<'a>(frame: &'a DataFrame, column: &str) -> KernelResult<&'a Column> {
     let times = frame.column(column).map_err(failed)?;
     if times.null_count() > 0 {
         let reason = format!("column `{column}` has missing times, which are in no window; drop those rows first");
         return Err(KernelError::new(reason));
     }
+    // The numbers that times are made of are looked at where they are; only days are of another width.
+    let numbers = times.to_physical_repr();
+    let numbers =
+        if numbers.dtype() == &DataType::Int64 { numbers } else { numbers.cast(&DataType::Int64).map_err(failed)? };
+    let mut last = i64::MIN;
+    for chunk in numbers.i64().map_err(failed)?.downcast_iter() {
+        let values = chunk.values().as_slice();
+        let follows = values.first().is_none_or(|first| last <= *first) && values.is_sorted();
+        if !follows {
+            let reason =
+                format!("column `{column}` is not sorted, and windows of time need it: use `sort_values` first");
+            return Err(KernelError::new(reason));
+        }
+        last = values.last().copied().unwrap_or(last);
+    }
+    Ok(times)
+}
+
+/// The times in nanoseconds.
+fn sorted_times(frame: &DataFrame, column: &str) -> KernelResult<Vec<i64>> {
+    let times = checked(frame, column)?;
     let times = match times.dtype() {
         DataType::Date => times.cast(&DataType::Datetime(TimeUnit::Nanoseconds, None)),
         DataType::Datetime(_, zone) => times.cast(&DataType::Datetime(TimeUnit::Nanoseconds, zone.clone())),
         _ => Ok(times.clone()),
     };
     let times = times.and_then(|times| times.cast(&DataType::Int64)).map_err(failed)?;
-    let times: Vec<i64> = times.i64().map_err(failed)?.iter().flatten().collect();
-    if !times.is_sorted() {
-        let reason = format!("column `{column}` is not sorted, and windows of time need it: use `sort_values` first");
-        return Err(KernelError::new(reason));
-    }
-    Ok(times)
+    Ok(times.i64().map_err(failed)?.iter().flatten().collect())
 }
 
 impl Kernel for EdgeKernel {
@@ -175,7 +191,7 @@ impl WindowKernel {
         let (skip, rows) = (before.as_ref().map_or(0, DataFrame::height), part.height());
         let joined = join(before.into_iter().chain([inner]).chain(after).collect()).map_err(failed)?;
         if let Some(time) = &self.time {
-            sorted_times(&joined, time)?;
+            checked(&joined, time)?;
         }
         let whole = joined.height();
         let made = evaluated(joined, &self.exprs.0).map_err(failed)?;

@@ -7,7 +7,7 @@
 //! | sorted partitions | both frames are indexed by the key, and what is in which partition is known | one a left partition |
 //! | hash shuffle | else | rows with equal keys brought together, joined, and brought back into pandas' order |
 //!
-//! A rule chooses when filters and columns have been pushed down (`frame/rewrite/algorithm.rs`); without it all joins are shuffles.
+//! A rule chooses when filters and columns have been pushed down (`frame/rewrite/decide.rs`); without it all joins are shuffles.
 
 use talatat_graph::format_bytes;
 
