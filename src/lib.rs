@@ -29,8 +29,8 @@
 
 mod compute;
 pub mod diagnostics;
-#[cfg(feature = "array")]
 mod kept;
+#[cfg(feature = "array")]
 mod npy;
 mod session;
 #[cfg(feature = "array")]

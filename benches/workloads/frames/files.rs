@@ -23,7 +23,7 @@ pub fn small(options: &Options, report: &mut Report) -> Result<()> {
     }
     let planned = |frame: Frame| -> Result<usize> {
         let some = frame.filter(col("id").gt(lit(100)))?.groupby(["id"])?.sum(["x"])?;
-        Ok(some.plan()?.len())
+        Ok(some.plan()?.graph().len())
     };
     for pass in ["first", "again"] {
         let csv = report.part(&format!("csv {pass}: read"), || read_csv([path("csv/*.csv")], CsvOptions::new()))?;
