@@ -26,7 +26,7 @@ RENAMED = {
     "Aggregation": "Aggregation", "reduction": "agg", "first_valid_index": "first", "last_valid_index": "last", 
     "empty": "len", "visualize": "visualize", "explain": "explain", "optimize": "explain", "pprint": "explain", "analyze": "explain", "to_string": "compute", "merge_ordered": "merge", 
     "between_time": "filter", "at_time": "filter", "truncate": "loc", "sort_index": "sort_values", 
-    "transform": "select", "categorize": "astype", "transpose": None, "divisions": "divisions", "array": "column_array", "kurt": "kurtosis", "compute_current_divisions": "divisions", "clear_divisions": "repartition", "read_fwf": None,
+    "transform": "select", "categorize": "astype", "transpose": None, "divisions": "divisions", "array": "column_array", "kurt": "kurtosis", "compute_current_divisions": "divisions", "clear_divisions": "repartition",
 }
 # The operators of frames are those of expressions.
 OPERATORS = dict.fromkeys("add sub mul div truediv divide multiply subtract radd rsub rmul rdiv rtruediv".split(), "+ - * /") | dict.fromkeys("floordiv rfloordiv mod rmod pow rpow divmod rdivmod".split(), "floor_div % pow") | dict.fromkeys(

@@ -420,6 +420,13 @@ fn windows_that_nobody_reads() {
 }
 
 #[test]
+fn samples_of_samples_are_counted() {
+    let data = df!("x" => (0..1000_i64).collect::<Vec<_>>()).unwrap();
+    let twice = Frame::from_polars(data, 3).sample(0.5, 1).unwrap().sample(0.5, 2).unwrap();
+    assert_eq!(crate::common::all_equal(&twice.len()), everywhere(&twice).height());
+}
+
+#[test]
 fn splits_at_random_are_of_all_rows() {
     let data = df!("x" => (0..3000_i64).collect::<Vec<_>>()).unwrap();
     let parts = Frame::from_polars(data.clone(), 5).random_split([0.7, 0.2, 0.1], 9).unwrap();

@@ -49,7 +49,7 @@ fn apply(f: &Frame, other: &Frame, (verb, how): Verb) -> Result<Frame> {
     let (low, flag) = (pick(9) - 4, how % 2 == 0);
     let key = |at: u16| ["k", "n", "s", "x", "id"][usize::from(at) % 5];
     let group = || f.groupby([["k", "s", "n"][usize::from(how / 7) % 3]]).map(|group| group.dropna(flag));
-    match verb % 34 {
+    match verb % 40 {
         0 => f.filter(col("n").gt(lit(low))),
         1 => f.filter(col("k").is_not_null().or(col("x").lt(lit(low)))),
         2 => whole(
@@ -216,7 +216,34 @@ fn apply(f: &Frame, other: &Frame, (verb, how): Verb) -> Result<Frame> {
         30 => whole(f.clone(), &[("s", col("s").str().to_uppercase() + lit("b")), ("k", col("k") % lit(3))]),
         31 => f.where_(col("n").gt(lit(low)), lit(NULL)).and_then(|f| whole(f, &[])),
         32 => whole(f.with_row_index("row", 0)?, &[("id", col("row"))]),
-        _ => f.isna().and_then(|missing| whole(f.clone(), &[]).map(|f| (missing, f))).map(|(_, f)| f),
+        33 => {
+            let part = f.filter(col("n").gt(lit(low)))?.head(12).select([
+                col("k"),
+                col("id").alias("id2"),
+                col("x").alias("x2"),
+            ])?;
+            let both = f.head(12).merge(&part, MergeOn::keys(["k"]).how(if flag { How::Inner } else { How::Left }))?;
+            whole(both, &[("x", col("x2")), ("n", col("id2"))])
+        }
+        34 => {
+            let bins = f.dropna_with(DropNa::Any, ["t"])?.resample("t", ["1h", "20m"][usize::from(how) % 2])?;
+            let aggs = [
+                agg::sum("x").alias("x_"),
+                agg::first("s").alias("s_"),
+                agg::max("n").alias("n_"),
+                agg::count("id").alias("id_"),
+            ];
+            let names = ["x", "s", "n", "id"].map(|name| (name, col(format!("{name}_"))));
+            whole(bins.agg(aggs)?, &[&names[..], &[("k", lit(low))]].concat())
+        }
+        35 => f.dropna_with(DropNa::Any, ["t"])?.drop_duplicates(["t"], Keep::Last)?.asfreq("t", "20m"),
+        36 => whole(f.qcut("x", 1 + u32::from(how % 5), "bin")?, &[("n", col("bin"))]),
+        37 => whole(f.clone(), &[("x", lit(1.5)), ("s", col("s").fill_null(lit("z")))]),
+        38 => f.update(&other.drop_duplicates(["k"], Keep::First)?.dropna_with(DropNa::Any, ["k"])?, ["k"]),
+        _ => whole(
+            group()?.value_counts(["id"])?,
+            &[("n", col("count")), ("k", col("id")), ("x", col("id")), ("s", lit("v")), ("t", lit(NULL))],
+        ),
     }
 }
 
@@ -248,11 +275,19 @@ fn rows(most: usize) -> impl Strategy<Value = DataFrame> {
     })
 }
 
+/// Some of the columns, of some of the rows: what is not wanted need not be made.
+fn seen(f: Frame, some: u16) -> Result<Frame> {
+    let f = if some.is_multiple_of(3) { f.filter(col("n").lt(lit(6)).or(col("id").is_null()))? } else { f };
+    let kept = COLUMNS.iter().enumerate().filter(|(at, _)| some >> at & 1 == 1 || *at == usize::from(some) % 6);
+    f.select(kept.map(|(_, name)| col(*name)).collect::<Vec<_>>())
+}
+
 /// What the verbs make of a frame in one partition, and of the same rows in several.
 fn both(
     data: &(DataFrame, Vec<usize>),
     other: &(DataFrame, Vec<usize>),
     verbs: &[Verb],
+    some: u16,
 ) -> std::result::Result<(), TestCaseError> {
     let parts = |(data, cuts): &(DataFrame, Vec<usize>)| Frame::from_partitions(cut(data, cuts)).unwrap();
     let whole = |(data, _): &(DataFrame, Vec<usize>)| Frame::from_partitions([data.clone()]).unwrap();
@@ -260,7 +295,7 @@ fn both(
         for verb in verbs {
             f = apply(&f, &other, *verb)?;
         }
-        Ok(f)
+        if some < 128 { seen(f, some) } else { Ok(f) }
     };
     let (one, many) = match (run(whole(data), whole(other)), run(parts(data), parts(other))) {
         (Ok(one), Ok(many)) => (one, many),
@@ -277,6 +312,12 @@ fn both(
             (Ok(want), Ok(got)) => {
                 prop_assert!(want.equals_missing(&got), "on {name}, one partition:\n{want}\nseveral:\n{got}");
                 prop_assert_eq!(&**got.schema(), &**many.schema());
+                prop_assert_eq!(
+                    many.len().compute_on(session).unwrap(),
+                    want.height(),
+                    "the number of rows, on {}",
+                    name
+                );
             }
             (Err(_), Err(_)) => {}
             (want, got) => {
@@ -300,8 +341,9 @@ proptest! {
     fn any_verbs_on_any_partitions(
         data in (rows(40), prop::collection::vec(any::<usize>(), 0..5)),
         other in (rows(12), prop::collection::vec(any::<usize>(), 0..3)),
-        verbs in prop::collection::vec((any::<u8>(), 0..2000_u16), 1..6),
+        verbs in prop::collection::vec((any::<u8>(), 0..2000_u16), 1..7),
+        some in 0..256_u16,
     ) {
-        both(&data, &other, &verbs)?;
+        both(&data, &other, &verbs, some)?;
     }
 }

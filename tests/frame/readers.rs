@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use proptest::prelude::*;
 use talatat::Compute;
 use talatat::frame::polars::prelude::*;
-use talatat::frame::{Compression, Frame, JsonOptions, WriteOptions, from_map, read_csv, read_ipc, read_json};
+use talatat::frame::{
+    Compression, Frame, JsonOptions, WriteOptions, from_map, read_csv, read_fwf, read_ipc, read_json,
+};
 use talatat::prelude::CsvOptions;
 use talatat::storage::{Location, write_atomic};
 
@@ -21,6 +23,36 @@ fn json(texts: &[&str], options: JsonOptions) -> talatat::Result<Frame> {
         write_atomic(&Location::parse(&url).unwrap(), |w| w.write_all(text.as_bytes())).unwrap();
     }
     read_json([folder], options)
+}
+
+/// pandas' answer to `read_fwf` with `colspecs=[(0, 6), (6, 12), (12, 17)]` and the same text.
+#[test]
+fn fields_at_fixed_places() {
+    let text = "name  count price\nOslo      7  1.5\n\nSão P    12\n  Rom       0.25\n          \nLyon     -3 12.5";
+    let columns =
+        || [("name", 0..6, DataType::String), ("count", 6..12, DataType::Int64), ("price", 12..17, DataType::Float64)];
+    let expect = df!(
+        "name" => ["Oslo", "São P", "Rom", "Lyon"],
+        "count" => [Some(7_i64), Some(12), None, Some(-3)],
+        "price" => [Some(1.5), None, Some(0.25), Some(12.5)],
+    );
+    let expect = expect.unwrap();
+    for bytes in [20, 1 << 20] {
+        for text in [text.to_string(), text.replace('\n', "\r\n")] {
+            let url = crate::common::memory(&text);
+            let frame = read_fwf([url], columns(), CsvOptions::new().blocksize(bytes)).unwrap();
+            let got = everywhere(&frame);
+            assert!(got.equals_missing(&expect), "{got}");
+            let some = everywhere(&frame.select([col("price")]).unwrap());
+            assert!(some.equals_missing(&expect.select(["price"]).unwrap()), "{some}");
+        }
+    }
+    let url = crate::common::memory(text);
+    let none: [(&str, std::ops::Range<u32>, DataType); 0] = [];
+    says(read_fwf([&url], none, CsvOptions::new()), &["there is no column", "readers.rs"]);
+    says(read_fwf([&url], [("x", 3..3, DataType::Int64)], CsvOptions::new()), &["no place"]);
+    let wrong = read_fwf([&url], [("x", 0..6, DataType::Int64)], CsvOptions::new()).unwrap();
+    assert!(wrong.compute_on(&sessions()[0].1).is_err());
 }
 
 #[test]

@@ -83,7 +83,7 @@ pub use polars;
 pub use polars::prelude::{
     DataFrame, DataType, Expr, PolarsError, Schema, TimeUnit, col, df, len as row_count, lit, when,
 };
-pub use read::{read_csv, read_csv_with};
+pub use read::{read_csv, read_csv_with, read_fwf};
 pub use repartition::{Frequency, PartitionSize, Partitions};
 pub use row_function::{Cell, Made, RowFunction};
 pub use sort::{NaPosition, SortOrder};

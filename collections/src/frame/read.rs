@@ -1,13 +1,15 @@
 //! Where frames come from.
 
+use std::ops::Range;
 use std::panic::Location;
 use std::sync::Arc;
 
-use polars::prelude::DataFrame;
+use polars::prelude::{DataFrame, DataType, Expr, NULL, col, lit, when};
 use talatat_graph::{Block, KeyBuilder, Value};
 
 use super::csv::CsvScan;
 use super::expr::FrameExpr;
+use super::step::Step;
 use super::wire::unique;
 use super::{CsvOptions, Frame, Partition};
 use crate::error::{Error, Result};
@@ -56,6 +58,57 @@ pub fn read_csv_with<S: AsRef<str>>(
     storage: &StorageOptions,
 ) -> Result<Frame> {
     scan(paths, options, storage, Location::caller())
+}
+
+/// Reads text files of lines whose fields stand at fixed places: pandas' `read_fwf`. Each column has a name, the places of its characters from 0, and a type. White space
+/// around a field is cut off, and an empty one is missing; a line that is too short has missing values. Blank lines are passed over.
+///
+/// Paths, blocks, compression and the header (passed over by default) are as [`read_csv`] has them; separator, quote and names of `options` are not looked
+/// at. Places and types are said and not found. Dates are read as text: turn them with an expression.
+///
+/// # Errors
+/// If nothing matches, there is no column, two have the same name, or one has no place. A field that does not fit its type is an error of the run.
+///
+/// ```
+/// use talatat_collections::frame::{CsvOptions, DataType, df, read_fwf};
+/// # use talatat_collections::storage::{Location, write_atomic};
+/// # use talatat::Compute;
+/// # use std::io::Write;
+/// # let location = Location::parse("memory://docs/towns.txt")?;
+/// # write_atomic(&location, |w| write!(w, "Oslo   709\nLyon   522\n"))?;
+/// let columns = [("town", 0..6, DataType::String), ("people", 6..10, DataType::Int64)];
+/// let towns = read_fwf(["memory://docs/towns.txt"], columns, CsvOptions::new().has_header(false))?;
+/// assert!(towns.compute()?.equals(&df!("town" => ["Oslo", "Lyon"], "people" => [709_i64, 522]).unwrap()));
+/// # Ok::<(), talatat_collections::Error>(())
+/// ```
+#[track_caller]
+pub fn read_fwf<S: AsRef<str>, N: AsRef<str>>(
+    paths: impl IntoIterator<Item = S>,
+    columns: impl IntoIterator<Item = (N, Range<u32>, DataType)>,
+    options: CsvOptions,
+) -> Result<Frame> {
+    let location = Location::caller();
+    const LINE: &str = "\u{1}line";
+    let line = || col(LINE).str();
+    let mut exprs: Vec<Expr> = Vec::new();
+    for (name, places, dtype) in columns {
+        if places.is_empty() {
+            let reason = format!("the column `{}` stands at {places:?}, which is no place", name.as_ref());
+            return Err(Error::invalid_at("read_fwf", reason, location));
+        }
+        let field = line().slice(lit(places.start), lit(places.end - places.start)).str().strip_chars(lit(" \t\r"));
+        let field = when(field.clone().neq(lit(""))).then(field).otherwise(lit(NULL).cast(DataType::String));
+        exprs.push(field.strict_cast(dtype).alias(name.as_ref()));
+    }
+    if exprs.is_empty() {
+        return Err(Error::invalid_at("read_fwf", "there is no column; give at least one", location));
+    }
+    // A byte that no text has: a line is one field.
+    let options = options.separator(0x1f).quote_char(None).column_names([LINE]).with_dtype(LINE, DataType::String);
+    let lines = scan(paths, options, &StorageOptions::new(), location)?;
+    // Polars' parser takes a line of spaces for one with a value.
+    let kept = lines.step(Step::Filter(line().strip_chars(lit(" \t\r")).neq(lit(""))), location)?;
+    kept.step(Step::Select(exprs), location)
 }
 
 fn scan<S: AsRef<str>>(

@@ -35,6 +35,10 @@ impl Kernel for RowIndexKernel {
         let mut frame = Partition::take(inputs.first_mut().ok_or_else(|| missing("the partition"))?)?;
         let start = self.offset.saturating_add(before);
         let numbers: Vec<i64> = (0..frame.height() as i64).map(|row| start.saturating_add(row)).collect();
+        // Where rows alone are wanted, a column may still be there that nobody reads.
+        if frame.schema().contains(&self.column) {
+            frame = frame.drop(&self.column).map_err(failed)?;
+        }
         let column: Column = Series::new(self.column.as_str().into(), numbers).into_column();
         frame.insert_column(0, column).map_err(failed)?;
         Ok(Value::block(Partition(frame)))
