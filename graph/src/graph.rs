@@ -69,12 +69,14 @@ pub struct Layer {
     pub tiny: bool,
     /// Whether results are views of memory that is there anyway, before the run and after it: they do not count.
     pub borrowed: bool,
+    /// Whether the bytes of results are guesses: a plan is not refused for them, and they are corrected while it runs.
+    pub estimated: bool,
 }
 
 impl Layer {
     /// A layer without scratch memory.
     pub fn new(key: Key, kernel: Arc<dyn Kernel>) -> Layer {
-        Layer { key, kernel, scratch: 0, location: None, tiny: false, borrowed: false }
+        Layer { key, kernel, scratch: 0, location: None, tiny: false, borrowed: false, estimated: false }
     }
 
     /// Sets where the user asked for the layer.
@@ -268,12 +270,14 @@ impl Successors {
 #[derive(Default)]
 pub struct GraphBuilder {
     graph: TaskGraph,
+    /// Whether layers that are added now have bytes that are guesses.
+    estimated: bool,
 }
 
 impl GraphBuilder {
     /// An empty graph.
     pub fn new() -> Self {
-        GraphBuilder { graph: TaskGraph { offsets: vec![0], ..TaskGraph::default() } }
+        GraphBuilder { graph: TaskGraph { offsets: vec![0], ..TaskGraph::default() }, estimated: false }
     }
 
     /// Makes room for more tasks and edges.
@@ -286,9 +290,15 @@ impl GraphBuilder {
     }
 
     /// Adds a layer.
-    pub fn layer(&mut self, layer: Layer) -> LayerId {
+    pub fn layer(&mut self, mut layer: Layer) -> LayerId {
+        layer.estimated |= self.estimated;
         self.graph.layers.push(layer);
         LayerId(self.graph.layers.len() as u32 - 1)
+    }
+
+    /// Says whether the bytes of layers that are added from now on are guesses, and tells what was said before.
+    pub fn estimating(&mut self, estimated: bool) -> bool {
+        std::mem::replace(&mut self.estimated, estimated)
     }
 
     /// Replaces the kernel of a layer: for kernels that are only complete when all tasks are known.

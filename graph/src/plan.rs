@@ -48,6 +48,8 @@ pub struct Plan {
     may_spill: bool,
     /// The most that one task needs with its inputs, if the plan does not fit without spilling.
     working_set: Option<Peak>,
+    /// Whether the plan fits only if guesses are too high.
+    unsure: bool,
 }
 
 impl Plan {
@@ -75,6 +77,7 @@ impl Plan {
             memory_limit: options.memory_limit,
             may_spill: options.spill && options.memory_limit.is_some(),
             working_set: None,
+            unsure: false,
             graph,
             successors,
             peak,
@@ -95,11 +98,14 @@ impl Plan {
         if !options.spill {
             return refused(self.peak.task, self.peak.bytes, Shortage::Peak);
         }
-        let largest = self.parts.largest_working_set(&self.graph);
-        if largest.bytes > limit {
-            return refused(largest.task, largest.bytes, Shortage::Task);
+        // Guesses are no reason to refuse: what they are worth shows when it runs.
+        let guessed = |task: TaskId| self.graph.layer(task).estimated;
+        let known = |task: TaskId| !guessed(task) && !self.graph.inputs(task).iter().any(|edge| guessed(edge.task));
+        let surely = self.parts.largest_working_set(&self.graph, known);
+        if surely.bytes > limit {
+            return refused(surely.task, surely.bytes, Shortage::Task);
         }
-        if options.outputs == Outputs::InMemory {
+        if options.outputs == Outputs::InMemory && !self.graph.outputs().iter().any(|edge| guessed(edge.task)) {
             let wanted = self.parts.output_bytes(&self.graph);
             if let Some(first) = self.graph.outputs().first()
                 && wanted > limit
@@ -107,6 +113,9 @@ impl Plan {
                 return refused(first.task, wanted, Shortage::Results);
             }
         }
+        let mut largest = self.parts.largest_working_set(&self.graph, |_| true);
+        self.unsure = largest.bytes > limit;
+        largest.bytes = largest.bytes.min(limit);
         self.working_set = Some(largest);
         Ok(())
     }
@@ -134,6 +143,11 @@ impl Plan {
     /// Whether results must go to the disk for the plan to stay within its limit.
     pub fn must_spill(&self) -> bool {
         self.working_set.is_some()
+    }
+
+    /// Whether one task does not fit if the guesses of bytes are right.
+    pub fn is_unsure(&self) -> bool {
+        self.unsure
     }
 
     /// Bytes that a run must have in any case: the projected peak, or if the plan must spill, what its largest task needs with

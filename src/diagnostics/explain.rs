@@ -62,7 +62,8 @@ impl fmt::Display for Explained {
             return writeln!(f, "\nrefused: {refused}");
         }
         let (threads, Forecast { peak, task, written, read }) = self.forecast;
-        if peak == 0 {
+        // The plan says it already.
+        if peak == self.plan.peak().bytes && written == 0 {
             return Ok(());
         }
         let operation = self.plan.graph().layer(task).kernel.describe();

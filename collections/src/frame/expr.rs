@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::panic::Location;
 use std::sync::Arc;
 
-use polars::prelude::{DataFrame, Expr, PlSmallStr, Schema, SchemaRef};
+use polars::prelude::{DataFrame, DataType, Expr, PlSmallStr, Schema, SchemaRef};
 use talatat_graph::{Key, KeyBuilder};
 
 use super::divisions::Divisions;
@@ -91,6 +91,12 @@ impl FrameExpr {
     /// A guess at the bytes of one partition.
     pub(crate) fn bytes(&self) -> u64 {
         self.rows.saturating_mul(row_bytes(&self.schema).max(1))
+    }
+
+    /// Whether the bytes of partitions follow from what is known: the numbers of rows, and columns of fixed width.
+    pub(crate) fn has_known_bytes(&self) -> bool {
+        let fixed = |dtype: &DataType| dtype.is_primitive_numeric() || dtype.is_temporal() || dtype.is_bool();
+        self.facts.lengths.is_some() && self.schema.iter_values().all(fixed)
     }
 
     /// A scan with its rewrites.

@@ -36,6 +36,8 @@ pub(crate) struct Budget {
     spills: bool,
     allowance: u64,
     ahead: u64,
+    /// What the tasks take of the allowance that run or ran ahead of the head.
+    weights: HashMap<TaskId, u64>,
     head: u32,
     state: Vec<State>,
     /// Bytes that running tasks have reserved, where that is not zero.
@@ -61,7 +63,8 @@ enum State {
 /// How a layer's results were larger than declared.
 #[derive(Clone, Copy, Debug)]
 struct Correction {
-    factor: f64,
+    /// The largest share of the declared bytes that a task made.
+    factor: Option<f64>,
     /// The largest result of a task that declared none.
     undeclared: u64,
 }
@@ -82,14 +85,19 @@ impl Budget {
         Budget {
             limit: plan.memory_limit(),
             spills: plan.may_spill(),
-            allowance: plan.memory_limit().map_or(u64::MAX, |limit| limit.saturating_sub(plan.base())),
+            allowance: plan.memory_limit().map_or(u64::MAX, |limit| {
+                let beyond = limit.saturating_sub(plan.base());
+                // A base made of guesses says little.
+                if plan.is_unsure() { beyond.max(limit / 2) } else { beyond }
+            }),
             ahead: 0,
+            weights: HashMap::new(),
             head: 0,
             state: if plan.memory_limit().is_some() { vec![State::Waiting; graph.len()] } else { Vec::new() },
             reservations: HashMap::new(),
             reserved: 0,
             running: 0,
-            corrections: vec![Correction { factor: 1.0, undeclared: 0 }; graph.layers().len()],
+            corrections: vec![Correction { factor: None, undeclared: 0 }; graph.layers().len()],
             victims: None,
             peak: 0,
         }
@@ -104,7 +112,7 @@ impl Budget {
         }
         if let Some(limit) = self.limit {
             let first = task.0 == self.head;
-            let weight = if first { 0 } else { plan.weight(task) };
+            let weight = if first { 0 } else { self.corrected(plan, task, plan.weight(task)) };
             if self.ahead.saturating_add(weight) > self.allowance {
                 return Admission::Wait;
             }
@@ -120,7 +128,10 @@ impl Budget {
                     return Admission::Wait;
                 }
             }
-            self.ahead += weight;
+            if weight > 0 {
+                self.ahead += weight;
+                self.weights.insert(task, weight);
+            }
             self.state[task.index()] = if first { State::Head } else { State::Ahead };
         }
         if needs > 0 {
@@ -136,9 +147,19 @@ impl Budget {
     fn need(&self, plan: &Plan, task: TaskId) -> u64 {
         let graph = plan.graph();
         let correction = self.corrections[graph.layer_id(task).0 as usize];
-        let declared = graph.bytes(task);
-        let result = if correction.factor > 1.0 { (declared as f64 * correction.factor) as u64 } else { declared };
+        let result = self.corrected(plan, task, graph.bytes(task));
         result.max(correction.undeclared).saturating_add(graph.layer(task).scratch)
+    }
+
+    /// Declared bytes by what the layer has made so far: never less than declared, unless that was a guess.
+    fn corrected(&self, plan: &Plan, task: TaskId, declared: u64) -> u64 {
+        let graph = plan.graph();
+        let factor = self.corrections[graph.layer_id(task).0 as usize].factor;
+        match factor {
+            None => declared,
+            Some(factor) if factor > 1.0 || graph.layer(task).estimated => (declared as f64 * factor) as u64,
+            Some(_) => declared,
+        }
     }
 
     fn leaving(&self) -> u64 {
@@ -173,7 +194,7 @@ impl Budget {
         while let Some(state) = self.state.get(self.head as usize) {
             match state {
                 State::Finished => {}
-                State::FinishedAhead => self.ahead -= plan.weight(TaskId(self.head)),
+                State::FinishedAhead => self.ahead -= self.weights.remove(&TaskId(self.head)).unwrap_or(0),
                 _ => break,
             }
             self.head += 1;
@@ -183,7 +204,7 @@ impl Budget {
             && *state == State::Ahead
         {
             *state = State::Head;
-            self.ahead -= plan.weight(TaskId(self.head));
+            self.ahead -= self.weights.remove(&TaskId(self.head)).unwrap_or(0);
         }
         if let Some(victims) = &mut self.victims {
             let state = &self.state;
@@ -198,16 +219,14 @@ impl Budget {
     fn learn(&mut self, plan: &Plan, task: TaskId, made: u64) -> Option<Excess> {
         let graph = plan.graph();
         let declared = graph.bytes(task);
-        if made <= declared {
-            return None;
-        }
         let correction = &mut self.corrections[graph.layer_id(task).0 as usize];
         if declared == 0 {
             correction.undeclared = correction.undeclared.max(made);
         } else {
-            correction.factor = correction.factor.max(made as f64 / declared as f64);
+            let factor = made as f64 / declared as f64;
+            correction.factor = Some(correction.factor.map_or(factor, |known| known.max(factor)));
         }
-        Some(Excess { declared, made })
+        (made > declared).then_some(Excess { declared, made })
     }
 
     /// Writing of a result is over, whether it has left or not.

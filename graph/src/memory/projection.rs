@@ -60,9 +60,10 @@ impl PartCounts {
         distinct.iter().fold(0, |bytes, &edge| bytes.saturating_add(self.bytes(graph, edge)))
     }
 
-    /// The most that one task needs at once.
-    pub(crate) fn largest_working_set(&self, graph: &TaskGraph) -> Peak {
-        let sets = graph.tasks().map(|task| Peak { bytes: self.working_set(graph, task), task });
+    /// The most that one task needs at once, of the tasks that `count`.
+    pub(crate) fn largest_working_set(&self, graph: &TaskGraph, count: impl Fn(TaskId) -> bool) -> Peak {
+        let sets =
+            graph.tasks().filter(|&task| count(task)).map(|task| Peak { bytes: self.working_set(graph, task), task });
         sets.max_by_key(|peak| (peak.bytes, std::cmp::Reverse(peak.task))).unwrap_or_default()
     }
 }

@@ -134,6 +134,7 @@ impl FusedLayer {
             scratch: self.inner,
             location: steps.last().and_then(|layer| layer.location),
             tiny: steps.iter().all(|layer| layer.tiny),
+            estimated: steps.iter().any(|layer| layer.estimated),
             borrowed: steps.last().is_some_and(|layer| layer.borrowed),
             kernel: Arc::new(Fused {
                 description: names.join(" > "),

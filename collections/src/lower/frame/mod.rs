@@ -72,11 +72,15 @@ pub(crate) fn frame(lowering: &mut Lowering, node: &Node) -> Result<Vec<Edge>> {
     if let Some(edges) = lowering.seen(node.key) {
         return Ok(edges.to_vec());
     }
+    // Of how many rows a filter leaves, or how long texts are, there are only guesses.
+    let outer = lowering.graph.estimating(!node.has_known_bytes());
     let edges = match &node.op {
-        Op::Scan(_) | Op::Step(_) => partition::partitions(lowering, node)?,
-        Op::Foreign(blocks) => blocks.lower(lowering)?,
-        Op::Custom(operation) => operation.lower(lowering, node)?,
+        Op::Scan(_) | Op::Step(_) => partition::partitions(lowering, node),
+        Op::Foreign(blocks) => blocks.lower(lowering),
+        Op::Custom(operation) => operation.lower(lowering, node),
     };
+    lowering.graph.estimating(outer);
+    let edges = edges?;
     Ok(lowering.note(node.key, edges).to_vec())
 }
 
