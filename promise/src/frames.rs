@@ -22,7 +22,7 @@ pub(crate) fn random_frame(rng: &mut Rng, bytes: u64) -> Result<Frame> {
 fn source(rng: &mut Rng, rows: u64) -> Result<Frame> {
     let parts = 4 + rng.below(12) as u64;
     let seed = rng.next();
-    let keys = rng.of(&[50, 5_000, u64::MAX]);
+    let keys = rng.of(&[50, 5_000, 1 << 40]);
     let schema = Schema::from_iter([
         ("key".into(), DataType::Int64),
         ("other".into(), DataType::Int64),
@@ -33,7 +33,7 @@ fn source(rng: &mut Rng, rows: u64) -> Result<Frame> {
         let range = rows * part / parts..rows * (part + 1) / parts;
         let numbers = || range.clone().map(|row| mix(seed ^ row));
         df!(
-            "key" => numbers().map(|number| (number % keys >> 8) as i64).collect::<Vec<_>>(),
+            "key" => numbers().map(|number| (number % keys) as i64).collect::<Vec<_>>(),
             "other" => numbers().map(|number| (mix(number) & 0xffff) as i64).collect::<Vec<_>>(),
             "value" => numbers().map(|number| (number >> 40) as f64).collect::<Vec<_>>(),
             "text" => numbers().map(|number| format!("text {}", number % 1000)).collect::<Vec<_>>(),
