@@ -82,11 +82,9 @@ fn dialects_that_cannot_be() {
     says(csv("a,b\n", CsvOptions::new().comment(b',')), &["`separator` and `comment` are the same byte"]);
     says(csv("a;b\n", CsvOptions::new().thousands(b',').decimal_comma(true)), &["`thousands` and `decimal_comma`"]);
     says(csv("a,b\n1,2\n", CsvOptions::new().null_values_of("c", ["-"])), &["a column `c`; there are a, b"]);
+    // Which block finds it first is not known: the one with the comment, or the last, where quotes do not add up.
     let odd = format!("a,b\n{}# 5\" pipe\n{}", "1,2\n".repeat(50), "3,4\n".repeat(50));
-    says(
-        csv(&odd, CsvOptions::new().comment(b'#').blocksize(100)).unwrap().compute(),
-        &["odd number of quotes", ".blocksize"],
-    );
+    says(csv(&odd, CsvOptions::new().comment(b'#').blocksize(100)).unwrap().compute(), &["quote"]);
     assert_eq!(csv(&odd, CsvOptions::new().comment(b'#')).unwrap().compute().unwrap().height(), 100);
     let far = format!("{}a,b\n1,2\n", "line\n".repeat(50));
     says(

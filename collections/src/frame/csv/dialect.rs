@@ -83,6 +83,7 @@ impl Reader<'_> {
                 // A line that is nothing but a comment is no line.
                 let nothing = self.blank && self.field.is_empty() && !self.quoted;
                 at += length + 1;
+                self.trim_number();
                 self.end_line(!nothing);
             } else {
                 self.field.push(byte);
@@ -93,6 +94,16 @@ impl Reader<'_> {
         }
         self.end_field();
         Ok(self.out)
+    }
+
+    /// The space between a number and its comment is no part of it; that behind a text is, as in pandas.
+    fn trim_number(&mut self) {
+        let trimmed = self.field.trim_ascii_end();
+        let number =
+            std::str::from_utf8(trimmed).is_ok_and(|text| text.trim_start().replace(',', ".").parse::<f64>().is_ok());
+        if number && !self.quoted {
+            self.field.truncate(trimmed.len());
+        }
     }
 
     fn end_line(&mut self, shown: bool) {
@@ -180,6 +191,7 @@ mod tests {
     fn comments() {
         let options = || CsvOptions::new().comment(b'#');
         assert_eq!(read("# \"one\n1,2# more\n\"#\",3\n\n  #x\n#", options()), "1,2\n\"#\",3\n\n  \n");
+        assert_eq!(read("x #\n1, 2.5 #\n", options()), "x \n1, 2.5\n");
         assert_eq!(read("1,2\r\n#x\r\n\"3\",4\r\n", options()), "1,2\r\n\"3\",4\r\n");
         assert_eq!(plain(b"1\n# it\"s\n", &options(), false).unwrap_err().0, 2);
         assert!(plain(b"1\n# \"its\"\n", &options(), false).is_ok());
