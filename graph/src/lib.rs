@@ -48,6 +48,6 @@ pub use petgraph::{GraphView, ReadRef, TaskRef, TaskRefs, Visited};
 pub use plan::{OperationSummary, Outputs, Plan, PlanOptions};
 pub use registry::Registry;
 pub use scheduler::{Instruction, Scheduler};
-pub use store::Store;
+pub use store::{Leaving, Store};
 pub use task::{Kernel, TaskContext, TaskId};
 pub use value::{Block, Brief, Value};
