@@ -157,6 +157,16 @@ impl Value {
         })
     }
 
+    /// Whether the value, or a part of it, is on disk.
+    #[inline]
+    pub(crate) fn is_away(&self) -> bool {
+        match self {
+            Value::Spilled(_) => true,
+            Value::Parts(parts) => parts.iter().any(Value::is_away),
+            _ => false,
+        }
+    }
+
     /// Bytes that the value would take in memory beside those that it takes.
     pub fn on_disk(&self) -> u64 {
         match self {

@@ -18,10 +18,8 @@ pub fn invoke(graph: &TaskGraph, task: TaskId, inputs: &mut [Value], cancel: &Ca
 
 #[inline]
 pub(crate) fn invoke_layer(layer: &Layer, block: u64, inputs: &mut [Value], cancel: &Cancel) -> Result<Value> {
-    for input in inputs.iter_mut() {
-        if matches!(input, Value::Spilled(_) | Value::Parts(_)) {
-            *input = std::mem::take(input).loaded()?;
-        }
+    for input in inputs.iter_mut().filter(|input| input.is_away()) {
+        *input = std::mem::take(input).loaded()?;
     }
     let Some(fused) = layer.kernel.fused() else {
         return invoke_step(layer, block, inputs);
