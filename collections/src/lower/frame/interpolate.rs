@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use polars::prelude::{DataType, PlSmallStr};
+use polars::prelude::PlSmallStr;
 use talatat_graph::{Edge, KeyBuilder, Layer};
 
 use super::operation::{Narrowed, Operation};
-use super::{frame, only_input};
+use super::{frame, only_input, with_floats};
 use crate::error::Result;
 use crate::frame::expr::{Columns, Node, Shape};
 use crate::frame::kernels::{Around, InterpolateKernel, Interpolated};
@@ -30,12 +30,7 @@ impl Operation for Interpolated {
 
     fn result(&self, inputs: &[Node]) -> Result<Shape> {
         let input = only_input(Operation::name(self), inputs)?;
-        let mut schema = (*input.schema).clone();
-        let names: Vec<PlSmallStr> = self.columns.iter().map(|name| name.as_str().into()).collect();
-        for name in &names {
-            schema.set_dtype(name, DataType::Float64);
-        }
-        Ok(Shape { schema: Arc::new(schema), facts: input.facts.with_made(&names), ..Shape::like(input) })
+        Ok(with_floats(input, &self.columns))
     }
 
     fn narrowed(&self, _: &[Node], wanted: &Columns) -> Option<Narrowed> {

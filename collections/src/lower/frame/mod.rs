@@ -35,6 +35,7 @@ mod write;
 
 use std::sync::Arc;
 
+use polars::prelude::{DataType, PlSmallStr};
 use talatat_graph::{Edge, Kernel, Key, Layer, LayerId};
 
 pub(crate) use algorithm::Wish;
@@ -65,7 +66,7 @@ pub(crate) use write::Writing;
 
 use super::Lowering;
 use crate::error::{Error, Result};
-use crate::frame::expr::{FrameExpr, Node, Op};
+use crate::frame::expr::{FrameExpr, Node, Op, Shape};
 
 /// Makes tasks of a rewritten expression: an edge for each partition.
 pub(crate) fn frame(lowering: &mut Lowering, node: &Node) -> Result<Vec<Edge>> {
@@ -82,6 +83,16 @@ pub(crate) fn frame(lowering: &mut Lowering, node: &Node) -> Result<Vec<Edge>> {
     lowering.graph.estimating(outer);
     let edges = edges?;
     Ok(lowering.note(node.key, edges).to_vec())
+}
+
+/// What an operation makes that gives some columns new values, which are float64, and leaves the rest.
+fn with_floats(input: &Node, columns: &[String]) -> Shape {
+    let mut schema = (*input.schema).clone();
+    let names: Vec<PlSmallStr> = columns.iter().map(|name| name.as_str().into()).collect();
+    for name in &names {
+        schema.set_dtype(name, DataType::Float64);
+    }
+    Shape { schema: Arc::new(schema), facts: input.facts.with_made(&names), ..Shape::like(input) }
 }
 
 /// The input of an operation that has one.

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use polars::prelude::{DataType, PlSmallStr, RankMethod};
+use polars::prelude::RankMethod;
 use talatat_graph::{Edge, KeyBuilder, Layer};
 
 use super::operation::{Narrowed, Operation};
 use super::shuffle::{Move, Size};
-use super::{frame, only_input};
+use super::{frame, only_input, with_floats};
 use crate::error::Result;
 use crate::frame::expr::{Columns, Node, Shape};
 use crate::frame::kernels::order::{Order, OrderKey};
@@ -42,12 +42,7 @@ impl Operation for Rank {
 
     fn result(&self, inputs: &[Node]) -> Result<Shape> {
         let input = only_input(self.name(), inputs)?;
-        let mut schema = (*input.schema).clone();
-        let names: Vec<PlSmallStr> = self.columns.iter().map(|name| name.as_str().into()).collect();
-        for name in &names {
-            schema.set_dtype(name, DataType::Float64);
-        }
-        Ok(Shape { schema: Arc::new(schema), facts: input.facts.with_made(&names), ..Shape::like(input) })
+        Ok(with_floats(input, &self.columns))
     }
 
     fn narrowed(&self, _: &[Node], wanted: &Columns) -> Option<Narrowed> {
