@@ -179,7 +179,7 @@ impl Session {
         while let Some(stage) = lowering.stage()? {
             let found = self.plan(&stage).and_then(|plan| self.run(plan)).and_then(|blocks| stage.gather(blocks));
             let Ok(found) = found else { break };
-            lowering.learn(&stage, found);
+            lowering.learn(found);
         }
         Ok(lowering)
     }

@@ -20,6 +20,8 @@ mod group_fixtures;
 mod groupby;
 #[path = "frame/groups.rs"]
 mod groups;
+#[path = "frame/join_order.rs"]
+mod join_order;
 #[path = "frame/joins.rs"]
 mod joins;
 #[path = "frame/lazy.rs"]

@@ -18,7 +18,7 @@ pub(crate) fn sessions() -> &'static [(&'static str, Session)] {
         let on = |choice| Session::builder().executor(choice).threads(2);
         let plain = on(ExecutorChoice::Synchronous).skip("filter_pushdown").skip("projection_pushdown");
         let unpruned = on(ExecutorChoice::Synchronous).skip("statistics_pruning").skip("skewed_keys");
-        let undecided = on(ExecutorChoice::Synchronous).skip("algorithms");
+        let undecided = on(ExecutorChoice::Synchronous).skip("algorithms").skip("join_order");
         vec![
             ("synchronous", on(ExecutorChoice::Synchronous).build().unwrap()),
             ("threads", on(ExecutorChoice::Threads).build().unwrap()),

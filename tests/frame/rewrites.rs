@@ -28,7 +28,7 @@ fn shown<C: Collection>(collection: &C) -> String {
 
 fn check(frame: &Frame) -> String {
     let all = everywhere(frame);
-    for rule in ["filter_pushdown", "projection_pushdown", "algorithms", "skewed_keys"] {
+    for rule in ["filter_pushdown", "projection_pushdown", "join_order", "algorithms", "skewed_keys"] {
         let session = Session::builder().executor(ExecutorChoice::Synchronous).skip(rule).build().unwrap();
         assert!(all.equals_missing(&frame.compute_on(&session).unwrap()), "without {rule}");
     }

@@ -16,17 +16,46 @@ pub(crate) struct Found {
     pub(crate) sampled: usize,
 }
 
-/// What was found, by frame and columns.
+/// How rows of one frame meet those of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Partners {
+    /// Rows that were looked at.
+    pub(crate) rows: u64,
+    /// What a join makes of them.
+    pub(crate) joined: u64,
+    /// Whether no two rows of the other frame have equal keys: all of it was looked at.
+    pub(crate) unique: bool,
+}
+
+/// What was found, by frame and columns, and by joins.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Known(HashMap<Key, Found>);
+pub(crate) struct Known {
+    found: HashMap<Key, Found>,
+    partners: HashMap<Key, Partners>,
+}
 
 impl Known {
     pub(crate) fn of(&self, node: &FrameExpr, columns: &[String]) -> Option<Found> {
-        self.0.get(&key(node, columns)).copied()
+        self.found.get(&key(node, columns)).copied()
     }
 
     pub(crate) fn add(&mut self, node: &FrameExpr, columns: &[String], found: Found) {
-        self.0.insert(key(node, columns), found);
+        self.found.insert(key(node, columns), found);
+    }
+
+    /// What was found of a join, by the name it was asked for.
+    pub(crate) fn partners(&self, join: Key) -> Option<Partners> {
+        self.partners.get(&join).copied()
+    }
+
+    pub(crate) fn add_partners(&mut self, join: Key, partners: Partners) {
+        self.partners.insert(join, partners);
+    }
+
+    /// Takes over what another one knows.
+    pub(crate) fn extend(&mut self, other: Known) {
+        self.found.extend(other.found);
+        self.partners.extend(other.partners);
     }
 }
 

@@ -157,7 +157,8 @@ impl Frame {
     /// rows are brought together by the hash of their keys, joined, and brought back in order: all rows are in memory at once, and the last
     /// step can be [left out](MergeOn::keep_order). [`explain`](crate::Collection) shows what was chosen. Rows of the larger side whose key is
     /// so frequent that they would fill a task are spread over several, with copies of their partners; where no row may come out twice
-    /// (`Outer`), one task joins all rows of a key. The result has the partitions of the left frame (`Right`: of the right one; `Outer`: the more).
+    /// (`Outer`), one task joins all rows of a key. Of several joins one after the other the one whose rows have the fewest partners, by a sample, comes
+    /// first, where that changes neither rows nor their order. The result has the partitions of the left frame (`Right`: of the right one; `Outer`: the more).
     ///
     /// # Errors
     /// If a key does not exist or types have nothing in common, there is no key, or two columns of the result have the same name.

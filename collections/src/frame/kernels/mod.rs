@@ -15,6 +15,7 @@ pub(crate) mod moves;
 pub(crate) mod order;
 mod pairs;
 mod partition;
+pub(crate) mod partners;
 mod positions;
 mod quantile;
 pub(crate) mod rank;
@@ -87,6 +88,7 @@ pub(crate) fn register(registry: Registry) -> Registry {
         .kernel::<order::SampleKernel>(order::SampleKernel::NAME)
         .kernel::<sort::SortKernel>(sort::SortKernel::NAME)
         .kernel::<order::SplittersKernel>(order::SplittersKernel::NAME)
+        .kernel::<partners::PartnersKernel>(partners::PartnersKernel::NAME)
         .kernel::<skew::FrequentKernel>(skew::FrequentKernel::NAME)
         .kernel::<skew::SampleKeysKernel>(skew::SampleKeysKernel::NAME)
         .kernel::<split::GatherKernel>(split::GatherKernel::NAME)

@@ -5,6 +5,7 @@
 
 mod decide;
 mod filter;
+mod join_order;
 mod projection;
 mod prune;
 mod walk;
@@ -57,6 +58,11 @@ pub const REWRITES: &[Rewrite] = &[
         name: "projection_pushdown",
         reason: "after all that moves or drops steps: it reads off what the others need",
         run: |roots, _| projection::push(roots),
+    },
+    Rewrite {
+        name: "join_order",
+        reason: "when filters have made frames as small as they will be and nobody carries columns in vain, but before it is decided how each join is done",
+        run: join_order::order,
     },
     Rewrite {
         name: "algorithms",

@@ -345,6 +345,10 @@ impl Operation for Merge {
         Some(Arc::new(Merge { way, ..self.clone() }))
     }
 
+    fn as_merge(&self) -> Option<&Merge> {
+        Some(self)
+    }
+
     fn lower(&self, lowering: &mut Lowering, node: &Node) -> Result<Vec<Edge>> {
         let [left, right] = sides(&node.inputs)?;
         let (lefts, rights) = (frame(lowering, left)?, frame(lowering, right)?);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use polars::prelude::Expr;
 use talatat_graph::{Edge, KeyBuilder};
 
+use super::merge::Merge;
 use crate::error::Result;
 use crate::frame::expr::{Columns, Node, Shape};
 use crate::frame::known::{Ask, Known};
@@ -54,6 +55,11 @@ pub(crate) trait Operation: Send + Sync {
 
     /// The same, prepared for keys that are far more frequent than others; `None` if they do not matter.
     fn spread(&self, _inputs: &[Node]) -> Option<Arc<dyn Operation>> {
+        None
+    }
+
+    /// Itself, if it is a join by keys: their order can be another one.
+    fn as_merge(&self) -> Option<&Merge> {
         None
     }
 

@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use talatat_graph::{Edge, Key};
 
 use crate::error::Result;
-use crate::frame::expr::{FrameExpr, Node, Op};
-use crate::frame::known::{Found, Known};
+use crate::frame::expr::{Node, Op};
+use crate::frame::known::Known;
 use crate::frame::rewrite::{Root, Wanted, described, readers, rewrite_all};
 use crate::lower::Lowering;
 
@@ -38,9 +38,9 @@ impl Roots {
         &self.known
     }
 
-    /// Notes what a sample says of a frame.
-    pub(super) fn learn(&mut self, node: &FrameExpr, columns: &[String], found: Found) {
-        self.known.add(node, columns, found);
+    /// Notes what samples say of frames.
+    pub(super) fn learn(&mut self, found: Known) {
+        self.known.extend(found);
     }
 
     /// What an expression was rewritten to, if it has been lowered.
