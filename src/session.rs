@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 use talatat_collections::config::{
-    Compression, ExecutorChoice, Progress, Settings, set_chunk_target, with_chunk_target,
+    Compression, ExecutorChoice, FreeMemory, Progress, Settings, set_chunk_target, with_chunk_target,
 };
 use talatat_collections::{Collection, Lowering, LoweringOptions, Pools, Result};
 use talatat_graph::{
     Cancel, Error as GraphError, Executor, Observer, Outputs, Plan, PlanOptions, Registry, RunContext, Synchronous,
     TaskGraph, Threads, Value,
-    memory::{Forecast, Reclaim, SpillSpace, forecast},
+    memory::{Forecast, Headroom, Reclaim, SpillSpace, forecast},
     testing,
 };
 
@@ -420,7 +420,8 @@ impl SessionBuilder {
             space.compression(settings.spill_compression)
         });
         let reclaim = settings.memory_limit.map(|_| Arc::new(Pools) as Arc<dyn Reclaim>);
-        let mut context = RunContext { registry, spill, reclaim, ..self.context };
+        let headroom = settings.memory_limit.map(|_| Arc::new(FreeMemory) as Arc<dyn Headroom>);
+        let mut context = RunContext { registry, spill, reclaim, headroom, ..self.context };
         if shows_progress(settings.progress) {
             context.observers.push(Arc::new(ProgressBar::new()));
         }

@@ -63,6 +63,8 @@ pub struct Layer {
     pub kernel: Arc<dyn Kernel>,
     /// Bytes that one task needs beside its inputs and its output.
     pub scratch: u64,
+    /// The same as a share of the bytes of a task's inputs, as large as they turn out: added to `scratch`.
+    pub scratch_share: f32,
     /// Where the user asked for it.
     pub location: Option<&'static Location<'static>>,
     /// Whether a task is known to be so short that waking another thread for it does not pay.
@@ -76,7 +78,16 @@ pub struct Layer {
 impl Layer {
     /// A layer without scratch memory.
     pub fn new(key: Key, kernel: Arc<dyn Kernel>) -> Layer {
-        Layer { key, kernel, scratch: 0, location: None, tiny: false, borrowed: false, estimated: false }
+        Layer {
+            key,
+            kernel,
+            scratch: 0,
+            scratch_share: 0.0,
+            location: None,
+            tiny: false,
+            borrowed: false,
+            estimated: false,
+        }
     }
 
     /// Sets where the user asked for the layer.
@@ -89,6 +100,18 @@ impl Layer {
     pub fn scratch(mut self, bytes: u64) -> Layer {
         self.scratch = bytes;
         self
+    }
+
+    /// Sets what one task needs beside its inputs and its output as a share of its inputs' bytes: for kernels whose tables and copies grow with
+    /// what they read, where how much that is may be a guess.
+    pub fn scratch_of_inputs(mut self, share: f32) -> Layer {
+        self.scratch_share = share;
+        self
+    }
+
+    /// Scratch memory of a task that reads so many bytes.
+    pub(crate) fn scratch_for(&self, inputs: u64) -> u64 {
+        self.scratch.saturating_add((inputs as f64 * f64::from(self.scratch_share)) as u64)
     }
 
     /// Says that results are views of memory that is there anyway.
@@ -187,7 +210,7 @@ impl TaskGraph {
         self.bytes.get(task.index()).copied().unwrap_or(0)
     }
 
-    /// Bytes that must be free for a task to start: its result and its scratch memory.
+    /// Bytes that must be free for a task to start: its result and its scratch memory, but for the share of what it reads.
     #[inline]
     pub fn need(&self, task: TaskId) -> u64 {
         self.bytes(task).saturating_add(self.layer(task).scratch)

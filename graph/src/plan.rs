@@ -168,7 +168,7 @@ impl Plan {
 
     /// How much of what the limit allows beyond the base a task takes that runs ahead of the plan's order.
     pub(crate) fn weight(&self, task: TaskId) -> u64 {
-        if self.must_spill() { self.parts.working_set(&self.graph, task) } else { self.graph.need(task) }
+        if self.must_spill() { self.parts.working_set(&self.graph, task) } else { self.parts.need(&self.graph, task) }
     }
 
     /// What each pass did.
@@ -198,8 +198,9 @@ impl Plan {
             let summary = &mut summaries[at];
             summary.tasks += 1;
             summary.bytes_made += self.graph.bytes(task);
-            summary.bytes_read += self.graph.inputs(task).iter().map(|edge| self.graph.bytes(edge.task)).sum::<u64>();
-            summary.largest = summary.largest.max(self.graph.need(task));
+            summary.bytes_read +=
+                self.graph.inputs(task).iter().map(|&edge| self.parts.bytes(&self.graph, edge)).sum::<u64>();
+            summary.largest = summary.largest.max(self.parts.need(&self.graph, task));
         }
         summaries
     }

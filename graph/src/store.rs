@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use crate::error::{KernelError, KernelResult};
 use crate::graph::{Edge, TaskGraph};
-use crate::memory::{Residency, Spilled};
+use crate::memory::{Headroom, Residency, Spilled, Watch};
 use crate::plan::Plan;
 use crate::task::TaskId;
 use crate::value::Value;
@@ -33,6 +33,8 @@ struct Books {
     /// Where on disk the values are that have been read back.
     copies: HashMap<Slot, Arc<Spilled>>,
     live: u64,
+    /// What the machine has left.
+    watch: Option<Watch>,
 }
 
 /// A result, or one part of it.
@@ -59,8 +61,22 @@ impl Store {
 
     /// A store that keeps books on bytes. Memory: 8 bytes a task more.
     pub fn metered(graph: &TaskGraph) -> Store {
-        let books = Books { resident: vec![0; graph.len()], parts: HashMap::new(), copies: HashMap::new(), live: 0 };
+        let books = Books {
+            resident: vec![0; graph.len()],
+            parts: HashMap::new(),
+            copies: HashMap::new(),
+            live: 0,
+            watch: None,
+        };
         Store { books: Some(books), ..Store::new(graph) }
+    }
+
+    /// Lets the store look at what the machine has left.
+    pub fn watching(mut self, headroom: Option<Arc<dyn Headroom>>) -> Store {
+        if let Some(books) = &mut self.books {
+            books.watch = headroom.map(Watch::new);
+        }
+        self
     }
 
     /// Appends the inputs of a task to `inputs`. What nobody else reads is moved out, the rest is shared.
@@ -302,6 +318,17 @@ impl Residency for Store {
 
     fn resident(&self, task: TaskId) -> u64 {
         self.books.as_ref().map_or(0, |books| books.resident[task.index()])
+    }
+
+    fn in_memory(&self, edge: Edge) -> u64 {
+        let Some(books) = &self.books else { return 0 };
+        let part = edge.part().and_then(|part| books.parts.get(&edge.task)?.get(part as usize).copied());
+        part.unwrap_or(books.resident[edge.task.index()])
+    }
+
+    fn allowed(&self, limit: u64) -> u64 {
+        let watched = self.books.as_ref().and_then(|books| Some((books, books.watch.as_ref()?)));
+        watched.map_or(limit, |(books, watch)| watch.allowed(limit, books.live))
     }
 
     fn on_disk(&self, edge: Edge) -> u64 {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 
-use crate::flag;
+use crate::{flag, frames};
 
 /// What one child said, or how it ended.
 enum End {
@@ -35,7 +35,10 @@ pub(crate) fn main(words: &[&str]) -> Result<bool, String> {
     let first: u64 = flag(words, "--seed", 0)?;
     let bytes: u64 = flag(words, "--bytes", 32 << 20)?;
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
-    let child = |seed: u64, threads: u64, limit: u64| run(&program, seed, bytes, threads, limit);
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let data = folder.path().to_string_lossy().into_owned();
+    frames::Sources { folder: &data, bytes }.prepare().map_err(|error| error.to_string())?;
+    let child = |seed: u64, threads: u64, limit: u64| run(&program, &data, seed, bytes, threads, limit);
     let mut table: BTreeMap<(&str, usize), Row> = BTreeMap::new();
     for seed in first..first + graphs {
         let kind = if seed % 2 == 0 { "arrays" } else { "frames" };
@@ -95,9 +98,9 @@ pub(crate) fn main(words: &[&str]) -> Result<bool, String> {
     Ok(good)
 }
 
-fn run(program: &std::path::Path, seed: u64, bytes: u64, threads: u64, limit: u64) -> Result<End, String> {
+fn run(program: &std::path::Path, data: &str, seed: u64, bytes: u64, threads: u64, limit: u64) -> Result<End, String> {
     let output = Command::new(program)
-        .args(["child", "--seed", &seed.to_string(), "--bytes", &bytes.to_string()])
+        .args(["child", "--seed", &seed.to_string(), "--bytes", &bytes.to_string(), "--data", data])
         .args(["--threads", &threads.to_string(), "--limit", &limit.to_string()])
         .env("POLARS_MAX_THREADS", "1")
         .stdin(Stdio::null())

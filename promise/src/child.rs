@@ -10,12 +10,14 @@ use crate::{arrays, flag, frames};
 /// Memory that a process takes beside its blocks: the polars engine's own state, stacks, the allocator's slack.
 const BESIDE: u64 = 48 << 20;
 
-/// Runs `child --seed S --bytes B --threads T [--limit L]` and prints what came out as `name=value` words.
+/// Runs `child --seed S --bytes B --threads T [--limit L] [--data FOLDER]` and prints what came out as `name=value` words.
 pub(crate) fn main(words: &[&str]) -> Result<bool, String> {
     let (seed, bytes) = (flag(words, "--seed", 0)?, flag(words, "--bytes", 32_u64 << 20)?);
     let (threads, limit) = (flag(words, "--threads", 1)?, flag(words, "--limit", 0_u64)?);
     let session = Session::builder().threads(threads).memory_limit((limit > 0).then_some(limit)).build();
     let session = session.map_err(|error| error.to_string())?;
+    let folder: String = flag(words, "--data", String::new())?;
+    let sources = frames::Sources { folder: &folder, bytes };
     let mut rng = Rng::new(seed);
     let (before, allowed) = (resident(), if limit > 0 { cap(limit + limit / 4 + BESIDE)? } else { 0 });
     let outcome = session.scope(|| -> talatat::Result<(String, talatat::diagnostics::Report, u64, bool)> {
@@ -25,7 +27,7 @@ pub(crate) fn main(words: &[&str]) -> Result<bool, String> {
             let (value, report) = item.compute_reported()?;
             Ok((format!("{:016x}", value.to_bits()), report, plan.peak().bytes, plan.must_spill()))
         } else {
-            let frame = frames::random_frame(&mut rng, bytes)?;
+            let frame = frames::random_frame(&mut rng, &sources)?;
             let plan = frame.plan()?;
             let (value, report) = frame.compute_reported()?;
             let cells = value.columns().iter().map(|column| format!("{:?}", column.get(0))).collect::<Vec<_>>();

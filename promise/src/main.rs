@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! cargo run --release -p talatat-promise --bin promise -- [--graphs 1000] [--seed 0] [--long]
+//! cargo run --release -p talatat-promise --bin promise -- scratch [--graphs 60] [--bytes 67108864]
 //! cargo run --release -p talatat-promise --bin promise -- slope [--svg slope.svg]
 //! ```
 //!
@@ -11,6 +12,7 @@
 //! | `arrays`, `frames` | random computations by seed, with one number as answer |
 //! | `child` | runs one of them under a limit, in this process |
 //! | `campaign` | starts children, compares answers, makes the table |
+//! | `scratch` | whether operations need the scratch memory that they declare |
 //! | `slope` | time per byte from half of the limit to twenty times the limit |
 
 mod arrays;
@@ -18,6 +20,7 @@ mod campaign;
 mod child;
 mod frames;
 mod rng;
+mod scratch;
 mod slope;
 
 use std::process::ExitCode;
@@ -27,6 +30,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
         ["child", rest @ ..] => child::main(rest),
+        ["scratch", rest @ ..] => scratch::main(rest),
         ["slope", rest @ ..] => slope::main(rest),
         rest => campaign::main(rest),
     };

@@ -3,6 +3,8 @@
 use std::fs::read_to_string;
 use std::path::{Path, PathBuf};
 
+use talatat_graph::memory::Headroom;
+
 /// Threads that may run at once: the cores that this process may use.
 pub(super) fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
@@ -10,39 +12,99 @@ pub(super) fn threads() -> usize {
 
 /// Bytes of memory that this process may use: the machine's, or less if a control group says so. `None` if the system does not tell.
 pub(super) fn memory() -> Option<u64> {
-    let machine = read_to_string("/proc/meminfo").ok().and_then(|text| total(&text));
-    let groups = read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let limits = limit_files(&groups).into_iter().filter_map(|file| limit(&read_to_string(file).ok()?));
-    limits.chain(machine).min()
+    let (machine, groups) = system(&read);
+    groups.into_iter().filter_map(|group| group.limit(&read)).chain(field(&machine, "MemTotal:")).min()
 }
 
-/// `MemTotal` of `/proc/meminfo`.
-fn total(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+/// What the machine and the control groups of this process have left.
+pub struct FreeMemory;
+
+impl Headroom for FreeMemory {
+    fn available(&self) -> Option<u64> {
+        available(&read)
+    }
+}
+
+fn available(read: &impl Fn(&Path) -> Option<String>) -> Option<u64> {
+    let (machine, groups) = system(read);
+    let left = groups.into_iter().filter_map(|group| group.available(read));
+    left.chain(field(&machine, "MemAvailable:")).min()
+}
+
+fn read(path: &Path) -> Option<String> {
+    read_to_string(path).ok()
+}
+
+/// `/proc/meminfo`, and the groups that this process is in.
+fn system(read: &impl Fn(&Path) -> Option<String>) -> (String, Vec<Group>) {
+    let text = |path: &str| read(Path::new(path)).unwrap_or_default();
+    (text("/proc/meminfo"), groups(&text("/proc/self/cgroup")))
+}
+
+/// A field of `/proc/meminfo`, in bytes.
+fn field(meminfo: &str, name: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix(name))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kibibytes.checked_mul(1024)
 }
 
-/// A group's limit; `max` and the huge number of the first version mean that there is none, and are no less than the machine has.
-fn limit(text: &str) -> Option<u64> {
-    text.trim().parse().ok()
+/// A control group: its folder, and the names that its version of the interface has for things.
+#[derive(Debug, PartialEq)]
+struct Group {
+    folder: PathBuf,
+    names: &'static Names,
 }
 
-/// The files that may hold limits: those of the process's group and of all groups above it.
-fn limit_files(groups: &str) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for line in groups.lines() {
+#[derive(Debug, PartialEq)]
+struct Names {
+    root: &'static str,
+    limit: &'static str,
+    usage: &'static str,
+    /// The field of `memory.stat` that counts the file cache which can be dropped.
+    cache: &'static str,
+}
+
+static SECOND: Names =
+    Names { root: "/sys/fs/cgroup", limit: "memory.max", usage: "memory.current", cache: "inactive_file " };
+
+static FIRST: Names = Names {
+    root: "/sys/fs/cgroup/memory",
+    limit: "memory.limit_in_bytes",
+    usage: "memory.usage_in_bytes",
+    cache: "total_inactive_file ",
+};
+
+impl Group {
+    /// `max` and the huge number of the first version mean that there is no limit, and are no less than the machine has.
+    fn limit(&self, read: &impl Fn(&Path) -> Option<String>) -> Option<u64> {
+        read(&self.folder.join(self.names.limit))?.trim().parse().ok()
+    }
+
+    fn available(&self, read: &impl Fn(&Path) -> Option<String>) -> Option<u64> {
+        let limit = self.limit(read)?;
+        let usage: u64 = read(&self.folder.join(self.names.usage))?.trim().parse().ok()?;
+        let stat = read(&self.folder.join("memory.stat")).unwrap_or_default();
+        let cache = stat.lines().find_map(|line| line.strip_prefix(self.names.cache)?.trim().parse::<u64>().ok());
+        Some(limit.saturating_sub(usage.saturating_sub(cache.unwrap_or(0))))
+    }
+}
+
+/// The process's group and all groups above it.
+fn groups(text: &str) -> Vec<Group> {
+    let mut groups = Vec::new();
+    for line in text.lines() {
         let mut fields = line.splitn(3, ':').skip(1);
         let (Some(controllers), Some(group)) = (fields.next(), fields.next()) else { continue };
-        let (root, file) = match controllers {
-            "" => ("/sys/fs/cgroup", "memory.max"),
-            list if list.split(',').any(|name| name == "memory") => ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
+        let names = match controllers {
+            "" => &SECOND,
+            list if list.split(',').any(|name| name == "memory") => &FIRST,
             _ => continue,
         };
         let above = Path::new(group).ancestors();
-        files.extend(above.map(|group| Path::new(root).join(group.strip_prefix("/").unwrap_or(group)).join(file)));
+        let folder = |group: &Path| Path::new(names.root).join(group.strip_prefix("/").unwrap_or(group));
+        groups.extend(above.map(|group| Group { folder: folder(group), names }));
     }
-    files
+    groups
 }
 
 #[cfg(test)]
@@ -51,24 +113,39 @@ mod tests {
 
     #[test]
     fn limits_of_groups() {
-        let names = |text: &str| -> Vec<String> {
-            limit_files(text).into_iter().map(|file| file.to_string_lossy().into_owned()).collect()
+        let folders = |text: &str| -> Vec<String> {
+            groups(text).into_iter().map(|group| group.folder.to_string_lossy().into_owned()).collect()
         };
+        assert_eq!(folders("0::/user/job\n"), ["/sys/fs/cgroup/user/job", "/sys/fs/cgroup/user", "/sys/fs/cgroup/"]);
         assert_eq!(
-            names("0::/user/job\n"),
-            ["/sys/fs/cgroup/user/job/memory.max", "/sys/fs/cgroup/user/memory.max", "/sys/fs/cgroup/memory.max"]
+            folders("5:cpu,memory:/job\n3:pids:/\nrubbish\n"),
+            ["/sys/fs/cgroup/memory/job", "/sys/fs/cgroup/memory/"]
         );
-        assert_eq!(
-            names("5:cpu,memory:/job\n3:pids:/\nrubbish\n"),
-            ["/sys/fs/cgroup/memory/job/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
-        );
-        assert_eq!(limit("max\n"), None);
-        assert_eq!(limit("1048576\n"), Some(1 << 20));
+        let group = Group { folder: "/g".into(), names: &SECOND };
+        assert_eq!(group.limit(&|_| Some("max\n".into())), None);
+        assert_eq!(group.limit(&|_| Some("1048576\n".into())), Some(1 << 20));
+    }
+
+    #[test]
+    fn the_least_of_machine_and_groups_is_left() {
+        let files = |path: &Path| {
+            Some(String::from(match path.to_str()? {
+                "/proc/meminfo" => "MemTotal: 16 kB\nMemAvailable: 9 kB\n",
+                "/proc/self/cgroup" => "0::/job\n",
+                "/sys/fs/cgroup/job/memory.max" => "8192\n",
+                "/sys/fs/cgroup/job/memory.current" => "7000\n",
+                "/sys/fs/cgroup/job/memory.stat" => "anon 5000\ninactive_file 1000\n",
+                _ => return None,
+            }))
+        };
+        assert_eq!(available(&files), Some(8192 - 6000));
+        assert_eq!(available(&|path| files(path).filter(|_| path.starts_with("/proc"))), Some(9 << 10));
+        assert_eq!(available(&|_| None), None);
     }
 
     #[test]
     fn the_machine() {
-        assert_eq!(total("MemTotal:       16 kB\nMemFree: 1 kB\n"), Some(16384));
-        assert_eq!(total("MemFree: 1 kB\n"), None);
+        assert_eq!(field("MemTotal:       16 kB\nMemFree: 1 kB\n", "MemTotal:"), Some(16384));
+        assert_eq!(field("MemFree: 1 kB\n", "MemTotal:"), None);
     }
 }

@@ -29,6 +29,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use bytes::parse_bytes;
 pub use load::ConfigError;
+pub use machine::FreeMemory;
 pub use talatat_graph::memory::Compression;
 
 /// The chunk size that is aimed at unless a setting says otherwise.

@@ -3,9 +3,10 @@
 use std::panic::Location;
 
 use polars::prelude::{
-    DataFrame, DataType, ExplodeOptions, Expr, IntoLazy, LazyFrame, PlSmallStr, PolarsError, PolarsResult, Schema,
-    SchemaRef, Selector, UnpivotArgsDSL,
+    DataFrame, DataType, ExplodeOptions, Expr, IntoLazy, LazyFrame, Operator, PlSmallStr, PolarsError, PolarsResult,
+    Schema, SchemaRef, Selector, UnpivotArgsDSL,
 };
+use polars_plan::dsl::{BooleanFunction, FunctionExpr};
 use polars_plan::plans::{IR, is_elementwise_rec};
 use polars_plan::utils::expr_to_leaf_column_names;
 use serde::{Deserialize, Serialize};
@@ -53,6 +54,8 @@ impl Step {
     /// A guess at the rows after the step.
     pub(crate) fn rows(&self, rows: u64) -> u64 {
         match self {
+            // Missing values are few.
+            Step::Filter(predicate) if only_drops_missing(predicate) => rows,
             Step::Filter(_) => rows / 2,
             Step::Select(_) | Step::WithColumns(_) => rows,
             // How long lists are is not known.
@@ -113,6 +116,15 @@ impl Arrives for Step {
 
 /// As in pandas, a row with an empty or a missing list stays.
 const EXPLODE: ExplodeOptions = ExplodeOptions { empty_as_null: true, keep_nulls: true };
+
+/// Whether a condition keeps all rows but those with missing values.
+fn only_drops_missing(condition: &Expr) -> bool {
+    match condition {
+        Expr::Function { function: FunctionExpr::Boolean(BooleanFunction::IsNotNull), .. } => true,
+        Expr::BinaryExpr { left, op: Operator::And, right } => only_drops_missing(left) && only_drops_missing(right),
+        _ => false,
+    }
+}
 
 fn by_name(columns: &[PlSmallStr]) -> Selector {
     Selector::ByName { names: columns.iter().cloned().collect(), strict: true }

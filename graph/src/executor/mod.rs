@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::cancel::Cancel;
 use crate::error::Result;
 use crate::events::Observer;
-use crate::memory::{Reclaim, SpillSpace};
+use crate::memory::{Headroom, Reclaim, SpillSpace};
 use crate::plan::Plan;
 use crate::registry::Registry;
 use crate::value::Value;
@@ -31,6 +31,8 @@ pub struct RunContext {
     pub registry: Arc<Registry>,
     /// Where results go when memory is short.
     pub spill: Option<SpillSpace>,
+    /// What the machine has left: where that is less than the memory limit, it is the limit.
+    pub headroom: Option<Arc<dyn Headroom>>,
     /// What is given back first when memory is short.
     pub reclaim: Option<Arc<dyn Reclaim>>,
 }

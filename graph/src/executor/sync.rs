@@ -56,7 +56,7 @@ fn run_all(
     run: &mut impl FnMut(&Plan, TaskId, &mut [Value]) -> Result<Value>,
 ) -> Result<Vec<Value>> {
     let graph = plan.graph();
-    let mut store = Store::metered(graph);
+    let mut store = Store::metered(graph).watching(context.headroom.clone());
     let mut inputs = Vec::new();
     let mut trash = Vec::new();
     loop {

@@ -192,7 +192,7 @@ impl Run {
         let graph = plan.graph();
         let state = State {
             scheduler: Scheduler::metered(plan.clone(), watched),
-            store: if watched { Store::metered(graph) } else { Store::new(graph) },
+            store: if watched { Store::metered(graph).watching(context.headroom.clone()) } else { Store::new(graph) },
             prefetched: None,
             error: None,
             offered: false,

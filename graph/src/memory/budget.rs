@@ -106,11 +106,18 @@ impl Budget {
     /// Whether the task may start now; if so, its bytes are reserved.
     pub(crate) fn admit(&mut self, plan: &Plan, task: TaskId, memory: &impl Residency) -> Admission {
         let graph = plan.graph();
-        let mut needs = self.need(plan, task);
-        if plan.may_spill() {
-            graph.distinct_inputs(task, |edge| needs = needs.saturating_add(memory.on_disk(edge)));
+        let (share, may_spill) = (graph.layer(task).scratch_share, plan.may_spill());
+        let (mut reads, mut comes_back) = (0_u64, 0_u64);
+        if share > 0.0 || may_spill {
+            graph.distinct_inputs(task, |edge| {
+                let on_disk = if may_spill { memory.on_disk(edge) } else { 0 };
+                comes_back = comes_back.saturating_add(on_disk);
+                let held = if share > 0.0 { memory.in_memory(edge) } else { 0 };
+                reads = reads.saturating_add(held).saturating_add(on_disk);
+            });
         }
-        if let Some(limit) = self.limit {
+        let needs = self.need(plan, task, reads).saturating_add(comes_back);
+        if let Some(limit) = self.limit.map(|limit| memory.allowed(limit)) {
             let first = task.0 == self.head;
             let weight = if first { 0 } else { self.corrected(plan, task, plan.weight(task)) };
             if self.ahead.saturating_add(weight) > self.allowance {
@@ -143,12 +150,13 @@ impl Budget {
         Admission::Run
     }
 
-    /// Bytes that a task's result and its scratch memory will take, going by what its layer declared and has made so far.
-    fn need(&self, plan: &Plan, task: TaskId) -> u64 {
+    /// Bytes that a task's result and its scratch memory will take, going by what its layer declared and has made so far, and by what
+    /// the task reads.
+    fn need(&self, plan: &Plan, task: TaskId, reads: u64) -> u64 {
         let graph = plan.graph();
         let correction = self.corrections[graph.layer_id(task).0 as usize];
         let result = self.corrected(plan, task, graph.bytes(task));
-        result.max(correction.undeclared).saturating_add(graph.layer(task).scratch)
+        result.max(correction.undeclared).saturating_add(graph.layer(task).scratch_for(reads))
     }
 
     /// Declared bytes by what the layer has made so far: never less than declared, unless that was a guess.
@@ -251,7 +259,7 @@ impl Budget {
 
     /// Bytes of the limit that nothing holds or has reserved.
     pub(crate) fn room(&self, memory: &impl Residency) -> Option<u64> {
-        self.limit.map(|limit| limit.saturating_sub(memory.live().saturating_add(self.reserved)))
+        self.limit.map(|limit| memory.allowed(limit).saturating_sub(memory.live().saturating_add(self.reserved)))
     }
 
     /// Whether memory has been short.

@@ -4,17 +4,21 @@
 //! Plan       projection: the peak of the order, and the most that one task needs with its inputs
 //!            forecast: the run played through on several threads, with blocks that are only their size
 //! Scheduler  budget: may this task start; if not, which result should leave  (victims: the one needed furthest in the future)
+//!            headroom: what the machine has left, if that is less than the limit
 //! Executor   spill: writes what leaves, reads back what a task needs
 //! ```
 
 pub(crate) mod budget;
 mod forecast;
+mod headroom;
 pub(crate) mod projection;
 mod spill;
 mod victims;
 
 pub use budget::Excess;
 pub use forecast::{Forecast, forecast};
+pub use headroom::Headroom;
+pub(crate) use headroom::Watch;
 pub use projection::{Peak, project};
 pub use spill::{Compression, SpillSpace, Spilled};
 
@@ -27,8 +31,14 @@ pub trait Residency {
     fn live(&self) -> u64;
     /// Bytes that a task's result holds in memory.
     fn resident(&self, task: TaskId) -> u64;
+    /// Bytes that an input holds in memory.
+    fn in_memory(&self, edge: Edge) -> u64;
     /// Bytes that reading an input back from the disk will take.
     fn on_disk(&self, edge: Edge) -> u64;
+    /// What may be held now under a limit: less, if the machine has less.
+    fn allowed(&self, limit: u64) -> u64 {
+        limit
+    }
 }
 
 /// Memory that is kept for later use beside what results hold, and is given back when it is short.
@@ -44,6 +54,10 @@ impl Residency for () {
     }
 
     fn resident(&self, _: TaskId) -> u64 {
+        0
+    }
+
+    fn in_memory(&self, _: Edge) -> u64 {
         0
     }
 

@@ -39,7 +39,7 @@ impl PartCounts {
     }
 
     /// Bytes of what an edge reads.
-    fn bytes(&self, graph: &TaskGraph, edge: Edge) -> u64 {
+    pub(crate) fn bytes(&self, graph: &TaskGraph, edge: Edge) -> u64 {
         let bytes = graph.bytes(edge.task);
         match edge.part().and_then(|_| self.0.get(&edge.task)) {
             Some(&count) => bytes / u64::from(count),
@@ -47,11 +47,23 @@ impl PartCounts {
         }
     }
 
-    /// Bytes that a task needs at once: its inputs, its result, its scratch memory.
-    pub(crate) fn working_set(&self, graph: &TaskGraph, task: TaskId) -> u64 {
-        let mut bytes = graph.need(task);
+    /// Bytes of all that a task reads.
+    fn inputs(&self, graph: &TaskGraph, task: TaskId) -> u64 {
+        let mut bytes = 0_u64;
         graph.distinct_inputs(task, |edge| bytes = bytes.saturating_add(self.bytes(graph, edge)));
         bytes
+    }
+
+    /// Bytes of a task's result and of its scratch memory.
+    pub(crate) fn need(&self, graph: &TaskGraph, task: TaskId) -> u64 {
+        let layer = graph.layer(task);
+        let reads = if layer.scratch_share > 0.0 { self.inputs(graph, task) } else { 0 };
+        graph.bytes(task).saturating_add(layer.scratch_for(reads))
+    }
+
+    /// Bytes that a task needs at once: its inputs, its result, its scratch memory.
+    pub(crate) fn working_set(&self, graph: &TaskGraph, task: TaskId) -> u64 {
+        self.need(graph, task).saturating_add(self.inputs(graph, task))
     }
 
     /// Bytes of all outputs, each counted once.
@@ -98,7 +110,7 @@ pub(crate) fn project_parts(graph: &TaskGraph, parts: &PartCounts, order: impl I
     let mut live = 0_u64;
     let mut peak = Peak::default();
     for task in order {
-        let running = live.saturating_add(graph.need(task));
+        let running = live.saturating_add(parts.need(graph, task));
         if running > peak.bytes {
             peak = Peak { bytes: running, task };
         }

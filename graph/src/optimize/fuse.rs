@@ -83,9 +83,11 @@ fn rebuild(graph: TaskGraph, next: &[u32], depth: &[u8]) -> TaskGraph {
             let part = if step == 0 { 0 } else { graph.inputs(task)[0].part().unwrap_or(WHOLE) };
             fused.steps.push(StepAt { block: graph.block_of[task.index()], part });
         }
-        // Between two steps both results are alive; the chain's own result is counted with the task.
+        // Between two steps both results are alive; the chain's own result is counted with the task. Only the first step reads what
+        // may turn out to be larger.
+        let scratch = |pair: &[TaskId]| graph.layer(pair[1]).scratch_for(graph.bytes(pair[0]));
         let inner = chain[..chain.len() - 1].iter().map(|&task| graph.need(task)).max().unwrap_or(0)
-            + chain[1..].iter().map(|&task| graph.layer(task).scratch).max().unwrap_or(0);
+            + chain.windows(2).map(scratch).max().unwrap_or(0);
         fused.inner = fused.inner.max(inner);
     }
     let mut made: Vec<(Vec<u32>, FusedLayer)> = fused_layers.into_iter().collect();
@@ -132,6 +134,7 @@ impl FusedLayer {
         Layer {
             key,
             scratch: self.inner,
+            scratch_share: steps.first().map_or(0.0, |layer| layer.scratch_share),
             location: steps.last().and_then(|layer| layer.location),
             tiny: steps.iter().all(|layer| layer.tiny),
             estimated: steps.iter().any(|layer| layer.estimated),

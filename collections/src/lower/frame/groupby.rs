@@ -78,6 +78,10 @@ const MANY_PARTS: u32 = 16;
 /// So many groups are merged in a tree.
 const FEW_GROUPS: u64 = 1 << 14;
 
+/// Rows put together, tables of keys, numbers of groups, polars' lists of rows, and states, as a share of the rows' bytes: measured where no
+/// two keys are equal (`promise scratch`).
+const SCRATCH: f32 = 4.0;
+
 /// Aggregated partitions, merged in a tree (one part), or in one task for each part; or the rows of each part. Parts that are to be in
 /// order are sorted over all of them; what looks at all groups has them in one partition. The layer of the result has the name `result`.
 fn grouped(
@@ -92,14 +96,13 @@ fn grouped(
     let key = |stage: &str| KeyBuilder::new("frame.groupby").key(result).bytes(stage.as_bytes()).finish();
     let parts = grouping.parts;
     let one = parts == 1;
-    let layer = |lowering: &mut Lowering, stage: &str, kernel: Arc<dyn Kernel>| {
-        // Polars' lists of rows of groups, and the copies of keys.
-        lowering.graph.layer(Layer::new(key(stage), kernel).at(node.location).scratch(rows))
+    let layer = |lowering: &mut Lowering, name: Key, kernel: Arc<dyn Kernel>| {
+        lowering.graph.layer(Layer::new(name, kernel).at(node.location).scratch_of_inputs(SCRATCH))
     };
     let bytes = node.bytes().min(rows.max(1));
     match (grouping.partial_kernel(), grouping.combine_kernel()) {
         (Some(partial), Some(combine)) => {
-            let partial = layer(lowering, "partial", Arc::new(partial));
+            let partial = layer(lowering, key("partial"), Arc::new(partial));
             edges = one_each(lowering, partial, bytes, &edges)?;
             if one {
                 let combine: Arc<dyn Kernel> = Arc::new(combine);
@@ -108,14 +111,14 @@ fn grouped(
         }
         _ if one => {}
         _ => {
-            let split = layer(lowering, "split", Arc::new(grouping.split_kernel()));
+            let split = layer(lowering, key("split"), Arc::new(grouping.split_kernel()));
             edges = one_each(lowering, split, rows, &edges)?;
         }
     }
     let order = grouping.order().filter(|_| !one && !grouping.gathers());
     let last = one || !(grouping.gathers() || order.is_some());
     let finish: Arc<dyn Kernel> = Arc::new(grouping.finish_kernel());
-    let merge = if last { add(lowering, result, finish, node) } else { layer(lowering, "finish", finish) };
+    let merge = layer(lowering, if last { result } else { key("finish") }, finish);
     let mut merged = Vec::with_capacity(parts as usize);
     for part in 0..parts {
         let reads: Vec<Edge> = match one {

@@ -103,10 +103,10 @@ pub fn random_weights(seed: u64, tasks: usize, largest: u64) -> TaskGraph {
     let mut rng = Rng::new(seed);
     let sizes: Vec<u64> = (0..tasks).map(|_| rng.next_u64() % (largest + 1)).collect();
     let mut graph = GraphBuilder::new();
-    let layers = [0, 0, 4].map(|parts| {
+    let layers = [(0, 0.0), (0, 0.5), (4, 0.0)].map(|(parts, share)| {
         let kernel = Weigh { sizes: sizes.clone(), parts };
-        let key = Key::of("weigh", &[]).block(u64::from(parts));
-        (graph.layer(Layer::new(key, Arc::new(kernel))), parts)
+        let key = Key::of("weigh", &[]).block(u64::from(parts) + u64::from(share > 0.0));
+        (graph.layer(Layer::new(key, Arc::new(kernel)).scratch_of_inputs(share)), parts)
     });
     let mut parts_of: Vec<u32> = Vec::new();
     let edge_to = |rng: &mut Rng, parts_of: &[u32]| {
