@@ -80,7 +80,8 @@ impl State {
         let scratch = declared.scratch + (reads as f64 * f64::from(declared.share)) as u64;
         let row = self.table.entry(declared.name.clone()).or_default();
         row.tasks += 1;
-        if measured.saturating_sub(scratch) >= row.measured.saturating_sub(row.declared) {
+        let beyond = |measured: u64, declared: u64| measured as i64 - declared as i64;
+        if row.tasks == 1 || beyond(measured, scratch) > beyond(row.measured, row.declared) {
             *row = Row { tasks: row.tasks, declared: scratch, measured, reads };
         }
         self.made[task] = bytes;

@@ -21,7 +21,7 @@ pub(crate) struct Within {
     /// Which rows of the result are kept.
     mask: Option<Expr>,
     /// Which rows of a partition may be kept in the end: the others need not travel.
-    before: Option<Expr>,
+    pub(crate) before: Option<Expr>,
     pub(crate) parts: u32,
     shown: String,
     pub(crate) schema: SchemaRef,

@@ -51,7 +51,7 @@ impl Operation for EachGroup {
         let rows = input.bytes();
         let one = self.parts == 1;
         let layer = |lowering: &mut Lowering, stage: &str, kernel: Arc<dyn Kernel>| {
-            lowering.graph.layer(Layer::new(key(stage), kernel).at(node.location).scratch(rows))
+            lowering.graph.layer(Layer::new(key(stage), kernel).at(node.location).scratch_of_inputs(2.0))
         };
         let cut = (!one).then_some(self.parts);
         match &self.before {

@@ -36,6 +36,9 @@ pub(crate) struct Merge {
 const LEFT_ORIGIN: &str = "\u{1}left origin";
 const RIGHT_ORIGIN: &str = "\u{1}right origin";
 
+/// Bytes of a row in the hash table of keys.
+const TABLE_ROW: u64 = 32;
+
 /// How many partitions are looked at for frequent keys, and how many rows of each.
 const SAMPLED: usize = 4;
 const SAMPLE_ROWS: u32 = 2048;
@@ -55,7 +58,7 @@ pub(super) fn whole(lowering: &mut Lowering, node: &FrameExpr, side: &Node, edge
     let key = KeyBuilder::new("frame.merge.whole").key(side.key).finish();
     let bytes = total(side).bytes;
     let kernel: Arc<dyn Kernel> = Arc::new(GatherKernel);
-    let layer = lowering.graph.layer(Layer::new(key, kernel).at(node.location).scratch(bytes));
+    let layer = lowering.graph.layer(Layer::new(key, kernel).at(node.location).scratch_of_inputs(1.0));
     Ok(lowering.graph.task(layer, 0, bytes, &edges)?.into())
 }
 
@@ -118,7 +121,7 @@ impl Merge {
     /// A task for each pair of inputs.
     fn joined(&self, lowering: &mut Lowering, node: &FrameExpr, pairs: &[[Edge; 2]], table: Size) -> Result<Vec<Edge>> {
         // The keys' hash table, and the numbers of the rows that come out.
-        let scratch = table.rows.saturating_mul(32).saturating_add(node.rows.saturating_mul(8));
+        let scratch = table.rows.saturating_mul(TABLE_ROW).saturating_add(node.rows.saturating_mul(8));
         let kernel: Arc<dyn Kernel> = Arc::new(JoinKernel { lefts: 1, ..self.kernel.clone() });
         let layer = lowering.graph.layer(Layer::new(node.key, kernel).at(node.location).scratch(scratch));
         let numbered = pairs.iter().enumerate();
@@ -204,14 +207,16 @@ impl Merge {
             let cut = moved.split(lowering, split, &edges, table)?;
             pieces.iter_mut().zip(cut).for_each(|(pieces, cut)| pieces.extend(cut));
         }
-        let each = |all: u64| all / (partitions as u64).max(1);
+        // Both sides put together, and the table of the right one's keys.
         let (l, r) = (total(left), total(right));
-        let scratch = each(l.bytes.saturating_add(r.bytes)).saturating_add(each(r.rows.saturating_mul(32)));
+        let both = Size { bytes: l.bytes.saturating_add(r.bytes), rows: r.rows };
+        let scratch = both.copied_with(TABLE_ROW);
         let count = self.partitions(left, right);
         let gathers = leads.is_none() && !keyed && count != partitions;
         let settled = leads.is_none() && !keyed && !gathers;
         let key = if settled { node.key } else { KeyBuilder::new("frame.merge.join").key(node.key).finish() };
-        let layer = lowering.graph.layer(Layer::new(key, Arc::new(kernel)).at(node.location).scratch(scratch));
+        let layer = Layer::new(key, Arc::new(kernel)).at(node.location).scratch_of_inputs(scratch);
+        let layer = lowering.graph.layer(layer);
         let mut joined = Vec::with_capacity(partitions);
         for (block, edges) in pieces.iter().enumerate() {
             joined.push(lowering.graph.task(layer, block as u32, node.bytes(), edges)?.into());
@@ -375,7 +380,8 @@ impl Operation for Merge {
             Algorithm::Sorted => {
                 let none = || Error::invalid_at("merge", "a side has no partitions", node.location);
                 let first = rights.first().copied().ok_or_else(none)?;
-                let scratch = node.bytes().saturating_add(total(right).rows.saturating_mul(32) / rights.len() as u64);
+                let scratch =
+                    node.bytes().saturating_add(total(right).rows.saturating_mul(TABLE_ROW) / rights.len() as u64);
                 let kernel: Arc<dyn Kernel> = Arc::new(JoinKernel { lefts: 1, ..self.kernel.clone() });
                 let layer = lowering.graph.layer(Layer::new(node.key, kernel).at(node.location).scratch(scratch));
                 let meets = Divisions::overlaps(left.facts.divisions.as_ref(), right.facts.divisions.as_ref());

@@ -43,17 +43,18 @@ pub(super) fn partitions(lowering: &mut Lowering, node: &Node) -> Result<Vec<Edg
         Op::Scan(scan) if steps.is_empty() || !lowering.frames.is_shared(source) => Some(scan),
         _ => None,
     };
-    let (kernel, inputs, scratch) = match inside {
+    let (kernel, inputs, scratch, share) = match inside {
         Some(scan) => {
             let inputs = scan.needs(lowering, source)?;
-            (partition_kernel(source, steps), inputs, scan.scratch().saturating_add(source.bytes()))
+            (partition_kernel(source, steps), inputs, scan.scratch().saturating_add(source.bytes()), 0.0)
         }
         None => {
             let inputs = frame(lowering, source)?.into_iter().map(|edge| vec![edge]).collect();
-            (PartitionKernel { base: 0, source: Source::Input, steps: Wire(steps) }, inputs, source.bytes())
+            (PartitionKernel { base: 0, source: Source::Input, steps: Wire(steps) }, inputs, 0, 1.0)
         }
     };
-    let layer = lowering.graph.layer(Layer::new(node.key, Arc::new(kernel)).at(node.location).scratch(scratch));
+    let layer = Layer::new(node.key, Arc::new(kernel)).at(node.location).scratch(scratch).scratch_of_inputs(share);
+    let layer = lowering.graph.layer(layer);
     let bytes = node.bytes();
     let numbered = inputs.iter().enumerate();
     numbered.map(|(block, inputs)| Ok(lowering.graph.task(layer, block as u32, bytes, inputs)?.into())).collect()

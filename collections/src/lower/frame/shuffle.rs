@@ -27,6 +27,11 @@ impl Size {
     pub(super) fn of(node: &FrameExpr) -> Size {
         Size { bytes: node.bytes(), rows: node.rows }
     }
+
+    /// The rows once more, in one piece, and so many bytes beside each of them, as a share of the rows' bytes.
+    pub(super) fn copied_with(self, beside: u64) -> f32 {
+        1.0 + (self.rows.saturating_mul(beside) as f64 / self.bytes.max(1) as f64) as f32
+    }
 }
 
 /// One move: what its layers are named after, and where the user asked for it.
@@ -56,8 +61,8 @@ impl Move<'_> {
     ) -> Result<Vec<Vec<Edge>>> {
         let parts = kernel.parts;
         // A partition in several chunks is put together before it is cut.
-        let scratch = self.size.bytes.saturating_add(self.size.rows.saturating_mul(SplitKernel::ROW_SCRATCH));
-        let layer = lowering.graph.layer(self.layer("split", Arc::new(kernel)).scratch(scratch));
+        let scratch = self.size.copied_with(SplitKernel::ROW_SCRATCH);
+        let layer = lowering.graph.layer(self.layer("split", Arc::new(kernel)).scratch_of_inputs(scratch));
         let mut pieces = vec![Vec::with_capacity(inputs.len()); parts as usize];
         for (block, &input) in inputs.iter().enumerate() {
             let edges: Vec<Edge> = [input].into_iter().chain(splitters).collect();
@@ -79,8 +84,9 @@ impl Move<'_> {
         size: Size,
     ) -> Result<Vec<Edge>> {
         // The pieces in one, while they are still there.
-        let scratch = size.bytes.saturating_add(size.rows.saturating_mul(SplitKernel::ROW_SCRATCH));
-        let layer = lowering.graph.layer(Layer::new(self.key, kernel).at(self.node.location).scratch(scratch));
+        let scratch = size.copied_with(SplitKernel::ROW_SCRATCH);
+        let layer = Layer::new(self.key, kernel).at(self.node.location).scratch_of_inputs(scratch);
+        let layer = lowering.graph.layer(layer);
         let numbered = pieces.iter().enumerate();
         let tasks =
             numbered.map(|(part, edges)| Ok(lowering.graph.task(layer, part as u32, size.bytes, edges)?.into()));

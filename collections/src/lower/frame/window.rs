@@ -208,7 +208,7 @@ impl Operation for Overlap {
 fn tasks(lowering: &mut Lowering, node: &Node, kernel: Arc<dyn Kernel>, inputs: &[Vec<Edge>]) -> Result<Vec<Edge>> {
     let bytes = node.bytes();
     // The partition and the rows around it stand in one piece while it is worked on.
-    let layer = lowering.graph.layer(Layer::new(node.key, kernel).at(node.location).scratch(bytes));
+    let layer = lowering.graph.layer(Layer::new(node.key, kernel).at(node.location).scratch_of_inputs(1.0));
     let numbered = inputs.iter().enumerate();
     numbered.map(|(block, inputs)| Ok(lowering.graph.task(layer, block as u32, bytes, inputs)?.into())).collect()
 }

@@ -11,6 +11,10 @@ use crate::frame::expr::{Columns, Facts, Node, Shape};
 use crate::frame::groupby::Within;
 use crate::lower::Lowering;
 
+/// Polars' lists of the rows of groups, and what goes from groups back to rows, as a share of the rows' bytes: measured where most groups
+/// are of one row (`promise scratch`).
+const GROUPS: f32 = 10.0;
+
 impl Operation for Within {
     fn name(&self) -> &'static str {
         "frame.groupby.within"
@@ -45,22 +49,23 @@ impl Operation for Within {
         let key = |stage: &str| KeyBuilder::new(stage).key(node.key).finish();
         // Beside the rows, their numbers.
         let rows = input.bytes().saturating_add(input.rows.saturating_mul(4));
-        let layer = |lowering: &mut Lowering, name, kernel: Arc<dyn Kernel>, scratch| {
-            lowering.graph.layer(Layer::new(name, kernel).at(node.location).scratch(scratch))
+        let layer = |lowering: &mut Lowering, name, kernel: Arc<dyn Kernel>, share| {
+            lowering.graph.layer(Layer::new(name, kernel).at(node.location).scratch_of_inputs(share))
         };
-        let split = layer(lowering, key("scatter"), Arc::new(scatter), rows);
+        let groups = if self.before.is_some() { GROUPS } else { 0.0 };
+        let split = layer(lowering, key("scatter"), Arc::new(scatter), 1.5 + groups);
         let scattered = one_each(lowering, split, rows, &edges)?;
         let parts = u64::from(self.parts).max(1);
         let part = (rows.saturating_mul(edges.len() as u64) / parts).max(1);
-        // Polars' lists of rows of groups, and the columns before they are put in order.
-        let within = layer(lowering, key("within"), Arc::new(compute), part);
+        // The columns before they are put in order, too.
+        let within = layer(lowering, key("within"), Arc::new(compute), 2.0 + GROUPS);
         let results = (0..self.parts).map(|number| {
             let reads: Vec<Edge> = scattered.iter().map(|edge| Edge::part_of(edge.task, number)).collect();
             Ok(lowering.graph.task(within, number, part, &reads)?)
         });
         let results = results.collect::<Result<Vec<_>>>()?;
         let bytes = node.bytes();
-        let back = layer(lowering, node.key, Arc::new(restore), bytes);
+        let back = layer(lowering, node.key, Arc::new(restore), 2.0);
         let partitions = (0..edges.len() as u32).map(|number| {
             let reads: Vec<Edge> = results.iter().map(|&task| Edge::part_of(task, number)).collect();
             Ok(lowering.graph.task(back, number, bytes, &reads)?.into())

@@ -44,10 +44,10 @@ impl Operation for Writing {
         let sources = frame(lowering, input)?;
         // Columns are put into one chunk each, and encoded as one row group.
         let buffers = if self.writer.output.is_local() { 0 } else { BUFFERS };
-        let scratch = input.bytes().saturating_mul(2).saturating_add(buffers);
         let key = KeyBuilder::new("frame.write.part").key(node.key).finish();
         let kernel = Arc::new(WriteKernel { writer: self.writer.clone() });
-        let write = lowering.graph.layer(Layer::new(key, kernel).at(node.location).scratch(scratch));
+        let layer = Layer::new(key, kernel).at(node.location).scratch(buffers).scratch_of_inputs(2.0);
+        let write = lowering.graph.layer(layer);
         let mut written: Vec<Edge> = Vec::with_capacity(sources.len());
         for (block, source) in sources.iter().enumerate() {
             written.push(lowering.graph.task(write, block as u32, 0, &[*source])?.into());
