@@ -1,0 +1,119 @@
+//! What a run is doing now, asked from outside.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use crate::plan::Plan;
+use crate::sync::Mutex;
+use crate::task::TaskId;
+
+/// A run that can be asked what it is doing.
+pub trait Probe: Send + Sync {
+    /// What it is doing now; `None` if it is over. Takes the run's lock for a moment.
+    fn status(&self) -> Option<RunStatus>;
+}
+
+/// The runs of a session that are going on: executors put theirs here, whoever wants to know asks. Clones are the same board.
+///
+/// ```
+/// use talatat_graph::RunContext;
+/// assert!(RunContext::default().board.statuses().is_empty());
+/// ```
+#[derive(Clone, Default)]
+pub struct Board(Arc<Mutex<Vec<Weak<dyn Probe>>>>);
+
+impl Board {
+    /// Puts a run on the board; it leaves it when it is dropped.
+    pub fn enter(&self, run: Weak<dyn Probe>) {
+        let mut runs = self.0.lock();
+        runs.retain(|run| run.strong_count() > 0);
+        runs.push(run);
+    }
+
+    /// What all runs are doing, in the order in which they started.
+    pub fn statuses(&self) -> Vec<RunStatus> {
+        // Not asked under the board's lock: a run may take its time, and others want to enter.
+        let runs: Vec<_> = self.0.lock().iter().filter_map(Weak::upgrade).collect();
+        runs.iter().filter_map(|run| run.status()).collect()
+    }
+}
+
+/// What a run is doing.
+#[derive(Clone, Debug)]
+pub struct RunStatus {
+    /// What runs.
+    pub plan: Arc<Plan>,
+    /// How many threads may run tasks.
+    pub threads: usize,
+    /// Since when.
+    pub elapsed: Duration,
+    /// Whether the run was cancelled and ends when the running tasks do.
+    pub cancelled: bool,
+    /// Tasks that have finished.
+    pub finished: usize,
+    /// Tasks that are running.
+    pub running: Vec<Running>,
+    /// Tasks whose inputs have all been computed and that have not started.
+    pub ready: usize,
+    /// Bytes that results hold.
+    pub held: u64,
+    /// Bytes that running tasks have reserved beside them.
+    pub reserved: u64,
+    /// Why the first ready task does not start, if it is for memory.
+    pub held_up: Option<HeldUp>,
+    /// The first wanted result that is not there, and what it waits for.
+    pub wanted: Option<Waiting>,
+}
+
+impl RunStatus {
+    /// Tasks that wait for inputs.
+    pub fn waiting(&self) -> usize {
+        let tasks = self.running.iter().filter(|running| !running.writes).count();
+        self.plan.graph().len().saturating_sub(self.finished + tasks + self.ready)
+    }
+}
+
+/// What a thread is busy with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Running {
+    /// The task, or the task whose result is being written to the disk.
+    pub task: TaskId,
+    /// The thread.
+    pub thread: usize,
+    /// For how long (of short tasks that a thread takes together, unless the run is watched: since it took them).
+    pub age: Duration,
+    /// Whether the task's result is being written to the disk, instead of the task being run.
+    pub writes: bool,
+}
+
+/// A ready task that waits for memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldUp {
+    /// The task.
+    pub task: TaskId,
+    /// Bytes that it needs to start.
+    pub needs: u64,
+    /// Bytes that are lacking.
+    pub lacks: u64,
+    /// Whether they are lacking because the task would run ahead of the plan's order, which may take only what the limit leaves
+    /// beyond what the tasks before it need.
+    pub ahead: bool,
+}
+
+/// A wanted result and what it waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// The task whose result is wanted.
+    pub result: TaskId,
+    /// The task on the way to it that waits for inputs none of which waits for inputs itself; the result's own if that is so.
+    pub at: TaskId,
+    /// Inputs of that task that are lacking: running or ready. At most [`Waiting::MOST`] of them.
+    pub inputs: Vec<TaskId>,
+    /// How many are lacking.
+    pub lacking: usize,
+}
+
+impl Waiting {
+    /// The most inputs that are named.
+    pub const MOST: usize = 8;
+}
