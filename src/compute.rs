@@ -5,7 +5,7 @@ use std::path::Path;
 use talatat_collections::{Collection, Result};
 use talatat_graph::Plan;
 
-use crate::diagnostics::{Explained, Report, draw};
+use crate::diagnostics::{Explained, Profile, Report, draw};
 use crate::session::Session;
 
 /// Computing of collections, on the current [`Session`] or a given one.
@@ -59,6 +59,23 @@ pub trait Compute: Collection {
         let session = Session::current()?;
         let (blocks, report) = session.run_reported(session.plan_measured(self)?)?;
         Ok((self.gather(blocks)?, report))
+    }
+
+    /// [`compute`](Compute::compute), with a [`Profile`] of what each thread did when, for a browser or Perfetto.
+    ///
+    /// ```no_run
+    /// use talatat::prelude::*;
+    /// let (value, profile) = delayed(|x: i64| x + 1).call(1_i64).compute_profiled()?;
+    /// profile.save("profile.html")?;
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`compute`](Compute::compute). ([`Session::run_profiled`] gives the profile of a run that failed, too.)
+    fn compute_profiled(&self) -> Result<(Self::Output, Profile)> {
+        let session = Session::current()?;
+        let (blocks, profile) = session.run_profiled(session.plan_measured(self)?);
+        Ok((self.gather(blocks?)?, profile))
     }
 
     /// Computes the collection and keeps its blocks where they are: later graphs start from them. What does not fit into half of

@@ -15,7 +15,7 @@ use talatat_graph::{
     testing,
 };
 
-use crate::diagnostics::{Explained, ProgressBar, Report, Reporter};
+use crate::diagnostics::{Detail, Explained, Profile, ProgressBar, Recorder, Report};
 use crate::kept::Kept;
 
 /// Who runs computations, and under which limits. Cloning is cheap; clones share the thread pool.
@@ -247,7 +247,11 @@ impl Session {
     /// # Errors
     /// What a task fails with.
     pub fn run(&self, plan: Plan) -> Result<Vec<Value>> {
-        let values = self.executor.execute(Arc::new(plan), &self.context)?;
+        self.execute(Arc::new(plan))
+    }
+
+    fn execute(&self, plan: Arc<Plan>) -> Result<Vec<Value>> {
+        let values = self.executor.execute(plan, &self.context)?;
         Ok(values.into_iter().map(Value::loaded).collect::<std::result::Result<_, _>>()?)
     }
 
@@ -273,11 +277,30 @@ impl Session {
     /// # Errors
     /// What a task fails with.
     pub fn run_reported(&self, plan: Plan) -> Result<(Vec<Value>, Report)> {
-        let reporter = Arc::new(Reporter::new(&plan));
-        let before = self.spill_traffic();
-        let values = self.clone().observed(reporter.clone()).run(plan)?;
-        let after = self.spill_traffic();
-        Ok((values, Report { spilled: (after.0 - before.0, after.1 - before.1), ..reporter.report() }))
+        let (values, recorder) = self.run_recorded(plan, Detail::Sums);
+        Ok((values?, Report::of(&recorder)))
+    }
+
+    /// [`run`](Session::run), with a profile of what each thread did when. If a task fails, the profile shows how far the run came.
+    pub fn run_profiled(&self, plan: Plan) -> (Result<Vec<Value>>, Profile) {
+        let (values, recorder) = self.run_recorded(plan, Detail::Timeline);
+        (values, Profile::of(&recorder, Report::of(&recorder)))
+    }
+
+    /// Runs a plan and records it.
+    fn run_recorded(&self, plan: Plan, detail: Detail) -> (Result<Vec<Value>>, Arc<Recorder>) {
+        let plan = Arc::new(plan);
+        let recorder = Arc::new(Recorder::new(&plan, self.executor.threads(), detail));
+        // A board of its own: what is sampled is this run.
+        let mut session = self.clone().observed(recorder.clone());
+        let sampler = (detail == Detail::Timeline).then(|| {
+            let board = session.context.board.within();
+            session.context.board = board.clone();
+            recorder.sample_each(board)
+        });
+        let values = session.execute(plan);
+        drop(sampler);
+        (values, recorder)
     }
 
     pub(crate) fn lowering(&self) -> Lowering {

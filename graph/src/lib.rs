@@ -49,7 +49,7 @@ pub use petgraph::{GraphView, ReadRef, TaskRef, TaskRefs, Visited};
 pub use plan::{OperationSummary, Outputs, Plan, PlanOptions};
 pub use registry::Registry;
 pub use scheduler::{Instruction, Scheduler};
-pub use status::{Board, HeldUp, Probe, RunStatus, Running, Waiting};
+pub use status::{Board, HeldUp, Levels, Probe, RunStatus, Running, Waiting};
 pub use store::{Leaving, Store};
 pub use task::{Kernel, TaskContext, TaskId};
 pub use value::{Block, Brief, Value};

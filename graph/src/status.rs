@@ -9,8 +9,12 @@ use crate::task::TaskId;
 
 /// A run that can be asked what it is doing.
 pub trait Probe: Send + Sync {
-    /// What it is doing now; `None` if it is over. Takes the run's lock for a moment.
+    /// What it is doing now; `None` if it is over. Holds the run's lock for up to O(tasks).
     fn status(&self) -> Option<RunStatus>;
+
+    /// How far it is and what it holds; `None` if it is over. Holds the run's lock for O(threads): cheap enough for a thousand times a
+    /// second.
+    fn levels(&self) -> Option<Levels>;
 }
 
 /// The runs of a session that are going on: executors put theirs here, whoever wants to know asks. Clones are the same board.
@@ -20,22 +24,56 @@ pub trait Probe: Send + Sync {
 /// assert!(RunContext::default().board.statuses().is_empty());
 /// ```
 #[derive(Clone, Default)]
-pub struct Board(Arc<Mutex<Vec<Weak<dyn Probe>>>>);
+pub struct Board {
+    runs: Arc<Mutex<Vec<Weak<dyn Probe>>>>,
+    outer: Option<Arc<Board>>,
+}
 
 impl Board {
+    /// An empty board; what is put on it is put on this one, too.
+    pub fn within(&self) -> Board {
+        Board { runs: Arc::default(), outer: Some(Arc::new(self.clone())) }
+    }
+
     /// Puts a run on the board; it leaves it when it is dropped.
     pub fn enter(&self, run: Weak<dyn Probe>) {
-        let mut runs = self.0.lock();
+        if let Some(outer) = &self.outer {
+            outer.enter(run.clone());
+        }
+        let mut runs = self.runs.lock();
         runs.retain(|run| run.strong_count() > 0);
         runs.push(run);
     }
 
     /// What all runs are doing, in the order in which they started.
     pub fn statuses(&self) -> Vec<RunStatus> {
-        // Not asked under the board's lock: a run may take its time, and others want to enter.
-        let runs: Vec<_> = self.0.lock().iter().filter_map(Weak::upgrade).collect();
-        runs.iter().filter_map(|run| run.status()).collect()
+        self.runs().iter().filter_map(|run| run.status()).collect()
     }
+
+    /// How far all runs are.
+    pub fn levels(&self) -> Vec<Levels> {
+        self.runs().iter().filter_map(|run| run.levels()).collect()
+    }
+
+    /// Runs are not asked under the board's lock: one may take its time, and others want to enter.
+    fn runs(&self) -> Vec<Arc<dyn Probe>> {
+        self.runs.lock().iter().filter_map(Weak::upgrade).collect()
+    }
+}
+
+/// How far a run is, and what it holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Levels {
+    /// The time since it started.
+    pub elapsed: Duration,
+    /// Tasks that have finished.
+    pub finished: usize,
+    /// Threads that run tasks or write results to the disk.
+    pub running: usize,
+    /// Bytes that results hold.
+    pub held: u64,
+    /// Bytes that running tasks have reserved beside them.
+    pub reserved: u64,
 }
 
 /// What a run is doing.

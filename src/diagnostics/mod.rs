@@ -6,14 +6,18 @@
 //! | before | [`visualize`](crate::Compute::visualize): a picture of the graph, by [`dot()`] or [`svg()`] |
 //! | during | [`ProgressBar`]; [`cancel_on_ctrl_c`] |
 //! | after | [`compute_reported`](crate::Compute::compute_reported): the table again, with what was measured |
+//! | after | [`compute_profiled`](crate::Compute::compute_profiled): what each thread did when, and memory over time, as a [`Profile`] |
 //!
 //! All of it stands on what `talatat-graph` tells: plans and [`Event`](crate::graph::Event)s.
 
 mod dot;
 mod explain;
 mod interrupt;
+mod page;
 mod picture;
+mod profile;
 mod progress;
+mod recording;
 mod report;
 mod svg;
 
@@ -29,8 +33,9 @@ use talatat_graph::TaskGraph;
 pub use dot::dot;
 pub use explain::Explained;
 pub use interrupt::cancel_on_ctrl_c;
+pub use profile::Profile;
 pub use progress::ProgressBar;
-pub(crate) use report::Reporter;
+pub(crate) use recording::{Detail, Recorder};
 pub use report::{OperationReport, Report};
 pub use svg::svg;
 

@@ -8,6 +8,7 @@ use petgraph::graph::NodeIndex;
 use petgraph::visit::EdgeRef;
 use talatat_graph::TaskGraph;
 
+use super::page::escaped;
 use super::picture::{Picture, picture};
 use super::{COLOURS, clip};
 
@@ -169,23 +170,6 @@ fn draw(text: &mut String, picture: &Picture, layout: &Layout) -> std::fmt::Resu
     }
     text.push_str("</svg>\n");
     Ok(())
-}
-
-/// A text as XML holds it; characters that XML does not know become question marks.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\n' | '\t' => out.push(' '),
-            control if control.is_control() || matches!(control, '\u{FFFE}' | '\u{FFFF}') => out.push('?'),
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

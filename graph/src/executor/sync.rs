@@ -12,7 +12,7 @@ use crate::events::{Event, Watch};
 use crate::memory::Residency;
 use crate::plan::Plan;
 use crate::scheduler::{Instruction, Scheduler};
-use crate::status::{Probe, RunStatus, Running};
+use crate::status::{Levels, Probe, RunStatus, Running};
 use crate::store::Store;
 use crate::sync::{Mutex, MutexGuard};
 use crate::task::TaskId;
@@ -172,6 +172,17 @@ impl InOrder {
 }
 
 impl Probe for InOrder {
+    fn levels(&self) -> Option<Levels> {
+        let state = self.state.lock();
+        (!state.over).then(|| Levels {
+            elapsed: self.begin.elapsed(),
+            finished: state.scheduler.finished_tasks(),
+            running: usize::from(state.running.is_some()),
+            held: state.store.live(),
+            reserved: state.scheduler.reserved(),
+        })
+    }
+
     fn status(&self) -> Option<RunStatus> {
         let state = self.state.lock();
         if state.over {

@@ -17,7 +17,7 @@ use crate::events::{Event, Watch};
 use crate::memory::{Excess, Residency, Spilled};
 use crate::plan::Plan;
 use crate::scheduler::{Instruction, Scheduler};
-use crate::status::{Probe, RunStatus, Running};
+use crate::status::{Levels, Probe, RunStatus, Running};
 use crate::store::{Leaving, Store};
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Condvar, Mutex, MutexGuard};
@@ -446,19 +446,37 @@ impl Run {
     }
 }
 
+impl Run {
+    /// Whether threads are still at work.
+    fn goes_on(state: &State) -> bool {
+        if state.error.is_some() { state.busy > 0 } else { !state.scheduler.is_done() }
+    }
+
+    fn running(&self, now: Duration) -> impl Iterator<Item = Running> {
+        self.slots.iter().enumerate().filter_map(move |(thread, slot)| slot.get(thread, now))
+    }
+}
+
 impl Probe for Run {
+    fn levels(&self) -> Option<Levels> {
+        let state = self.state.lock();
+        let elapsed = self.begin.elapsed();
+        Run::goes_on(&state).then(|| Levels {
+            elapsed,
+            finished: state.scheduler.finished_tasks(),
+            running: self.running(elapsed).count(),
+            held: state.store.live(),
+            reserved: state.scheduler.reserved(),
+        })
+    }
+
     fn status(&self) -> Option<RunStatus> {
         let state = self.state.lock();
-        if state.error.is_none() && state.scheduler.is_done() {
+        if !Run::goes_on(&state) {
             return None;
         }
-        // After the lock: whoever is busy then is so since before.
         let now = self.begin.elapsed();
-        let running: Vec<Running> =
-            self.slots.iter().enumerate().filter_map(|(thread, slot)| slot.get(thread, now)).collect();
-        if state.error.is_some() && state.busy == 0 {
-            return None;
-        }
+        let running: Vec<Running> = self.running(now).collect();
         Some(RunStatus {
             plan: self.plan.clone(),
             threads: self.slots.len(),
