@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::RwLock;
 use talatat_collections::config::{
@@ -15,7 +16,7 @@ use talatat_graph::{
     testing,
 };
 
-use crate::diagnostics::{Detail, Explained, Profile, ProgressBar, Recorder, Report};
+use crate::diagnostics::{Detail, Explained, Profile, ProgressBar, Recorder, Report, Status, Tell, Watchdog};
 use crate::kept::Kept;
 
 /// Who runs computations, and under which limits. Cloning is cheap; clones share the thread pool.
@@ -35,6 +36,8 @@ pub struct Session {
     context: RunContext,
     /// What `persist` has kept in memory.
     kept: Arc<Kept>,
+    /// Whom to tell what runs wait for, when they do so for so long.
+    watchdog: Option<(Duration, Tell)>,
 }
 
 /// The most tasks of a graph that `explain` plays through.
@@ -142,6 +145,20 @@ impl Session {
         self
     }
 
+    /// What the computations of this session and its clones are doing at this moment: what runs and for how long, which tasks wait for
+    /// memory and how much is lacking, which for inputs and for which. The answer to "why is nothing running?", for instance from
+    /// another thread or a debugger. O(tasks), for which the scheduler is held up.
+    ///
+    /// ```
+    /// use talatat::Session;
+    /// let session = Session::builder().build()?;
+    /// assert_eq!(session.status().to_string(), "nothing is being computed\n");
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    pub fn status(&self) -> Status {
+        Status { runs: self.context.board.statuses() }
+    }
+
     /// The graph of a collection as it is lowered, before the graph's passes.
     ///
     /// # Errors
@@ -247,11 +264,21 @@ impl Session {
     /// # Errors
     /// What a task fails with.
     pub fn run(&self, plan: Plan) -> Result<Vec<Value>> {
-        self.execute(Arc::new(plan))
+        self.execute_loaded(Arc::new(plan))
     }
 
-    fn execute(&self, plan: Arc<Plan>) -> Result<Vec<Value>> {
-        let values = self.executor.execute(plan, &self.context)?;
+    /// Runs a plan: every run of a session comes here.
+    fn execute(&self, plan: Arc<Plan>) -> talatat_graph::Result<Vec<Value>> {
+        let Some((patience, tell)) = &self.watchdog else { return self.executor.execute(plan, &self.context) };
+        let mut context = self.context.clone();
+        // A board of its own: each run has its own watchdog.
+        context.board = context.board.within();
+        let _watchdog = Watchdog::new(*patience).start(context.board.clone(), tell.clone());
+        self.executor.execute(plan, &context)
+    }
+
+    fn execute_loaded(&self, plan: Arc<Plan>) -> Result<Vec<Value>> {
+        let values = self.execute(plan)?;
         Ok(values.into_iter().map(Value::loaded).collect::<std::result::Result<_, _>>()?)
     }
 
@@ -265,7 +292,7 @@ impl Session {
         let mut lowering = self.measured(collection)?;
         let edges = collection.lower(&mut lowering)?;
         let plan = Plan::new(lowering.finish(edges), &options)?;
-        let mut values = self.executor.execute(Arc::new(plan), &self.context)?;
+        let mut values = self.execute(Arc::new(plan))?;
         if let (Some(limit), Some(space)) = (self.plan.memory_limit, &self.context.spill) {
             self.kept.admit(&mut values, limit / 2, space)?;
         }
@@ -298,7 +325,7 @@ impl Session {
             session.context.board = board.clone();
             recorder.sample_each(board)
         });
-        let values = session.execute(plan);
+        let values = session.execute_loaded(plan);
         drop(sampler);
         (values, recorder)
     }
@@ -326,6 +353,7 @@ pub struct SessionBuilder {
     skip: Vec<String>,
     context: RunContext,
     registry: Option<Registry>,
+    watchdog: Option<(Duration, Tell)>,
 }
 
 impl SessionBuilder {
@@ -409,6 +437,25 @@ impl SessionBuilder {
         self
     }
 
+    /// Says on the standard error stream what a computation waits for when none of its tasks has finished for so long; then after twice
+    /// that time, and so on. It costs a thread for each computation.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use talatat::Session;
+    /// let session = Session::builder().watchdog(Duration::from_secs(60)).build()?;
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    pub fn watchdog(self, patience: Duration) -> Self {
+        self.watchdog_to(patience, |text| eprint!("{text}"))
+    }
+
+    /// [`watchdog`](SessionBuilder::watchdog), with somebody else to tell: a log, an alarm.
+    pub fn watchdog_to(mut self, patience: Duration, tell: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.watchdog = Some((patience, Arc::new(tell)));
+        self
+    }
+
     /// Lets a handle cancel all computations.
     pub fn cancel(mut self, cancel: Cancel) -> Self {
         self.context.cancel = cancel;
@@ -459,6 +506,7 @@ impl SessionBuilder {
             lowering: LoweringOptions { skip_rewrites: self.skip },
             context,
             kept: Arc::default(),
+            watchdog: self.watchdog,
             settings: Arc::new(settings),
         })
     }

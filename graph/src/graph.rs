@@ -226,6 +226,16 @@ impl TaskGraph {
         self.layer(task).key.block(self.block(task))
     }
 
+    /// Where the user asked for a task; of a fused one, for its last step that knows.
+    pub fn location(&self, task: TaskId) -> Option<&'static Location<'static>> {
+        let (layer, block) = (self.layer(task), self.block(task));
+        let of_steps = || {
+            let steps = layer.kernel.fused()?.steps(block);
+            steps.filter_map(|step| step.layer.kernel.location(step.block).or(step.layer.location)).last()
+        };
+        layer.kernel.location(block).or_else(of_steps).or(layer.location)
+    }
+
     /// What a task reads.
     #[inline]
     pub fn inputs(&self, task: TaskId) -> &[Edge] {

@@ -5,6 +5,7 @@
 //! | before | [`explain`](crate::Compute::explain): the expression, the passes, the table of operations, the projected peak |
 //! | before | [`visualize`](crate::Compute::visualize): a picture of the graph, by [`dot()`] or [`svg()`] |
 //! | during | [`ProgressBar`]; [`cancel_on_ctrl_c`] |
+//! | during | [`Session::status`](crate::Session::status): what runs, what waits for what; a [watchdog](crate::SessionBuilder::watchdog) says it when nothing happens |
 //! | after | [`compute_reported`](crate::Compute::compute_reported): the table again, with what was measured |
 //! | after | [`compute_profiled`](crate::Compute::compute_profiled): what each thread did when, and memory over time, as a [`Profile`] |
 //!
@@ -19,7 +20,11 @@ mod profile;
 mod progress;
 mod recording;
 mod report;
+#[cfg(feature = "tracing")]
+mod spans;
+mod status;
 mod svg;
+mod watchdog;
 
 use std::borrow::Cow;
 use std::io::Write;
@@ -37,7 +42,11 @@ pub use profile::Profile;
 pub use progress::ProgressBar;
 pub(crate) use recording::{Detail, Recorder};
 pub use report::{OperationReport, Report};
+#[cfg(feature = "tracing")]
+pub use spans::TracingSpans;
+pub use status::Status;
 pub use svg::svg;
+pub(crate) use watchdog::{Tell, Watchdog};
 
 /// Fills that black text can be read on.
 const COLOURS: [&str; 10] =

@@ -26,6 +26,7 @@ function threads() {
     const top = HEAD + number * (LANE + GAP) + 4;
     g.fillStyle = style("--text"); g.textAlign = "left"; g.fillText("thread " + number, 8, top + LANE / 2 + 4);
     g.save(); g.beginPath(); g.rect(LEFT, 0, width - LEFT, height); g.clip();
+    const full = bin => { let sum = 0; for (let k = 2; k < bin.length; k += 3) sum += bin[k]; return Math.min(sum / lane.width, 1) * LANE; };
     lane.bins.forEach((bin, at) => {
       const from = x(at * lane.width), to = x((at + 1) * lane.width);
       if (to < LEFT || from > width) return;
@@ -35,15 +36,27 @@ function threads() {
         g.fillStyle = paint(bin[k]); g.fillRect(from, base - tall, Math.max(to - from, 0.5), tall); base -= tall;
       }
     });
-    const s = lane.spans;
+    // What is narrower than a pixel is summed by pixel: as high as it is dense.
+    const s = lane.spans, pixels = new Map(), pixel = (view[1] - view[0]) / (width - LEFT - 4);
     for (let k = 0; k < s.length; k += 5) {
       const from = x(s[k + 2]), to = x(s[k + 2] + s[k + 3]);
       if (to < LEFT || from > width) continue;
+      if (to - from < 1) {
+        const at = Math.floor(from), shares = pixels.get(at) || new Map();
+        shares.set(s[k], (shares.get(s[k]) || 0) + s[k + 3]); pixels.set(at, shares); continue;
+      }
       const deep = lane.depth[k / 5] * 5;
-      g.fillStyle = paint(s[k]); g.fillRect(from, top + deep, Math.max(to - from - (to - from > 3 ? 0.7 : 0), 0.6), LANE - deep);
+      g.fillStyle = paint(s[k]); g.fillRect(from, top + deep, to - from - (to - from > 3 ? 0.7 : 0), LANE - deep);
       if (to - from > 46) {
         g.save(); g.beginPath(); g.rect(from, top, to - from - 3, LANE); g.clip();
         g.fillStyle = "#111"; g.fillText(names(s[k]), Math.max(from, LEFT) + 4, top + LANE / 2 + 4); g.restore();
+      }
+    }
+    for (const [at, shares] of pixels) {
+      let base = top + LANE - full(lane.bins[Math.floor((view[0] + (at - LEFT) * pixel) / lane.width)] || []);
+      for (const [row, sum] of shares) {
+        const tall = Math.min(Math.max(sum / pixel * LANE, 0.5), base - top);
+        g.fillStyle = paint(row); g.fillRect(at, base - tall, 1, tall); base -= tall;
       }
     }
     g.restore();

@@ -1,7 +1,5 @@
 //! What one thread has done.
 
-use talatat_graph::TaskId;
-
 /// Bins of a timeline: enough for a pixel or two each.
 const BINS: usize = 512;
 /// The first width of a bin in nanoseconds; it doubles as the run goes on.
@@ -81,8 +79,6 @@ pub(crate) struct Lane {
     pub written: Traffic,
     pub read: Traffic,
     pub timeline: Option<Timeline>,
-    /// What it is doing, and since when: tasks that wait for other tasks of the run below those.
-    pub running: Vec<(TaskId, u64)>,
     /// Tasks that failed.
     pub failures: u64,
 }
@@ -93,13 +89,7 @@ impl Lane {
     }
 
     #[inline]
-    pub(crate) fn started(&mut self, task: TaskId, at: u64) {
-        self.running.push((task, at));
-    }
-
-    #[inline]
     pub(crate) fn finished(&mut self, span: Span, moved: u64) {
-        self.running.pop();
         if let Some(sums) = self.sums.get_mut(span.row as usize) {
             sums.add(&span, moved);
         }
@@ -109,7 +99,6 @@ impl Lane {
     }
 
     pub(crate) fn failed(&mut self, span: Span) {
-        self.running.pop();
         self.failures += 1;
         if let Some(timeline) = &mut self.timeline {
             timeline.add(span);

@@ -178,7 +178,6 @@ impl Recorder {
 impl Observer for Recorder {
     fn on(&self, event: &Event<'_>) {
         match event {
-            &Event::TaskStarted { task, thread, at } => self.lane(thread).lock().started(task, nanos(at)),
             &Event::Task { task, thread, start, end, bytes } => {
                 let span = Span { row: self.row(task), task: task.0, start: nanos(start), end: nanos(end), bytes };
                 let moved = self.plan.bytes_in(task) + self.plan.graph().bytes(task);
