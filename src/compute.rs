@@ -5,7 +5,7 @@ use std::path::Path;
 use talatat_collections::{Collection, Result};
 use talatat_graph::Plan;
 
-use crate::diagnostics::{Explained, Profile, Report, draw};
+use crate::diagnostics::{Explained, Prediction, Profile, Report, draw};
 use crate::session::Session;
 
 /// Computing of collections, on the current [`Session`] or a given one.
@@ -133,6 +133,23 @@ pub trait Compute: Collection {
     /// As [`explain`](Compute::explain).
     fn explain_measured(&self) -> Result<Explained> {
         Session::current()?.explain_measured(self)
+    }
+
+    /// How long computing would take, going by what its operations cost in earlier runs that were reported or profiled; how the time falls
+    /// with the number of threads; core-seconds, and money at a stated price. Runs nothing.
+    ///
+    /// ```
+    /// use talatat::prelude::*;
+    /// let square = delayed(|x: i64| x * x).named("square").call(7_i64);
+    /// square.compute_reported()?; // learns what it costs
+    /// println!("{}", square.predict()?.priced(0.05));
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`plan`](Compute::plan).
+    fn predict(&self) -> Result<Prediction> {
+        Session::current()?.predict(self)
     }
 
     /// Draws the graph as it was asked for, before the passes on it, into a `.svg` or `.dot` file.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use parking_lot::RwLock;
 use talatat_collections::config::{
-    Compression, ExecutorChoice, FreeMemory, Progress, Settings, set_chunk_target, with_chunk_target,
+    Compression, Costs, ExecutorChoice, FreeMemory, Progress, Settings, set_chunk_target, with_chunk_target,
 };
 use talatat_collections::{Collection, Lowering, LoweringOptions, Pools, Result};
 use talatat_graph::{
@@ -16,7 +16,10 @@ use talatat_graph::{
     testing,
 };
 
-use crate::diagnostics::{Detail, Explained, Profile, ProgressBar, Recorder, Report, Status, Tell, Watchdog};
+use crate::diagnostics::{
+    Detail, Explained, Prediction, Profile, ProgressBar, Recorder, Report, Status, Tell, Watchdog, compare_and_learn,
+    predict,
+};
 use crate::kept::Kept;
 
 /// Who runs computations, and under which limits. Cloning is cheap; clones share the thread pool.
@@ -305,13 +308,38 @@ impl Session {
     /// What a task fails with.
     pub fn run_reported(&self, plan: Plan) -> Result<(Vec<Value>, Report)> {
         let (values, recorder) = self.run_recorded(plan, Detail::Sums);
-        Ok((values?, Report::of(&recorder)))
+        Ok((values?, self.report(&recorder)))
     }
 
     /// [`run`](Session::run), with a profile of what each thread did when. If a task fails, the profile shows how far the run came.
     pub fn run_profiled(&self, plan: Plan) -> (Result<Vec<Value>>, Profile) {
         let (values, recorder) = self.run_recorded(plan, Detail::Timeline);
-        (values, Profile::of(&recorder, Report::of(&recorder)))
+        (values, Profile::of(&recorder, self.report(&recorder)))
+    }
+
+    /// The report of a run that is over, beside what was predicted; later predictions go by it.
+    fn report(&self, recorder: &Recorder) -> Report {
+        let mut report = Report::of(recorder);
+        if let Some(file) = self.settings.costs_file() {
+            report.note = compare_and_learn(recorder, &mut report, &file);
+        }
+        report
+    }
+
+    /// How long computing a collection will take, going by earlier runs. Nothing runs.
+    ///
+    /// # Errors
+    /// As [`plan`](Session::plan).
+    pub fn predict<C: Collection + ?Sized>(&self, collection: &C) -> Result<Prediction> {
+        self.predict_plan(&Arc::new(self.plan(collection)?))
+    }
+
+    /// How long a plan will take, going by earlier runs.
+    ///
+    /// # Errors
+    /// If the graph is malformed.
+    pub fn predict_plan(&self, plan: &Arc<Plan>) -> Result<Prediction> {
+        Ok(predict(plan, self.executor.threads(), self.settings.costs_file().as_deref())?)
     }
 
     /// Runs a plan and records it.
@@ -420,6 +448,11 @@ impl SessionBuilder {
         self.change(move |settings| settings.progress = progress)
     }
 
+    /// Where it is kept between runs how long operations take, for [`predict`](crate::Compute::predict).
+    pub fn costs(self, costs: Costs) -> Self {
+        self.change(move |settings| settings.costs = costs)
+    }
+
     /// Bytes of a chunk where the chunks are left to the library; counts for the session that is current when an array is made.
     pub fn chunk_target(self, bytes: u64) -> Self {
         self.change(move |settings| settings.chunk_target = bytes.max(1))
@@ -491,6 +524,8 @@ impl SessionBuilder {
         });
         let reclaim = settings.memory_limit.map(|_| Arc::new(Pools) as Arc<dyn Reclaim>);
         let headroom = settings.memory_limit.map(|_| Arc::new(FreeMemory) as Arc<dyn Headroom>);
+        let on_stderr = || Arc::new(|text: &str| eprint!("{text}")) as Tell;
+        let watchdog = self.watchdog.or_else(|| Some((settings.watchdog?, on_stderr())));
         let mut context = RunContext { registry, spill, reclaim, headroom, ..self.context };
         if shows_progress(settings.progress) {
             context.observers.push(Arc::new(ProgressBar::new()));
@@ -506,7 +541,7 @@ impl SessionBuilder {
             lowering: LoweringOptions { skip_rewrites: self.skip },
             context,
             kept: Arc::default(),
-            watchdog: self.watchdog,
+            watchdog,
             settings: Arc::new(settings),
         })
     }

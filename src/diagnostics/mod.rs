@@ -4,6 +4,7 @@
 //! |---|---|
 //! | before | [`explain`](crate::Compute::explain): the expression, the passes, the table of operations, the projected peak |
 //! | before | [`visualize`](crate::Compute::visualize): a picture of the graph, by [`dot()`] or [`svg()`] |
+//! | before | [`predict`](crate::Compute::predict): how long it will take, going by earlier runs, and how that falls with cores |
 //! | during | [`ProgressBar`]; [`cancel_on_ctrl_c`] |
 //! | during | [`Session::status`](crate::Session::status): what runs, what waits for what; a [watchdog](crate::SessionBuilder::watchdog) says it when nothing happens |
 //! | after | [`compute_reported`](crate::Compute::compute_reported): the table again, with what was measured |
@@ -16,6 +17,7 @@ mod explain;
 mod interrupt;
 mod page;
 mod picture;
+mod predict;
 mod profile;
 mod progress;
 mod recording;
@@ -38,6 +40,8 @@ use talatat_graph::TaskGraph;
 pub use dot::dot;
 pub use explain::Explained;
 pub use interrupt::cancel_on_ctrl_c;
+pub use predict::{Basis, PredictedOperation, Prediction};
+pub(crate) use predict::{compare_and_learn, predict};
 pub use profile::Profile;
 pub use progress::ProgressBar;
 pub(crate) use recording::{Detail, Recorder};

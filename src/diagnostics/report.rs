@@ -52,6 +52,8 @@ pub struct Report {
     pub memory_limit: Option<u64>,
     /// Bytes that went to the disk because memory was short, and bytes that were read back.
     pub spilled: (u64, u64),
+    /// Why what was measured could not be compared with earlier runs or kept for later ones, if that is so.
+    pub note: Option<String>,
 }
 
 impl Report {
@@ -70,11 +72,18 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let longest = self.operations.iter().map(|row| row.operation.chars().count()).max().unwrap_or(0);
         let width = longest.clamp(9, 72);
-        let head = ["tasks", "time", "share", "promised", "measured"];
+        let predicted = self.operations.iter().any(|row| row.predicted.is_some());
+        let optional = |text: String| if predicted { format!(" {text:>11}") } else { String::new() };
         writeln!(
             f,
-            "{:width$} {:>9} {:>11} {:>6} {:>11} {:>11}",
-            "operation", head[0], head[1], head[2], head[3], head[4]
+            "{:width$} {:>9} {:>11}{} {:>6} {:>11} {:>11}",
+            "operation",
+            "tasks",
+            "time",
+            optional("predicted".into()),
+            "share",
+            "promised",
+            "measured"
         )?;
         for row in &self.operations {
             let name: String = row.operation.chars().take(width).collect();
@@ -82,7 +91,8 @@ impl fmt::Display for Report {
                 if row.tasks == row.planned { row.tasks.to_string() } else { format!("{}/{}", row.tasks, row.planned) };
             let (promised, measured) = (format_bytes(row.bytes_promised), format_bytes(row.bytes_measured));
             let (time, share) = (format!("{:.3?}", row.time), row.share * 100.0);
-            writeln!(f, "{name:width$} {tasks:>9} {time:>11} {share:>5.1}% {promised:>11} {measured:>11}")?;
+            let before = optional(row.predicted.map_or_else(|| "-".into(), |time| format!("{time:.3?}")));
+            writeln!(f, "{name:width$} {tasks:>9} {time:>11}{before} {share:>5.1}% {promised:>11} {measured:>11}")?;
         }
         write!(f, "{:.3?} on {} threads, {:.0}% busy; ", self.elapsed, self.threads, self.busy() * 100.0)?;
         write!(f, "peak {} projected for one thread", format_bytes(self.peak_promised))?;
@@ -96,7 +106,11 @@ impl fmt::Display for Report {
         if self.spilled.0 > 0 || self.spilled.1 > 0 {
             write!(f, "; {} to the disk, {} back", format_bytes(self.spilled.0), format_bytes(self.spilled.1))?;
         }
+        if let Some(predicted) = self.predicted {
+            write!(f, "; {predicted:.3?} predicted")?;
+        }
         writeln!(f)?;
+        self.note.iter().try_for_each(|note| writeln!(f, "note: {note}"))?;
         for row in &self.operations {
             if let Some(Excess { declared, made }) = row.excess.filter(|excess| excess.made > 2 * excess.declared) {
                 let (made, declared) = (format_bytes(made), format_bytes(declared));
@@ -141,6 +155,7 @@ impl Report {
             peak_promised: plan.peak().bytes,
             peak_measured: end.peak,
             memory_limit: plan.memory_limit(),
+            note: None,
             spilled: lanes.iter().fold((0, 0), |(out, back), lane| (out + lane.written.bytes, back + lane.read.bytes)),
         }
     }

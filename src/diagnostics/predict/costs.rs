@@ -181,12 +181,20 @@ mod tests {
 
     #[test]
     fn lines_through_what_was_measured() {
-        let line = |tasks: &[(u64, u64)]| Cost::of(&sums(tasks), 0).line();
+        let rounded = |number: f64| (number * 1e9).round() / 1e9;
+        let line = |tasks: &[(u64, u64)]| {
+            let line = Cost::of(&sums(tasks), 0).line();
+            Line { each: rounded(line.each), byte: rounded(line.byte) }
+        };
         assert_eq!(line(&[(10, 120), (20, 220), (40, 420)]), Line { each: 20.0, byte: 10.0 });
         assert_eq!(line(&[(0, 7), (0, 9)]), Line { each: 8.0, byte: 0.0 });
         assert_eq!(line(&[(10, 50), (10, 70)]), Line { each: 0.0, byte: 6.0 }, "one size: in proportion");
         assert_eq!(line(&[(10, 50), (20, 30)]), Line { each: 40.0, byte: 0.0 }, "larger ones do not take less");
-        assert_eq!(line(&[(10, 0), (20, 100)]), Line { each: 0.0, byte: 4.0 }, "smaller ones do not take less than nothing");
+        assert_eq!(
+            line(&[(10, 0), (20, 100)]),
+            Line { each: 0.0, byte: 4.0 },
+            "smaller ones do not take less than nothing"
+        );
     }
 
     #[test]

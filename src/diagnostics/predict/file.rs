@@ -26,7 +26,10 @@ pub(crate) fn read(path: &Path) -> (Costs, Option<String>) {
     match decode(&bytes) {
         Ok(costs) => (costs, None),
         Err(problem) => {
-            let note = format!("{} {problem}: what was measured before is not used, and the next run starts it anew", path.display());
+            let note = format!(
+                "{} {problem}: what was measured before is not used, and the next run starts it anew",
+                path.display()
+            );
             (Costs::default(), Some(note))
         }
     }
@@ -43,7 +46,8 @@ pub(crate) fn update(path: &Path, change: impl FnOnce(&mut Costs)) -> Result<(),
     }
     let mut beside = path.as_os_str().to_owned();
     beside.push(".lock");
-    let lock = File::options().create(true).truncate(false).write(true).open(&beside).map_err(|error| failed(&error))?;
+    let lock =
+        File::options().create(true).truncate(false).write(true).open(&beside).map_err(|error| failed(&error))?;
     lock.lock().map_err(|error| failed(&error))?;
     let (mut costs, _) = read(path);
     change(&mut costs);

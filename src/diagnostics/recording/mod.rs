@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 use talatat_graph::memory::Excess;
 use talatat_graph::{Board, Event, Levels, Observer, Plan, TaskId};
 
-pub(crate) use lane::{Bins, Lane, Span, Sums, Timeline};
+pub(crate) use lane::{Bins, Lane, Span, Sums, Timeline, Traffic};
 pub(crate) use memory::process_memory;
 pub(crate) use samples::{Sample, Samples};
 pub(crate) use ticker::Ticker;
@@ -116,6 +116,15 @@ impl Recorder {
     /// The operations.
     pub(crate) fn rows(&self) -> Vec<Row> {
         self.rows.lock().clone()
+    }
+
+    /// The name of the kernel of each row.
+    pub(crate) fn kernels(&self) -> Vec<String> {
+        let mut kernels = vec![String::new(); self.rows.lock().len()];
+        for (layer, &row) in self.plan.graph().layers().iter().zip(&self.row_of_layer) {
+            kernels.get_mut(row as usize).into_iter().for_each(|name| *name = layer.kernel.name().into());
+        }
+        kernels
     }
 
     /// The row of a task's operation.
