@@ -12,13 +12,13 @@ use talatat_collections::{Collection, Lowering, LoweringOptions, Pools, Result};
 use talatat_graph::{
     Cancel, Error as GraphError, Executor, Observer, Outputs, Plan, PlanOptions, Registry, RunContext, Synchronous,
     TaskGraph, Threads, Value,
-    memory::{Forecast, Headroom, Reclaim, SpillSpace, forecast},
+    memory::{Forecast, Headroom, Reclaim, SpillSpace, play},
     testing,
 };
 
 use crate::diagnostics::{
-    Detail, Explained, Prediction, Profile, ProgressBar, Recorder, Report, Status, Tell, Watchdog, compare_and_learn,
-    predict,
+    Detail, Explained, Flow, Prediction, Profile, ProgressBar, Recorder, Report, Status, Tell, Watchdog,
+    compare_and_learn, predict,
 };
 use crate::kept::Kept;
 
@@ -254,12 +254,14 @@ impl Session {
         };
         let (plan, threads) = (Arc::new(plan), self.executor.threads());
         // Playing through takes about as long as scheduling; of larger graphs the peak of one thread is enough to know.
-        let forecast = if plan.graph().len() > FORECAST_TASKS {
-            Forecast { peak: plan.peak().bytes, task: plan.peak().task, ..Forecast::default() }
+        let (forecast, flow) = if plan.graph().len() > FORECAST_TASKS {
+            (Forecast { peak: plan.peak().bytes, task: plan.peak().task, ..Forecast::default() }, None)
         } else {
-            forecast(&plan, threads)?
+            let bytes = |task| plan.graph().need(task).saturating_add(plan.bytes_in(task)).saturating_add(1);
+            let played = play(&plan, threads, bytes, 0.0)?;
+            (played.forecast, Some(Flow::of(&plan, threads, &played)))
         };
-        Ok(Explained { before, after, measures: Vec::new(), plan, forecast: (threads, forecast), refused })
+        Ok(Explained { before, after, measures: Vec::new(), plan, forecast: (threads, forecast), flow, refused })
     }
 
     /// Runs a plan and returns its outputs, in memory.

@@ -14,6 +14,7 @@
 
 mod dot;
 mod explain;
+mod flow;
 mod interrupt;
 mod page;
 mod picture;
@@ -39,6 +40,7 @@ use talatat_graph::TaskGraph;
 
 pub use dot::dot;
 pub use explain::Explained;
+pub(crate) use flow::Flow;
 pub use interrupt::cancel_on_ctrl_c;
 pub use predict::{Basis, PredictedOperation, Prediction};
 pub(crate) use predict::{compare_and_learn, predict};
