@@ -8,7 +8,7 @@ use parking_lot::RwLock;
 use talatat_collections::config::{
     Compression, Costs, ExecutorChoice, FreeMemory, Progress, Settings, set_chunk_target, with_chunk_target,
 };
-use talatat_collections::{Collection, Lowering, LoweringOptions, Pools, Result};
+use talatat_collections::{Collection, Error, Lowering, LoweringOptions, Pools, Result};
 use talatat_graph::{
     Cancel, Error as GraphError, Executor, Observer, Outputs, Plan, PlanOptions, Registry, RunContext, Synchronous,
     TaskGraph, Threads, Value,
@@ -17,8 +17,8 @@ use talatat_graph::{
 };
 
 use crate::diagnostics::{
-    Detail, Explained, Flow, Prediction, Profile, ProgressBar, Recorder, Report, Status, Tell, Watchdog,
-    compare_and_learn, predict,
+    Detail, Explained, FailedTask, Flow, LivePage, Prediction, Profile, ProgressBar, Recorder, Report, Status, Tell,
+    Watchdog, compare_and_learn, predict,
 };
 use crate::kept::Kept;
 
@@ -41,6 +41,8 @@ pub struct Session {
     kept: Arc<Kept>,
     /// Whom to tell what runs wait for, when they do so for so long.
     watchdog: Option<(Duration, Tell)>,
+    /// A page in the browser that shows what runs.
+    live: Option<Arc<LivePage>>,
 }
 
 /// The most tasks of a graph that `explain` plays through.
@@ -160,6 +162,30 @@ impl Session {
     /// ```
     pub fn status(&self) -> Status {
         Status { runs: self.context.board.statuses() }
+    }
+
+    /// Where the page is that shows this session at work, if there is one.
+    pub fn live_address(&self) -> Option<std::net::SocketAddr> {
+        self.live.as_ref().map(|page| page.address())
+    }
+
+    /// The task that failed last in this session or its clones, to be run again alone, on this thread and with its inputs: for a
+    /// debugger, or with other inputs. `None` if none has failed. Its plan stays in memory until another task fails.
+    ///
+    /// ```
+    /// use talatat::{Compute, Session, delayed::{delayed, try_delayed}};
+    /// let session = Session::builder().build()?;
+    /// let half = try_delayed(|x: i64| if x % 2 == 0 { Ok(x / 2) } else { Err(std::io::Error::other("odd")) });
+    /// let value = half.call(delayed(|x: i64| x + 1).call(2_i64));
+    /// assert!(value.compute_on(&session).is_err());
+    /// let failed = session.last_failure().ok_or("a task has failed")?;
+    /// let error = failed.rerun().unwrap_err();
+    /// assert!(error.to_string().contains("odd"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn last_failure(&self) -> Option<FailedTask> {
+        let (plan, task) = self.context.board.failure()?;
+        Some(FailedTask::new(plan, task, self.context.registry.clone()))
     }
 
     /// The graph of a collection as it is lowered, before the graph's passes.
@@ -384,6 +410,7 @@ pub struct SessionBuilder {
     context: RunContext,
     registry: Option<Registry>,
     watchdog: Option<(Duration, Tell)>,
+    live: Option<u16>,
 }
 
 impl SessionBuilder {
@@ -491,6 +518,21 @@ impl SessionBuilder {
         self
     }
 
+    /// Shows the session at work on a page for the browser: what each thread runs, progress, memory. It is at `http://127.0.0.1:PORT/`
+    /// ([`Session::live_address`]), for programs of this machine alone, as long as the session lives; port 0 is one that is free. While
+    /// nobody looks it costs nothing.
+    ///
+    /// ```
+    /// use talatat::Session;
+    /// let session = Session::builder().live_page(0).build()?;
+    /// assert!(session.live_address().is_some_and(|address| address.ip().is_loopback()));
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    pub fn live_page(mut self, port: u16) -> Self {
+        self.live = Some(port);
+        self
+    }
+
     /// Lets a handle cancel all computations.
     pub fn cancel(mut self, cancel: Cancel) -> Self {
         self.context.cancel = cancel;
@@ -506,7 +548,8 @@ impl SessionBuilder {
     /// The session.
     ///
     /// # Errors
-    /// If the environment or the settings' file hold something that cannot be used.
+    /// If the environment or the settings' file hold something that cannot be used, or the port of the live page is taken.
+    #[track_caller]
     pub fn build(self) -> Result<Session> {
         let mut settings = match self.base {
             Some(settings) => settings,
@@ -532,7 +575,15 @@ impl SessionBuilder {
         if shows_progress(settings.progress) {
             context.observers.push(Arc::new(ProgressBar::new()));
         }
+        let caller = std::panic::Location::caller();
+        let live = self.live.map(|port| {
+            let page = LivePage::serve(context.board.clone(), port);
+            let mend =
+                |error| Error::invalid_at("live_page", format!("port {port}: {error}; give another one, or 0"), caller);
+            page.map(Arc::new).map_err(mend)
+        });
         Ok(Session {
+            live: live.transpose()?,
             executor,
             plan: PlanOptions {
                 memory_limit: settings.memory_limit,

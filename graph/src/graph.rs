@@ -259,6 +259,17 @@ impl TaskGraph {
         &self.outputs
     }
 
+    /// The same graph with other results wanted of it.
+    ///
+    /// # Errors
+    /// If one of them is of a task that does not exist.
+    pub fn with_outputs(&self, outputs: Vec<Edge>) -> Result<TaskGraph> {
+        if let Some(edge) = outputs.iter().find(|edge| edge.task.index() >= self.len()) {
+            return Err(Error::InvalidGraph(format!("there is no task {}, of which a result is wanted", edge.task.0)));
+        }
+        Ok(TaskGraph { outputs, ..self.clone() })
+    }
+
     /// Who reads each task.
     pub fn successors(&self) -> Successors {
         let mut offsets = vec![0_u32; self.len() + 1];

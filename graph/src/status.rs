@@ -26,13 +26,14 @@ pub trait Probe: Send + Sync {
 #[derive(Clone, Default)]
 pub struct Board {
     runs: Arc<Mutex<Vec<Weak<dyn Probe>>>>,
+    failure: Arc<Mutex<Option<(Arc<Plan>, TaskId)>>>,
     outer: Option<Arc<Board>>,
 }
 
 impl Board {
     /// An empty board; what is put on it is put on this one, too.
     pub fn within(&self) -> Board {
-        Board { runs: Arc::default(), outer: Some(Arc::new(self.clone())) }
+        Board { outer: Some(Arc::new(self.clone())), ..Board::default() }
     }
 
     /// Puts a run on the board; it leaves it when it is dropped.
@@ -53,6 +54,20 @@ impl Board {
     /// How far all runs are.
     pub fn levels(&self) -> Vec<Levels> {
         self.runs().iter().filter_map(|run| run.levels()).collect()
+    }
+
+    /// Notes which task of which plan has failed; the note stays until another task fails or it is taken off.
+    pub fn failed(&self, plan: &Arc<Plan>, task: TaskId) {
+        if let Some(outer) = &self.outer {
+            outer.failed(plan, task);
+        }
+        // The plan of an earlier failure is not freed under the lock.
+        let _earlier = self.failure.lock().replace((plan.clone(), task));
+    }
+
+    /// The last task that has failed, and its plan.
+    pub fn failure(&self) -> Option<(Arc<Plan>, TaskId)> {
+        self.failure.lock().clone()
     }
 
     /// Runs are not asked under the board's lock: one may take its time, and others want to enter.

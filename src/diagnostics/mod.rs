@@ -7,6 +7,8 @@
 //! | before | [`predict`](crate::Compute::predict): how long it will take, going by earlier runs, and how that falls with cores |
 //! | during | [`ProgressBar`]; [`cancel_on_ctrl_c`] |
 //! | during | [`Session::status`](crate::Session::status): what runs, what waits for what; a [watchdog](crate::SessionBuilder::watchdog) says it when nothing happens |
+//! | during | a [page for the browser](crate::SessionBuilder::live_page) on the loopback device, if it is asked for |
+//! | after | [`Session::last_failure`](crate::Session::last_failure): the task that failed, to be run again alone |
 //! | after | [`compute_reported`](crate::Compute::compute_reported): the table again, with what was measured |
 //! | after | [`compute_profiled`](crate::Compute::compute_profiled): what each thread did when, and memory over time, as a [`Profile`] |
 //!
@@ -14,8 +16,10 @@
 
 mod dot;
 mod explain;
+mod failure;
 mod flow;
 mod interrupt;
+mod live;
 mod page;
 mod picture;
 mod predict;
@@ -40,8 +44,10 @@ use talatat_graph::TaskGraph;
 
 pub use dot::dot;
 pub use explain::Explained;
+pub use failure::FailedTask;
 pub(crate) use flow::Flow;
 pub use interrupt::cancel_on_ctrl_c;
+pub(crate) use live::LivePage;
 pub use predict::{Basis, PredictedOperation, Prediction};
 pub(crate) use predict::{compare_and_learn, predict};
 pub use profile::Profile;

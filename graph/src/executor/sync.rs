@@ -130,6 +130,9 @@ impl InOrder {
                 watch.tell(&Event::TaskStarted { task, thread: 0, at: start });
                 let result = self.load(watch, task, start, &mut inputs).and_then(|()| run(plan, task, &mut inputs));
                 if let Err(error) = &result {
+                    if !matches!(error, Error::Cancelled { .. }) {
+                        context.board.failed(&self.plan, task);
+                    }
                     watch.tell(&Event::Failed { task, thread: 0, start, end: begin.elapsed(), error });
                 }
                 result

@@ -395,6 +395,9 @@ impl Run {
                 }
                 Err(error) => {
                     let end = self.begin.elapsed();
+                    if !matches!(error, Error::Cancelled { .. }) {
+                        self.context.board.failed(&self.plan, task);
+                    }
                     self.watch.tell(&Event::Failed { task, thread, start: before, end, error: &error });
                     batch.error = Some(error);
                     break;
