@@ -5,7 +5,7 @@ use std::path::Path;
 use talatat_collections::{Collection, Result};
 use talatat_graph::Plan;
 
-use crate::diagnostics::{Explained, Prediction, Profile, Report, draw};
+use crate::diagnostics::{Explained, Prediction, Profile, Report, draw, draw_timed, task_times};
 use crate::session::Session;
 
 /// Computing of collections, on the current [`Session`] or a given one.
@@ -152,7 +152,9 @@ pub trait Compute: Collection {
         Session::current()?.predict(self)
     }
 
-    /// Draws the graph as it was asked for, before the passes on it, into a `.svg` or `.dot` file.
+    /// Draws the graph as it was asked for, before the passes on it, into a `.svg`, `.dot` or `.html` file. The last is a page to zoom and to
+    /// point at (operation, line of the call, bytes), coloured by operation, order or bytes; graphs of more than some hundred tasks are drawn
+    /// by layer.
     ///
     /// # Errors
     /// As [`explain`](Compute::explain), and if the file has another extension or cannot be written.
@@ -162,14 +164,17 @@ pub trait Compute: Collection {
         draw(&session.graph(self)?, path)
     }
 
-    /// Draws what would run, after the passes on the graph: culled, deduplicated, fused, and numbered in the order of execution.
+    /// Draws what would run, after the passes on the graph: culled, deduplicated, fused, and numbered in the order of execution. In a `.html`
+    /// file it can be coloured by time, too, if earlier runs tell how long its operations take.
     ///
     /// # Errors
     /// As [`visualize`](Compute::visualize).
     #[track_caller]
     fn visualize_plan(&self, path: impl AsRef<Path>) -> Result<()> {
         let session = Session::current()?;
-        draw(session.explain(self)?.plan().graph(), path)
+        let explained = session.explain(self)?;
+        let (plan, file) = (explained.plan(), session.settings().costs_file());
+        draw_timed(plan.graph(), &task_times(plan, session.executor().threads(), file.as_deref()), path)
     }
 }
 

@@ -18,6 +18,7 @@ mod dot;
 mod explain;
 mod failure;
 mod flow;
+mod graph_page;
 mod interrupt;
 mod live;
 mod page;
@@ -49,7 +50,7 @@ pub(crate) use flow::Flow;
 pub use interrupt::cancel_on_ctrl_c;
 pub(crate) use live::LivePage;
 pub use predict::{Basis, PredictedOperation, Prediction};
-pub(crate) use predict::{compare_and_learn, predict};
+pub(crate) use predict::{compare_and_learn, predict, task_times};
 pub use profile::Profile;
 pub use progress::ProgressBar;
 pub(crate) use recording::{Detail, Recorder};
@@ -73,13 +74,19 @@ fn clip(title: &str) -> Cow<'_, str> {
     }
 }
 
-/// Draws a graph into a file: DOT if its name ends in `.dot` or `.gv`, a picture if it ends in `.svg`. The file is there
-/// completely or not at all.
+/// Draws a graph into a file: DOT if its name ends in `.dot` or `.gv`, a picture if it ends in `.svg`, if it ends in `.html` a page to zoom
+/// and to point at. The file is there completely or not at all.
 ///
 /// # Errors
 /// If the name ends in something else, or the file cannot be written.
 #[track_caller]
 pub fn draw(graph: &TaskGraph, path: impl AsRef<Path>) -> Result<()> {
+    draw_timed(graph, &[], path)
+}
+
+/// [`draw`], with times of the tasks in nanoseconds.
+#[track_caller]
+pub(crate) fn draw_timed(graph: &TaskGraph, times: &[f64], path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
     let caller = Location::caller();
     let wrong = |reason: String| Error::invalid_at("visualize", reason, caller);
@@ -87,7 +94,11 @@ pub fn draw(graph: &TaskGraph, path: impl AsRef<Path>) -> Result<()> {
     let text = match extension.as_deref() {
         Some("dot" | "gv") => dot(graph),
         Some("svg") => svg(graph),
-        _ => return Err(wrong(format!("{} is no kind of picture: end the name in .svg or .dot", path.display()))),
+        Some("html" | "htm") => graph_page::html(graph, times),
+        _ => {
+            let reason = format!("{} is no kind of picture: end the name in .svg or .dot or .html", path.display());
+            return Err(wrong(reason));
+        }
     };
     let path = path.to_str().ok_or_else(|| wrong(format!("{} is not valid UTF-8", path.display())))?;
     write_atomic(&storage::Location::parse(path)?, |writer| writer.write_all(text.as_bytes()))?;

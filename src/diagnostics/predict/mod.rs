@@ -152,6 +152,16 @@ fn lines(plan: &Plan, threads: usize, costs: &Costs) -> Vec<(Line, Basis)> {
     plan.graph().layers().iter().map(line).collect()
 }
 
+/// What each task is expected to take in nanoseconds, or nothing if nothing was measured.
+pub(crate) fn task_times(plan: &Plan, threads: usize, file: Option<&Path>) -> Vec<f64> {
+    let costs = file.map(|file| file::read(file).0).unwrap_or_default();
+    if costs.is_empty() {
+        return Vec::new();
+    }
+    let (graph, lines) = (plan.graph(), lines(plan, threads, &costs));
+    graph.tasks().map(|task| lines[graph.layer_id(task).0 as usize].0.at(moved(plan, task))).collect()
+}
+
 fn operations(plan: &Plan, threads: usize, costs: &Costs) -> Vec<PredictedOperation> {
     let (graph, lines) = (plan.graph(), lines(plan, threads, costs));
     let names: Vec<String> = graph.layers().iter().map(|layer| layer.kernel.describe()).collect();
