@@ -17,6 +17,9 @@ pub trait Probe: Send + Sync {
     fn levels(&self) -> Option<Levels>;
 }
 
+/// A task that failed, and its plan.
+type Failure = (Arc<Plan>, TaskId);
+
 /// The runs of a session that are going on: executors put theirs here, whoever wants to know asks. Clones are the same board.
 ///
 /// ```
@@ -26,7 +29,7 @@ pub trait Probe: Send + Sync {
 #[derive(Clone, Default)]
 pub struct Board {
     runs: Arc<Mutex<Vec<Weak<dyn Probe>>>>,
-    failure: Arc<Mutex<Option<(Arc<Plan>, TaskId)>>>,
+    failure: Arc<Mutex<Option<Failure>>>,
     outer: Option<Arc<Board>>,
 }
 

@@ -188,7 +188,9 @@ impl Flow {
         // One line of the user's program may be several layers.
         let mut groups: BTreeMap<(String, String), (f64, usize, TaskId)> = BTreeMap::new();
         let mut first = vec![None; sizes.len()];
-        graph.tasks().for_each(|task| drop(first[graph.layer_id(task).0 as usize].get_or_insert(task)));
+        for task in graph.tasks() {
+            first[graph.layer_id(task).0 as usize].get_or_insert(task);
+        }
         for (layer, &lost) in played.lost.iter().enumerate() {
             let Some(task) = first[layer].filter(|_| lost > 0.0) else { continue };
             let group =

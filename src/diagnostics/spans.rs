@@ -55,7 +55,9 @@ impl Observer for RunSpans {
                 };
                 OPEN.with_borrow_mut(|open| open.push(span.entered()));
             }
-            Event::Task { bytes, .. } => leave(|span| drop(span.record("bytes", bytes))),
+            Event::Task { bytes, .. } => leave(|span| {
+                span.record("bytes", bytes);
+            }),
             Event::Failed { error, .. } => {
                 tracing::error!(target: "talatat", %error, "task failed");
                 leave(|_| {});

@@ -17,8 +17,10 @@ use super::report::Report;
 pub use costs::Basis;
 use costs::{ANY, Costs, Key, Line, SCHEDULING, kind};
 
-/// Plans with more tasks are played through on the session's threads only, and not at all after a run.
+/// Plans with more tasks are played through on the session's threads only.
 const PLAYED: usize = 100_000;
+/// Plans with more tasks are not played through after a run.
+const COMPARED: usize = 20_000;
 /// The numbers of threads of the table.
 const THREADS: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
 /// The name of what a byte to the disk or back costs.
@@ -97,14 +99,18 @@ impl Prediction {
 /// Predicts a plan's run.
 pub(crate) fn predict(plan: &Arc<Plan>, threads: usize, file: Option<&Path>) -> GraphResult<Prediction> {
     let (costs, note) = file.map_or_else(|| (Costs::default(), Some(OFF.into())), file::read);
-    let mut prediction = with_costs(plan, threads, &costs)?;
+    let mut counts: Vec<usize> = if plan.graph().len() > PLAYED { Vec::new() } else { THREADS.to_vec() };
+    counts.push(threads);
+    counts.sort_unstable();
+    counts.dedup();
+    let mut prediction = with_costs(plan, threads, &counts, &costs)?;
     prediction.note = note;
     Ok(prediction)
 }
 
 const OFF: &str = "nothing is measured: the setting `costs` is off, or there is no home folder";
 
-fn with_costs(plan: &Arc<Plan>, threads: usize, costs: &Costs) -> GraphResult<Prediction> {
+fn with_costs(plan: &Arc<Plan>, threads: usize, counts: &[usize], costs: &Costs) -> GraphResult<Prediction> {
     let elapsed = |threads: usize| -> GraphResult<Duration> {
         let lines = lines(plan, threads, costs);
         let disk = costs.of(DISK, threads as u32).map_or(0.0, |(line, _)| line.byte);
@@ -115,12 +121,8 @@ fn with_costs(plan: &Arc<Plan>, threads: usize, costs: &Costs) -> GraphResult<Pr
         };
         Ok(Duration::from_nanos(play(plan, threads, cost, disk)?.elapsed))
     };
-    let mut counts: Vec<usize> = if plan.graph().len() > PLAYED { Vec::new() } else { THREADS.to_vec() };
-    counts.push(threads);
-    counts.sort_unstable();
-    counts.dedup();
     let by_threads: Vec<(usize, Duration)> =
-        counts.into_iter().map(|count| Ok((count, elapsed(count)?))).collect::<GraphResult<_>>()?;
+        counts.iter().map(|&count| Ok((count, elapsed(count)?))).collect::<GraphResult<_>>()?;
     let operations = operations(plan, threads, costs);
     Ok(Prediction {
         threads,
@@ -198,8 +200,8 @@ pub(crate) fn compare_and_learn(recorder: &Recorder, report: &mut Report, file: 
         }
         // Playing the plan through takes about as long as scheduling it.
         if founded
-            && plan.graph().len() <= PLAYED
-            && let Ok(prediction) = with_costs(plan, report.threads, &costs)
+            && plan.graph().len() <= COMPARED
+            && let Ok(prediction) = with_costs(plan, report.threads, &[report.threads], &costs)
         {
             report.predicted = Some(prediction.elapsed);
             let finished = recorder.end().is_some_and(|end| end.error.is_none());
@@ -266,6 +268,10 @@ impl fmt::Display for Prediction {
                 Basis::Unknown => "nothing",
             };
             writeln!(f, "{name:width$} {:>9} {:>11}  {basis}", row.tasks, format!("{:.3?}", row.time))?;
+        }
+        if self.operations.iter().all(|row| row.basis == Basis::Unknown) {
+            writeln!(f, "nothing has been measured yet: a run that is reported or profiled is learnt from")?;
+            return self.note.iter().try_for_each(|note| writeln!(f, "note: {note}"));
         }
         writeln!(f, "{:.3} core-seconds; by threads:", self.busy.as_secs_f64())?;
         let one = self.by_threads.first().map_or(Duration::ZERO, |(_, time)| *time);

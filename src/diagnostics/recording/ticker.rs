@@ -22,7 +22,10 @@ impl Ticker {
             let mut pause = first;
             loop {
                 let mut stopped = stopped.lock();
-                if *stopped || !signal.wait_for(&mut stopped, pause).timed_out() && *stopped {
+                if !*stopped {
+                    signal.wait_for(&mut stopped, pause);
+                }
+                if *stopped {
                     return;
                 }
                 drop(stopped);
