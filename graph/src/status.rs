@@ -3,8 +3,10 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+// Not the locks of the pool's model: nothing is done under this one that another thread could wait for.
+use parking_lot::Mutex;
+
 use crate::plan::Plan;
-use crate::sync::Mutex;
 use crate::task::TaskId;
 
 /// A run that can be asked what it is doing.

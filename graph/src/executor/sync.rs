@@ -3,6 +3,9 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+// Not the locks of the pool's model: only those who ask share this one.
+use parking_lot::{Mutex, MutexGuard};
+
 use super::invoke::{invoke, task_site};
 use super::spilling::{read_back, write_out};
 use super::{Executor, RunContext};
@@ -14,7 +17,6 @@ use crate::plan::Plan;
 use crate::scheduler::{Instruction, Scheduler};
 use crate::status::{Levels, Probe, RunStatus, Running};
 use crate::store::Store;
-use crate::sync::{Mutex, MutexGuard};
 use crate::task::TaskId;
 use crate::value::Value;
 
