@@ -5,7 +5,7 @@ use std::path::Path;
 use talatat_collections::{Collection, Result};
 use talatat_graph::Plan;
 
-use crate::diagnostics::{Explained, Report, draw};
+use crate::diagnostics::{Explained, Prediction, Profile, Report, draw, draw_timed, task_times};
 use crate::session::Session;
 
 /// Computing of collections, on the current [`Session`] or a given one.
@@ -59,6 +59,23 @@ pub trait Compute: Collection {
         let session = Session::current()?;
         let (blocks, report) = session.run_reported(session.plan_measured(self)?)?;
         Ok((self.gather(blocks)?, report))
+    }
+
+    /// [`compute`](Compute::compute), with a [`Profile`] of what each thread did when, for a browser or Perfetto.
+    ///
+    /// ```no_run
+    /// use talatat::prelude::*;
+    /// let (value, profile) = delayed(|x: i64| x + 1).call(1_i64).compute_profiled()?;
+    /// profile.save("profile.html")?;
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`compute`](Compute::compute). ([`Session::run_profiled`] gives the profile of a run that failed, too.)
+    fn compute_profiled(&self) -> Result<(Self::Output, Profile)> {
+        let session = Session::current()?;
+        let (blocks, profile) = session.run_profiled(session.plan_measured(self)?);
+        Ok((self.gather(blocks?)?, profile))
     }
 
     /// Computes the collection and keeps its blocks where they are: later graphs start from them. What does not fit into half of
@@ -118,7 +135,26 @@ pub trait Compute: Collection {
         Session::current()?.explain_measured(self)
     }
 
-    /// Draws the graph as it was asked for, before the passes on it, into a `.svg` or `.dot` file.
+    /// How long computing would take, going by what its operations cost in earlier runs that were reported or profiled; how the time falls
+    /// with the number of threads; core-seconds, and money at a stated price. Runs nothing.
+    ///
+    /// ```
+    /// use talatat::prelude::*;
+    /// let square = delayed(|x: i64| x * x).named("square").call(7_i64);
+    /// square.compute_reported()?; // learns what it costs
+    /// println!("{}", square.predict()?.priced(0.05));
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`plan`](Compute::plan).
+    fn predict(&self) -> Result<Prediction> {
+        Session::current()?.predict(self)
+    }
+
+    /// Draws the graph as it was asked for, before the passes on it, into a `.svg`, `.dot` or `.html` file. The last is a page to zoom and to
+    /// point at (operation, line of the call, bytes), coloured by operation, order or bytes; graphs of more than some hundred tasks are drawn
+    /// by layer.
     ///
     /// # Errors
     /// As [`explain`](Compute::explain), and if the file has another extension or cannot be written.
@@ -128,14 +164,17 @@ pub trait Compute: Collection {
         draw(&session.graph(self)?, path)
     }
 
-    /// Draws what would run, after the passes on the graph: culled, deduplicated, fused, and numbered in the order of execution.
+    /// Draws what would run, after the passes on the graph: culled, deduplicated, fused, and numbered in the order of execution. In a `.html`
+    /// file it can be coloured by time, too, if earlier runs tell how long its operations take.
     ///
     /// # Errors
     /// As [`visualize`](Compute::visualize).
     #[track_caller]
     fn visualize_plan(&self, path: impl AsRef<Path>) -> Result<()> {
         let session = Session::current()?;
-        draw(session.explain(self)?.plan().graph(), path)
+        let explained = session.explain(self)?;
+        let (plan, file) = (explained.plan(), session.settings().costs_file());
+        draw_timed(plan.graph(), &task_times(plan, session.executor().threads(), file.as_deref()), path)
     }
 }
 

@@ -2,20 +2,24 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::RwLock;
 use talatat_collections::config::{
-    Compression, ExecutorChoice, FreeMemory, Progress, Settings, set_chunk_target, with_chunk_target,
+    Compression, Costs, ExecutorChoice, FreeMemory, Progress, Settings, set_chunk_target, with_chunk_target,
 };
-use talatat_collections::{Collection, Lowering, LoweringOptions, Pools, Result};
+use talatat_collections::{Collection, Error, Lowering, LoweringOptions, Pools, Result};
 use talatat_graph::{
     Cancel, Error as GraphError, Executor, Observer, Outputs, Plan, PlanOptions, Registry, RunContext, Synchronous,
     TaskGraph, Threads, Value,
-    memory::{Forecast, Headroom, Reclaim, SpillSpace, forecast},
+    memory::{Forecast, Headroom, Reclaim, SpillSpace, play},
     testing,
 };
 
-use crate::diagnostics::{Explained, ProgressBar, Report, Reporter};
+use crate::diagnostics::{
+    Detail, Explained, FailedTask, Flow, LivePage, Prediction, Profile, ProgressBar, Recorder, Report, Status, Tell,
+    Watchdog, compare_and_learn, predict,
+};
 use crate::kept::Kept;
 
 /// Who runs computations, and under which limits. Cloning is cheap; clones share the thread pool.
@@ -35,6 +39,10 @@ pub struct Session {
     context: RunContext,
     /// What `persist` has kept in memory.
     kept: Arc<Kept>,
+    /// Whom to tell what runs wait for, when they do so for so long.
+    watchdog: Option<(Duration, Tell)>,
+    /// A page in the browser that shows what runs.
+    live: Option<Arc<LivePage>>,
 }
 
 /// The most tasks of a graph that `explain` plays through.
@@ -142,6 +150,44 @@ impl Session {
         self
     }
 
+    /// What the computations of this session and its clones are doing at this moment: what runs and for how long, which tasks wait for
+    /// memory and how much is lacking, which for inputs and for which. The answer to "why is nothing running?", for instance from
+    /// another thread or a debugger. O(tasks), for which the scheduler is held up.
+    ///
+    /// ```
+    /// use talatat::Session;
+    /// let session = Session::builder().build()?;
+    /// assert_eq!(session.status().to_string(), "nothing is being computed\n");
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    pub fn status(&self) -> Status {
+        Status { runs: self.context.board.statuses() }
+    }
+
+    /// Where the page is that shows this session at work, if there is one.
+    pub fn live_address(&self) -> Option<std::net::SocketAddr> {
+        self.live.as_ref().map(|page| page.address())
+    }
+
+    /// The task that failed last in this session or its clones, to be run again alone, on this thread and with its inputs: for a
+    /// debugger, or with other inputs. `None` if none has failed. Its plan stays in memory until another task fails.
+    ///
+    /// ```
+    /// use talatat::{Compute, Session, delayed::{delayed, try_delayed}};
+    /// let session = Session::builder().build()?;
+    /// let half = try_delayed(|x: i64| if x % 2 == 0 { Ok(x / 2) } else { Err(std::io::Error::other("odd")) });
+    /// let value = half.call(delayed(|x: i64| x + 1).call(2_i64));
+    /// assert!(value.compute_on(&session).is_err());
+    /// let failed = session.last_failure().ok_or("a task has failed")?;
+    /// let error = failed.rerun().unwrap_err();
+    /// assert!(error.to_string().contains("odd"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn last_failure(&self) -> Option<FailedTask> {
+        let (plan, task) = self.context.board.failure()?;
+        Some(FailedTask::new(plan, task, self.context.registry.clone()))
+    }
+
     /// The graph of a collection as it is lowered, before the graph's passes.
     ///
     /// # Errors
@@ -234,12 +280,14 @@ impl Session {
         };
         let (plan, threads) = (Arc::new(plan), self.executor.threads());
         // Playing through takes about as long as scheduling; of larger graphs the peak of one thread is enough to know.
-        let forecast = if plan.graph().len() > FORECAST_TASKS {
-            Forecast { peak: plan.peak().bytes, task: plan.peak().task, ..Forecast::default() }
+        let (forecast, flow) = if plan.graph().len() > FORECAST_TASKS {
+            (Forecast { peak: plan.peak().bytes, task: plan.peak().task, ..Forecast::default() }, None)
         } else {
-            forecast(&plan, threads)?
+            let bytes = |task| plan.graph().need(task).saturating_add(plan.bytes_in(task)).saturating_add(1);
+            let played = play(&plan, threads, bytes, 0.0)?;
+            (played.forecast, Some(Flow::of(&plan, threads, &played)))
         };
-        Ok(Explained { before, after, measures: Vec::new(), plan, forecast: (threads, forecast), refused })
+        Ok(Explained { before, after, measures: Vec::new(), plan, forecast: (threads, forecast), flow, refused })
     }
 
     /// Runs a plan and returns its outputs, in memory.
@@ -247,7 +295,21 @@ impl Session {
     /// # Errors
     /// What a task fails with.
     pub fn run(&self, plan: Plan) -> Result<Vec<Value>> {
-        let values = self.executor.execute(Arc::new(plan), &self.context)?;
+        self.execute_loaded(Arc::new(plan))
+    }
+
+    /// Runs a plan: every run of a session comes here.
+    fn execute(&self, plan: Arc<Plan>) -> talatat_graph::Result<Vec<Value>> {
+        let Some((patience, tell)) = &self.watchdog else { return self.executor.execute(plan, &self.context) };
+        let mut context = self.context.clone();
+        // A board of its own: each run has its own watchdog.
+        context.board = context.board.within();
+        let _watchdog = Watchdog::new(*patience).start(context.board.clone(), tell.clone());
+        self.executor.execute(plan, &context)
+    }
+
+    fn execute_loaded(&self, plan: Arc<Plan>) -> Result<Vec<Value>> {
+        let values = self.execute(plan)?;
         Ok(values.into_iter().map(Value::loaded).collect::<std::result::Result<_, _>>()?)
     }
 
@@ -261,7 +323,7 @@ impl Session {
         let mut lowering = self.measured(collection)?;
         let edges = collection.lower(&mut lowering)?;
         let plan = Plan::new(lowering.finish(edges), &options)?;
-        let mut values = self.executor.execute(Arc::new(plan), &self.context)?;
+        let mut values = self.execute(Arc::new(plan))?;
         if let (Some(limit), Some(space)) = (self.plan.memory_limit, &self.context.spill) {
             self.kept.admit(&mut values, limit / 2, space)?;
         }
@@ -273,11 +335,55 @@ impl Session {
     /// # Errors
     /// What a task fails with.
     pub fn run_reported(&self, plan: Plan) -> Result<(Vec<Value>, Report)> {
-        let reporter = Arc::new(Reporter::new(&plan));
-        let before = self.spill_traffic();
-        let values = self.clone().observed(reporter.clone()).run(plan)?;
-        let after = self.spill_traffic();
-        Ok((values, Report { spilled: (after.0 - before.0, after.1 - before.1), ..reporter.report() }))
+        let (values, recorder) = self.run_recorded(plan, Detail::Sums);
+        Ok((values?, self.report(&recorder)))
+    }
+
+    /// [`run`](Session::run), with a profile of what each thread did when. If a task fails, the profile shows how far the run came.
+    pub fn run_profiled(&self, plan: Plan) -> (Result<Vec<Value>>, Profile) {
+        let (values, recorder) = self.run_recorded(plan, Detail::Timeline);
+        (values, Profile::of(&recorder, self.report(&recorder)))
+    }
+
+    /// The report of a run that is over, beside what was predicted; later predictions go by it.
+    fn report(&self, recorder: &Recorder) -> Report {
+        let mut report = Report::of(recorder);
+        if let Some(file) = self.settings.costs_file() {
+            report.note = compare_and_learn(recorder, &mut report, &file);
+        }
+        report
+    }
+
+    /// How long computing a collection will take, going by earlier runs. Nothing runs.
+    ///
+    /// # Errors
+    /// As [`plan`](Session::plan).
+    pub fn predict<C: Collection + ?Sized>(&self, collection: &C) -> Result<Prediction> {
+        self.predict_plan(&Arc::new(self.plan(collection)?))
+    }
+
+    /// How long a plan will take, going by earlier runs.
+    ///
+    /// # Errors
+    /// If the graph is malformed.
+    pub fn predict_plan(&self, plan: &Arc<Plan>) -> Result<Prediction> {
+        Ok(predict(plan, self.executor.threads(), self.settings.costs_file().as_deref())?)
+    }
+
+    /// Runs a plan and records it.
+    fn run_recorded(&self, plan: Plan, detail: Detail) -> (Result<Vec<Value>>, Arc<Recorder>) {
+        let plan = Arc::new(plan);
+        let recorder = Arc::new(Recorder::new(&plan, self.executor.threads(), detail));
+        // A board of its own: what is sampled is this run.
+        let mut session = self.clone().observed(recorder.clone());
+        let sampler = (detail == Detail::Timeline).then(|| {
+            let board = session.context.board.within();
+            session.context.board = board.clone();
+            recorder.sample_each(board)
+        });
+        let values = session.execute_loaded(plan);
+        drop(sampler);
+        (values, recorder)
     }
 
     pub(crate) fn lowering(&self) -> Lowering {
@@ -303,6 +409,8 @@ pub struct SessionBuilder {
     skip: Vec<String>,
     context: RunContext,
     registry: Option<Registry>,
+    watchdog: Option<(Duration, Tell)>,
+    live: Option<u16>,
 }
 
 impl SessionBuilder {
@@ -369,6 +477,11 @@ impl SessionBuilder {
         self.change(move |settings| settings.progress = progress)
     }
 
+    /// Where it is kept between runs how long operations take, for [`predict`](crate::Compute::predict).
+    pub fn costs(self, costs: Costs) -> Self {
+        self.change(move |settings| settings.costs = costs)
+    }
+
     /// Bytes of a chunk where the chunks are left to the library; counts for the session that is current when an array is made.
     pub fn chunk_target(self, bytes: u64) -> Self {
         self.change(move |settings| settings.chunk_target = bytes.max(1))
@@ -383,6 +496,40 @@ impl SessionBuilder {
     /// Lets an observer watch all computations.
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.context.observers.push(observer);
+        self
+    }
+
+    /// Says on the standard error stream what a computation waits for when none of its tasks has finished for so long; then after twice
+    /// that time, and so on. It costs a thread for each computation.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use talatat::Session;
+    /// let session = Session::builder().watchdog(Duration::from_secs(60)).build()?;
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    pub fn watchdog(self, patience: Duration) -> Self {
+        self.watchdog_to(patience, |text| eprint!("{text}"))
+    }
+
+    /// [`watchdog`](SessionBuilder::watchdog), with somebody else to tell: a log, an alarm.
+    pub fn watchdog_to(mut self, patience: Duration, tell: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.watchdog = Some((patience, Arc::new(tell)));
+        self
+    }
+
+    /// Shows the session at work on a page for the browser: what each thread runs, progress, memory. It is at `http://127.0.0.1:PORT/`
+    /// ([`Session::live_address`]), for programs of this machine alone, as long as the session lives; port 0 is one that is free. While
+    /// nobody looks it costs nothing.
+    ///
+    /// ```
+    /// use talatat::Session;
+    /// let session = Session::builder().live_page(0).build()?;
+    /// assert!(session.live_address().is_some_and(|address| address.ip().is_loopback()));
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    pub fn live_page(mut self, port: u16) -> Self {
+        self.live = Some(port);
         self
     }
 
@@ -401,7 +548,8 @@ impl SessionBuilder {
     /// The session.
     ///
     /// # Errors
-    /// If the environment or the settings' file hold something that cannot be used.
+    /// If the environment or the settings' file hold something that cannot be used, or the port of the live page is taken.
+    #[track_caller]
     pub fn build(self) -> Result<Session> {
         let mut settings = match self.base {
             Some(settings) => settings,
@@ -421,11 +569,21 @@ impl SessionBuilder {
         });
         let reclaim = settings.memory_limit.map(|_| Arc::new(Pools) as Arc<dyn Reclaim>);
         let headroom = settings.memory_limit.map(|_| Arc::new(FreeMemory) as Arc<dyn Headroom>);
+        let on_stderr = || Arc::new(|text: &str| eprint!("{text}")) as Tell;
+        let watchdog = self.watchdog.or_else(|| Some((settings.watchdog?, on_stderr())));
         let mut context = RunContext { registry, spill, reclaim, headroom, ..self.context };
         if shows_progress(settings.progress) {
             context.observers.push(Arc::new(ProgressBar::new()));
         }
+        let caller = std::panic::Location::caller();
+        let live = self.live.map(|port| {
+            let page = LivePage::serve(context.board.clone(), port);
+            let mend =
+                |error| Error::invalid_at("live_page", format!("port {port}: {error}; give another one, or 0"), caller);
+            page.map(Arc::new).map_err(mend)
+        });
         Ok(Session {
+            live: live.transpose()?,
             executor,
             plan: PlanOptions {
                 memory_limit: settings.memory_limit,
@@ -436,6 +594,7 @@ impl SessionBuilder {
             lowering: LoweringOptions { skip_rewrites: self.skip },
             context,
             kept: Arc::default(),
+            watchdog,
             settings: Arc::new(settings),
         })
     }

@@ -50,12 +50,16 @@ fn pictures_before_and_after_the_passes() {
     builder().build().unwrap().scope(|| {
         pyramid().visualize(path("graph.dot")).unwrap();
         pyramid().visualize(path("new/graph.svg")).unwrap();
+        pyramid().visualize_plan(path("new/plan.html")).unwrap();
         let increment = delayed(|x: i64| x + 1);
         increment.call(increment.call(1_i64)).visualize_plan(path("plan.GV")).unwrap();
     });
     let read = |name: &str| std::fs::read_to_string(path(name)).unwrap();
     assert_eq!(read("graph.dot").matches(" -> ").count(), 4);
     assert_eq!(read("new/graph.svg").matches("<rect").count(), 5);
+    let page = read("new/plan.html");
+    assert_eq!(page.matches("data-box=").count(), 4);
+    assert!(page.contains("tests/diagnostics.rs:") && page.contains("default-src 'none'"));
     assert_eq!(read("plan.GV").matches("fillcolor").count(), 1, "a chain is one task");
     let files = std::fs::read_dir(folder.path()).unwrap().count();
     assert_eq!(files, 3, "no temporary file is left");
@@ -66,7 +70,7 @@ fn a_picture_of_no_known_kind_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let line = line!() + 1;
     let error = pyramid().visualize(folder.path().join("graph.png")).unwrap_err().to_string();
-    assert!(error.contains("end the name in .svg or .dot"), "{error}");
+    assert!(error.contains("end the name in .svg or .dot or .html"), "{error}");
     assert!(error.contains(&format!("{}:{line}", file!())), "{error}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }

@@ -18,6 +18,7 @@ mod memory;
 mod peaks;
 mod report;
 mod sched;
+mod watched;
 
 use std::time::Instant;
 
@@ -79,6 +80,7 @@ const TASKS: &[(&str, Workload)] = &[
     ("s1grid", sched::grid),
     ("s2fib", sched::fib),
     ("s2tree", sched::tree),
+    ("watched", watched::overhead),
 ];
 
 fn main() {

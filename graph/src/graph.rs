@@ -226,6 +226,16 @@ impl TaskGraph {
         self.layer(task).key.block(self.block(task))
     }
 
+    /// Where the user asked for a task; of a fused one, for its last step that knows.
+    pub fn location(&self, task: TaskId) -> Option<&'static Location<'static>> {
+        let (layer, block) = (self.layer(task), self.block(task));
+        let of_steps = || {
+            let steps = layer.kernel.fused()?.steps(block);
+            steps.filter_map(|step| step.layer.kernel.location(step.block).or(step.layer.location)).last()
+        };
+        layer.kernel.location(block).or_else(of_steps).or(layer.location)
+    }
+
     /// What a task reads.
     #[inline]
     pub fn inputs(&self, task: TaskId) -> &[Edge] {
@@ -247,6 +257,17 @@ impl TaskGraph {
     /// The results that are wanted, in the order they were asked for.
     pub fn outputs(&self) -> &[Edge] {
         &self.outputs
+    }
+
+    /// The same graph with other results wanted of it.
+    ///
+    /// # Errors
+    /// If one of them is of a task that does not exist.
+    pub fn with_outputs(&self, outputs: Vec<Edge>) -> Result<TaskGraph> {
+        if let Some(edge) = outputs.iter().find(|edge| edge.task.index() >= self.len()) {
+            return Err(Error::InvalidGraph(format!("there is no task {}, of which a result is wanted", edge.task.0)));
+        }
+        Ok(TaskGraph { outputs, ..self.clone() })
     }
 
     /// Who reads each task.

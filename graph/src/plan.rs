@@ -166,6 +166,15 @@ impl Plan {
         self.parts.count(task)
     }
 
+    /// Bytes that a task reads, as the layers that make them promised; of a part of a result its share.
+    pub fn bytes_in(&self, task: TaskId) -> u64 {
+        let of = |edge: &crate::graph::Edge| match (edge.part(), self.part_count(edge.task)) {
+            (Some(_), Some(count)) => self.graph.bytes(edge.task) / u64::from(count.max(1)),
+            _ => self.graph.bytes(edge.task),
+        };
+        if self.graph.bytes.is_empty() { 0 } else { self.graph.inputs(task).iter().map(of).sum() }
+    }
+
     /// How much of what the limit allows beyond the base a task takes that runs ahead of the plan's order.
     pub(crate) fn weight(&self, task: TaskId) -> u64 {
         if self.must_spill() { self.parts.working_set(&self.graph, task) } else { self.parts.need(&self.graph, task) }

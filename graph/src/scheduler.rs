@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::memory::Residency;
 use crate::memory::budget::{Admission, Budget, Excess};
 use crate::plan::Plan;
+use crate::status::{HeldUp, Running, Waiting};
 use crate::task::TaskId;
 
 /// What an executor should do next.
@@ -118,6 +119,44 @@ impl Scheduler {
     /// The task that is next if its bytes fit.
     pub fn upcoming(&self) -> Option<TaskId> {
         self.first_ready().map(|(task, _)| task)
+    }
+
+    /// Why the first ready task does not start, if memory is short.
+    pub(crate) fn held_up(&self, memory: &impl Residency) -> Option<HeldUp> {
+        let (task, _) = self.first_ready()?;
+        self.budget.as_ref()?.lacks(&self.plan, task, memory)
+    }
+
+    /// Bytes that running tasks have reserved, if somebody counts.
+    pub(crate) fn reserved(&self) -> u64 {
+        self.budget.as_ref().map_or(0, Budget::reserved)
+    }
+
+    /// The first wanted result that waits, and what for. O(tasks).
+    pub(crate) fn wanted(&self, running: &[Running]) -> Option<Waiting> {
+        let graph = self.plan.graph();
+        let waits = |task: TaskId| self.waiting[task.index()] > 0;
+        let is_ready = |task: TaskId| {
+            if graph.inputs(task).is_empty() {
+                task.0 >= self.next_source
+            } else {
+                self.ready.iter().any(|&Reverse(ready)| ready == task)
+            }
+        };
+        let runs = |task: TaskId| running.iter().any(|running| running.task == task && !running.writes);
+        let result = graph.outputs().iter().map(|edge| edge.task).find(|&task| waits(task))?;
+        let mut at = result;
+        while let Some(edge) = graph.inputs(at).iter().find(|edge| waits(edge.task)) {
+            at = edge.task;
+        }
+        let mut waiting = Waiting { result, at, inputs: Vec::new(), lacking: self.waiting[at.index()] as usize };
+        let ready_or_running = |task: &TaskId| runs(*task) || is_ready(*task);
+        for task in graph.inputs(at).iter().map(|edge| edge.task).filter(ready_or_running) {
+            if !waiting.inputs.contains(&task) && waiting.inputs.len() < Waiting::MOST {
+                waiting.inputs.push(task);
+            }
+        }
+        Some(waiting)
     }
 
     /// The first ready task, and whether it is on the heap.

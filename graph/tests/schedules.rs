@@ -190,6 +190,7 @@ fn the_end_is_told_last() {
         fn on(&self, event: &Event<'_>) {
             self.0.lock().unwrap().push(match event {
                 Event::Started { .. } => 's',
+                Event::TaskStarted { .. } => return,
                 Event::Task { .. } => 't',
                 _ => 'f',
             });

@@ -16,7 +16,7 @@ use super::{COLOURS, clip};
 /// assert!(text.contains("sum/0"));
 /// ```
 pub fn dot(graph: &TaskGraph) -> String {
-    let picture = picture(graph);
+    let picture = picture(graph, &[]);
     let node = |_: &super::picture::Picture, (_, node): (_, &super::picture::Box)| {
         let label = format!("{}\n{}", clip(&node.title), node.detail);
         format!(

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use talatat_graph::memory::Forecast;
 use talatat_graph::{Error as GraphError, Plan, format_bytes};
 
+use super::flow::Flow;
+
 /// What a computation would do, as text: the expression before and after rewriting, the passes on the graph, the table of
 /// operations, the projected peak. Made by [`explain`](crate::Compute::explain); nothing has run.
 #[derive(Debug)]
@@ -17,6 +19,8 @@ pub struct Explained {
     pub(crate) plan: Arc<Plan>,
     /// The run on this many threads, played through.
     pub(crate) forecast: (usize, Forecast),
+    /// What moves, what is split, where parallelism is lost; of very large plans it is not known.
+    pub(crate) flow: Option<Flow>,
     /// Why the memory limit refuses the plan.
     pub(crate) refused: Option<GraphError>,
 }
@@ -42,6 +46,12 @@ impl Explained {
         self.refused.is_none()
     }
 
+    /// Where parallelism is lost, and why, with the line of the call: operations during which a fifth of the threads' time or more has nothing
+    /// to do, if time goes by bytes. Empty for small plans, which are not worth it.
+    pub fn warnings(&self) -> &[String] {
+        self.flow.as_ref().map_or(&[], Flow::warnings)
+    }
+
     /// What a run on the session's threads is projected to hold and to move.
     pub fn forecast(&self) -> Forecast {
         self.forecast.1
@@ -58,6 +68,10 @@ impl fmt::Display for Explained {
             writeln!(f, "measured first, which may change what follows\n{}", indented(&self.measures.join("\n")))?;
         }
         write!(f, "plan\n{}", indented(&self.plan.to_string()))?;
+        let flow = self.flow.as_ref().map_or_else(String::new, Flow::to_string);
+        if !flow.is_empty() {
+            write!(f, "\nflow\n{}", indented(&flow))?;
+        }
         if let Some(refused) = &self.refused {
             return writeln!(f, "\nrefused: {refused}");
         }

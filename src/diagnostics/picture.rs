@@ -12,7 +12,7 @@ const BOXES: usize = 400;
 const ARROWS: usize = 2000;
 
 /// A box.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Box {
     /// What it computes.
     pub title: String,
@@ -24,6 +24,14 @@ pub(super) struct Box {
     pub rank: u32,
     /// Whether it is a result that was asked for.
     pub output: bool,
+    /// The first of its tasks in the graph's order.
+    pub order: usize,
+    /// Bytes of its results.
+    pub bytes: u64,
+    /// Nanoseconds that it is expected to take, if that is known.
+    pub time: Option<f64>,
+    /// Where the user called it.
+    pub place: Option<String>,
 }
 
 /// An arrow, from what is made to who reads it; the text may be empty.
@@ -32,13 +40,13 @@ pub(super) struct Arrow(pub String);
 
 pub(super) type Picture = DiGraph<Box, Arrow>;
 
-/// The picture of a graph. O(tasks + edges log edges).
-pub(super) fn picture(graph: &TaskGraph) -> Picture {
+/// The picture of a graph; `times` are those of its tasks in nanoseconds, or nothing. O(tasks + edges log edges).
+pub(super) fn picture(graph: &TaskGraph, times: &[f64]) -> Picture {
     if graph.len() <= BOXES && graph.edge_count() <= ARROWS {
-        return of_tasks(graph);
+        return of_tasks(graph, times);
     }
     let layers: Vec<usize> = graph.tasks().map(|task| graph.layer_id(task).0 as usize).collect();
-    let by_layer = of_groups(graph, &layers);
+    let by_layer = of_groups(graph, &layers, times);
     if by_layer.node_count() <= BOXES && by_layer.edge_count() <= ARROWS {
         return by_layer;
     }
@@ -50,10 +58,10 @@ pub(super) fn picture(graph: &TaskGraph) -> Picture {
         })
         .collect();
     let operations: Vec<usize> = layers.iter().map(|&layer| operation_of[layer]).collect();
-    shortened(of_groups(graph, &operations))
+    shortened(of_groups(graph, &operations, times))
 }
 
-fn of_tasks(graph: &TaskGraph) -> Picture {
+fn of_tasks(graph: &TaskGraph, times: &[f64]) -> Picture {
     let view = GraphView::new(graph);
     let (depth, output) = (depths(graph), outputs(graph));
     let mut picture = Picture::with_capacity(graph.len(), graph.edge_count());
@@ -65,6 +73,10 @@ fn of_tasks(graph: &TaskGraph) -> Picture {
             colour: graph.layer_id(task).0 as usize,
             rank: depth[task.index()],
             output: output[task.index()],
+            order: task.index(),
+            bytes: graph.bytes(task),
+            time: times.get(task.index()).copied(),
+            place: place(graph, task),
         });
     }
     for edge in view.edge_references() {
@@ -75,7 +87,7 @@ fn of_tasks(graph: &TaskGraph) -> Picture {
 }
 
 /// A box for each group of tasks; `group_of` gives a task's group.
-fn of_groups(graph: &TaskGraph, group_of: &[usize]) -> Picture {
+fn of_groups(graph: &TaskGraph, group_of: &[usize], times: &[f64]) -> Picture {
     let (depth, output) = (depths(graph), outputs(graph));
     let mut picture = Picture::new();
     let mut boxes: BTreeMap<usize, (NodeIndex, usize, u64)> = BTreeMap::new();
@@ -85,7 +97,8 @@ fn of_groups(graph: &TaskGraph, group_of: &[usize]) -> Picture {
         let rank = depth[task.index()];
         let (node, tasks, bytes) = boxes.entry(group).or_insert_with(|| {
             let title = graph.layer(task).kernel.describe();
-            let node = Box { title, detail: String::new(), colour: group, rank, output: false };
+            let (order, place) = (task.index(), place(graph, task));
+            let node = Box { title, colour: group, rank, order, place, ..Box::default() };
             (picture.add_node(node), 0, 0)
         });
         *tasks += 1;
@@ -93,6 +106,9 @@ fn of_groups(graph: &TaskGraph, group_of: &[usize]) -> Picture {
         if let Some(node) = picture.node_weight_mut(*node) {
             node.rank = node.rank.min(rank);
             node.output |= output[task.index()];
+            if let Some(time) = times.get(task.index()) {
+                *node.time.get_or_insert(0.0) += time;
+            }
         }
         for edge in graph.inputs(task) {
             *arrows.entry((group_of[edge.task.index()], group)).or_default() += 1;
@@ -102,6 +118,7 @@ fn of_groups(graph: &TaskGraph, group_of: &[usize]) -> Picture {
         if let Some(node) = picture.node_weight_mut(*node) {
             let s = if *tasks == 1 { "" } else { "s" };
             node.detail = format!("{tasks} task{s}");
+            node.bytes = *bytes;
             if *bytes > 0 {
                 node.detail += &format!(", {}", format_bytes(*bytes));
             }
@@ -131,7 +148,7 @@ fn shortened(picture: Picture) -> Picture {
     );
     let missing = (boxes.saturating_sub(short.node_count()), arrows.saturating_sub(short.edge_count()));
     let title = format!("{} more operations and {} more edges are not drawn", missing.0, missing.1);
-    short.add_node(Box { title, detail: String::new(), colour: 0, rank: 0, output: false });
+    short.add_node(Box { title, ..Box::default() });
     short
 }
 
@@ -151,6 +168,10 @@ fn outputs(graph: &TaskGraph) -> Vec<bool> {
     wanted
 }
 
+fn place(graph: &TaskGraph, task: TaskId) -> Option<String> {
+    graph.location(task).map(|place| format!("{}:{}", place.file(), place.line()))
+}
+
 fn index(task: TaskId) -> NodeIndex {
     NodeIndex::new(task.index())
 }
@@ -162,7 +183,7 @@ mod tests {
 
     #[test]
     fn small_graphs_are_drawn_by_task() {
-        let picture = picture(&tree_graph(4, 2));
+        let picture = picture(&tree_graph(4, 2), &[]);
         assert_eq!(picture.node_count(), 7);
         assert_eq!(picture.edge_count(), 6);
         assert_eq!(picture.node_weights().map(|node| node.rank).max(), Some(2));
@@ -171,7 +192,7 @@ mod tests {
 
     #[test]
     fn large_graphs_are_drawn_by_layer() {
-        let picture = picture(&tree_graph(10_000, 8));
+        let picture = picture(&tree_graph(10_000, 8), &[]);
         let boxes: Vec<&str> = picture.node_weights().map(|node| node.detail.as_str()).collect();
         assert_eq!(boxes, ["10000 tasks, 9.8 KiB", "1431 tasks, 1.4 KiB"]);
         let arrows: Vec<&str> = picture.edge_weights().map(|arrow| arrow.0.as_str()).collect();
@@ -182,7 +203,7 @@ mod tests {
     fn many_layers_are_drawn_by_operation() {
         let tasks: Vec<(&str, &[u32])> =
             (0..1000).map(|number| (if number % 2 == 0 { "a" } else { "b" }, &[] as &[u32])).collect();
-        let picture = picture(&graph_of(&tasks, &[999]));
+        let picture = picture(&graph_of(&tasks, &[999]), &[]);
         assert_eq!(picture.node_count(), 2);
     }
 
@@ -190,7 +211,7 @@ mod tests {
     fn what_is_too_much_is_left_out_and_counted() {
         let names: Vec<String> = (0..1000).map(|number| format!("operation {number}")).collect();
         let tasks: Vec<(&str, &[u32])> = names.iter().map(|name| (name.as_str(), &[] as &[u32])).collect();
-        let picture = picture(&graph_of(&tasks, &[0]));
+        let picture = picture(&graph_of(&tasks, &[0]), &[]);
         assert_eq!(picture.node_count(), BOXES + 1);
         assert!(picture.node_weights().any(|node| node.title.starts_with("600 more operations")));
     }

@@ -1,12 +1,12 @@
 //! What has run, next to what was promised.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use talatat_graph::format_bytes;
 use talatat_graph::memory::Excess;
-use talatat_graph::{Event, Observer, Plan, format_bytes};
+
+use super::recording::{Recorder, Sums};
 
 /// One operation of a [`Report`].
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -22,6 +22,8 @@ pub struct OperationReport {
     pub time: Duration,
     /// The operation's part of the time of all tasks, from 0 to 1.
     pub share: f64,
+    /// Time that the tasks were predicted to take, if that was asked for.
+    pub predicted: Option<Duration>,
     /// Bytes of the results as the plan promised.
     pub bytes_promised: u64,
     /// Bytes of the results as they were measured.
@@ -38,6 +40,8 @@ pub struct Report {
     pub operations: Vec<OperationReport>,
     /// How long the run took.
     pub elapsed: Duration,
+    /// How long it was predicted to take, if that was asked for.
+    pub predicted: Option<Duration>,
     /// Threads that could run tasks.
     pub threads: usize,
     /// The peak that the plan projected for a run of one thread, in bytes.
@@ -46,8 +50,10 @@ pub struct Report {
     pub peak_measured: Option<u64>,
     /// The limit that was in force.
     pub memory_limit: Option<u64>,
-    /// Bytes that went to the disk because memory was short, and bytes that were read back. (Of all runs of the session meanwhile.)
+    /// Bytes that went to the disk because memory was short, and bytes that were read back.
     pub spilled: (u64, u64),
+    /// Why what was measured could not be compared with earlier runs or kept for later ones, if that is so.
+    pub note: Option<String>,
 }
 
 impl Report {
@@ -66,11 +72,18 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let longest = self.operations.iter().map(|row| row.operation.chars().count()).max().unwrap_or(0);
         let width = longest.clamp(9, 72);
-        let head = ["tasks", "time", "share", "promised", "measured"];
+        let predicted = self.operations.iter().any(|row| row.predicted.is_some());
+        let optional = |text: String| if predicted { format!(" {text:>11}") } else { String::new() };
         writeln!(
             f,
-            "{:width$} {:>9} {:>11} {:>6} {:>11} {:>11}",
-            "operation", head[0], head[1], head[2], head[3], head[4]
+            "{:width$} {:>9} {:>11}{} {:>6} {:>11} {:>11}",
+            "operation",
+            "tasks",
+            "time",
+            optional("predicted".into()),
+            "share",
+            "promised",
+            "measured"
         )?;
         for row in &self.operations {
             let name: String = row.operation.chars().take(width).collect();
@@ -78,7 +91,8 @@ impl fmt::Display for Report {
                 if row.tasks == row.planned { row.tasks.to_string() } else { format!("{}/{}", row.tasks, row.planned) };
             let (promised, measured) = (format_bytes(row.bytes_promised), format_bytes(row.bytes_measured));
             let (time, share) = (format!("{:.3?}", row.time), row.share * 100.0);
-            writeln!(f, "{name:width$} {tasks:>9} {time:>11} {share:>5.1}% {promised:>11} {measured:>11}")?;
+            let before = optional(row.predicted.map_or_else(|| "-".into(), |time| format!("{time:.3?}")));
+            writeln!(f, "{name:width$} {tasks:>9} {time:>11}{before} {share:>5.1}% {promised:>11} {measured:>11}")?;
         }
         write!(f, "{:.3?} on {} threads, {:.0}% busy; ", self.elapsed, self.threads, self.busy() * 100.0)?;
         write!(f, "peak {} projected for one thread", format_bytes(self.peak_promised))?;
@@ -92,7 +106,11 @@ impl fmt::Display for Report {
         if self.spilled.0 > 0 || self.spilled.1 > 0 {
             write!(f, "; {} to the disk, {} back", format_bytes(self.spilled.0), format_bytes(self.spilled.1))?;
         }
+        if let Some(predicted) = self.predicted {
+            write!(f, "; {predicted:.3?} predicted")?;
+        }
         writeln!(f)?;
+        self.note.iter().try_for_each(|note| writeln!(f, "note: {note}"))?;
         for row in &self.operations {
             if let Some(Excess { declared, made }) = row.excess.filter(|excess| excess.made > 2 * excess.declared) {
                 let (made, declared) = (format_bytes(made), format_bytes(declared));
@@ -103,93 +121,42 @@ impl fmt::Display for Report {
     }
 }
 
-/// Threads share a slot if there are more of them.
-const SLOTS: usize = 16;
-
-/// Collects the report of one run.
-pub(crate) struct Reporter {
-    /// The row of each task.
-    row_of: Vec<u32>,
-    /// Sums of the rows by thread, so that threads do not wait for each other.
-    slots: [Mutex<Vec<Sum>>; SLOTS],
-    report: Mutex<Report>,
-}
-
-#[derive(Clone, Default)]
-struct Sum {
-    tasks: usize,
-    time: Duration,
-    bytes: u64,
-}
-
-impl Reporter {
-    /// A reporter for a run of a plan. Memory: 4 bytes a task.
-    pub(crate) fn new(plan: &Plan) -> Reporter {
-        let (graph, rows) = (plan.graph(), plan.operations());
-        let numbers: HashMap<&str, u32> =
-            rows.iter().zip(0..).map(|(row, number)| (row.operation.as_str(), number)).collect();
-        let of_layer = graph.layers().iter().map(|layer| numbers.get(layer.kernel.describe().as_str()).copied());
-        let of_layer: Vec<u32> = of_layer.map(Option::unwrap_or_default).collect();
-        let row_of = graph.tasks().map(|task| of_layer[graph.layer_id(task).0 as usize]).collect();
-        let slots = std::array::from_fn(|_| Mutex::new(vec![Sum::default(); rows.len()]));
-        let operations = rows.into_iter().map(|row| OperationReport {
-            operation: row.operation,
-            planned: row.tasks,
-            bytes_promised: row.bytes_made,
-            ..OperationReport::default()
-        });
-        let report = Report {
-            operations: operations.collect(),
-            peak_promised: plan.peak().bytes,
-            memory_limit: plan.memory_limit(),
-            threads: 1,
-            ..Report::default()
+impl Report {
+    /// What a recording knows so far.
+    pub(crate) fn of(recorder: &Recorder) -> Report {
+        let (plan, lanes, end) = (recorder.plan(), recorder.lanes(), recorder.end().unwrap_or_default());
+        let sums = |row: usize| {
+            let of_row = lanes.iter().filter_map(|lane| lane.sums.get(row));
+            of_row.fold(Sums::default(), Sums::and)
         };
-        Reporter { row_of, slots, report: Mutex::new(report) }
-    }
-
-    /// The report, when the run is over.
-    pub(crate) fn report(&self) -> Report {
-        let mut report = self.report.lock().clone();
-        for slot in &self.slots {
-            for (row, sum) in report.operations.iter_mut().zip(slot.lock().iter()) {
-                row.tasks += sum.tasks;
-                row.time += sum.time;
-                row.bytes_measured += sum.bytes;
+        let operations = recorder.rows().into_iter().enumerate().map(|(number, row)| {
+            let sums = sums(number);
+            OperationReport {
+                operation: row.operation,
+                tasks: sums.tasks as usize,
+                planned: row.tasks,
+                time: Duration::from_nanos(sums.time),
+                share: 0.0,
+                predicted: None,
+                bytes_promised: row.bytes,
+                bytes_measured: sums.bytes,
+                excess: row.excess,
             }
-        }
-        let total: Duration = report.operations.iter().map(|row| row.time).sum();
-        report.operations.iter_mut().for_each(|row| row.share = ratio(row.time, total));
-        report.operations.sort_by_key(|row| std::cmp::Reverse(row.time));
-        report
-    }
-}
-
-impl Observer for Reporter {
-    fn on(&self, event: &Event<'_>) {
-        match event {
-            Event::Started { threads, .. } => self.report.lock().threads = *threads,
-            Event::Task { task, thread, start, end, bytes } => {
-                let mut sums = self.slots[thread % SLOTS].lock();
-                if let Some(sum) = self.row_of.get(task.index()).and_then(|&row| sums.get_mut(row as usize)) {
-                    sum.tasks += 1;
-                    sum.time += end.saturating_sub(*start);
-                    sum.bytes += bytes;
-                }
-            }
-            Event::Excess { task, excess } if excess.declared > 0 => {
-                let mut report = self.report.lock();
-                let row = self.row_of.get(task.index()).and_then(|&row| report.operations.get_mut(row as usize));
-                if let Some(row) = row.filter(|row| row.excess.is_none_or(|most| excess.made > most.made)) {
-                    row.excess = Some(*excess);
-                }
-            }
-            Event::Finished { elapsed, peak, .. } => {
-                let mut report = self.report.lock();
-                report.elapsed = *elapsed;
-                report.peak_measured = *peak;
-            }
-            _ => {}
+        });
+        let mut operations: Vec<OperationReport> = operations.collect();
+        let total: Duration = operations.iter().map(|row| row.time).sum();
+        operations.iter_mut().for_each(|row| row.share = ratio(row.time, total));
+        operations.sort_by_key(|row| std::cmp::Reverse(row.time));
+        Report {
+            operations,
+            elapsed: end.elapsed,
+            predicted: None,
+            threads: lanes.len(),
+            peak_promised: plan.peak().bytes,
+            peak_measured: end.peak,
+            memory_limit: plan.memory_limit(),
+            note: None,
+            spilled: lanes.iter().fold((0, 0), |(out, back), lane| (out + lane.written.bytes, back + lane.read.bytes)),
         }
     }
 }
@@ -197,18 +164,21 @@ impl Observer for Reporter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use talatat_graph::{PlanOptions, TaskId, testing::tree_graph};
+    use std::sync::Arc;
+
+    use super::super::recording::Detail;
+    use talatat_graph::{Event, Observer, Plan, PlanOptions, TaskId, testing::tree_graph};
 
     #[test]
     fn times_and_bytes_are_summed_by_operation() {
-        let plan = Plan::new(tree_graph(4, 2), &PlanOptions::default()).unwrap();
-        let reporter = Reporter::new(&plan);
+        let plan = Arc::new(Plan::new(tree_graph(4, 2), &PlanOptions::default()).unwrap());
+        let recorder = Recorder::new(&plan, 2, Detail::Sums);
         let millis = Duration::from_millis;
-        reporter.on(&Event::Started { plan: &plan, threads: 2 });
+        recorder.on(&Event::Started { plan: &plan, threads: 2 });
         for task in plan.graph().tasks() {
             let leaf = plan.graph().inputs(task).is_empty();
             let thread = task.index() % 2;
-            reporter.on(&Event::Task {
+            recorder.on(&Event::Task {
                 task,
                 thread,
                 start: millis(1),
@@ -216,8 +186,8 @@ mod tests {
                 bytes: 3,
             });
         }
-        reporter.on(&Event::Finished { plan: &plan, error: None, elapsed: millis(100), peak: Some(5) });
-        insta::assert_snapshot!(reporter.report(), @r"
+        recorder.on(&Event::Finished { plan: &plan, error: None, elapsed: millis(100), peak: Some(5) });
+        insta::assert_snapshot!(Report::of(&recorder), @r"
         operation     tasks        time  share    promised    measured
         sum               3    60.000ms  60.0%         3 B         9 B
         leaf              4    40.000ms  40.0%         4 B        12 B
@@ -227,10 +197,10 @@ mod tests {
 
     #[test]
     fn a_run_that_stopped_shows_how_far_it_came() {
-        let plan = Plan::new(tree_graph(4, 2), &PlanOptions::default()).unwrap();
-        let reporter = Reporter::new(&plan);
-        reporter.on(&Event::Task { task: TaskId(0), thread: 0, start: Duration::ZERO, end: Duration::ZERO, bytes: 0 });
-        let report = reporter.report();
+        let plan = Arc::new(Plan::new(tree_graph(4, 2), &PlanOptions::default()).unwrap());
+        let recorder = Recorder::new(&plan, 2, Detail::Sums);
+        recorder.on(&Event::Task { task: TaskId(0), thread: 0, start: Duration::ZERO, end: Duration::ZERO, bytes: 0 });
+        let report = Report::of(&recorder);
         assert_eq!(report.operations.iter().map(|row| row.tasks).sum::<usize>(), 1);
         assert!(report.to_string().contains("1/4"));
         assert_eq!(report.busy(), 0.0);

@@ -8,6 +8,7 @@ use petgraph::graph::NodeIndex;
 use petgraph::visit::EdgeRef;
 use talatat_graph::TaskGraph;
 
+use super::page::escaped;
 use super::picture::{Picture, picture};
 use super::{COLOURS, clip};
 
@@ -28,11 +29,15 @@ const SWEEPS: usize = 9;
 /// assert_eq!(text.matches("rx=").count(), 3);
 /// ```
 pub fn svg(graph: &TaskGraph) -> String {
-    let picture = picture(graph);
-    let layout = Layout::new(&picture);
+    of_picture(&picture(graph, &[]))
+}
+
+/// A picture that is ready to be drawn. The boxes carry their numbers, for whoever wants to do something with them.
+pub(super) fn of_picture(picture: &Picture) -> String {
+    let layout = Layout::new(picture);
     let mut text = String::new();
     // Writing to a string cannot fail.
-    let _ = draw(&mut text, &picture, &layout);
+    let _ = draw(&mut text, picture, &layout);
     text
 }
 
@@ -159,7 +164,8 @@ fn draw(text: &mut String, picture: &Picture, layout: &Layout) -> std::fmt::Resu
         let title = escaped(clip(&weight.title).as_ref());
         writeln!(
             text,
-            r##"<g><title>{}</title><rect x="{:.1}" y="{y:.1}" width="{width:.1}" height="{HEIGHT}" rx="5" fill="{fill}" stroke="#333" stroke-width="{stroke}"/><text x="{x:.1}" y="{:.1}">{title}</text><text x="{x:.1}" y="{:.1}" font-size="10">{}</text></g>"##,
+            r##"<g data-box="{}"><title>{}</title><rect x="{:.1}" y="{y:.1}" width="{width:.1}" height="{HEIGHT}" rx="5" fill="{fill}" stroke="#333" stroke-width="{stroke}"/><text x="{x:.1}" y="{:.1}">{title}</text><text x="{x:.1}" y="{:.1}" font-size="10">{}</text></g>"##,
+            node.index(),
             escaped(&weight.title),
             x - width / 2.0,
             y + 17.0,
@@ -171,30 +177,13 @@ fn draw(text: &mut String, picture: &Picture, layout: &Layout) -> std::fmt::Resu
     Ok(())
 }
 
-/// A text as XML holds it; characters that XML does not know become question marks.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\n' | '\t' => out.push(' '),
-            control if control.is_control() || matches!(control, '\u{FFFE}' | '\u{FFFF}') => out.push('?'),
-            other => out.push(other),
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use talatat_graph::testing::{graph_of, random_graph, tree_graph};
 
     fn layout(graph: &TaskGraph) -> (Picture, Layout) {
-        let picture = picture(graph);
+        let picture = picture(graph, &[]);
         let layout = Layout::new(&picture);
         (picture, layout)
     }

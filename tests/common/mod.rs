@@ -5,13 +5,13 @@ pub mod shared;
 
 use std::sync::Arc;
 
-use talatat::config::Settings;
+use talatat::config::{Costs, Settings};
 use talatat::graph::{Executor, Synchronous, Threads, testing};
 use talatat::{Session, SessionBuilder};
 
-/// A builder that neither the environment nor a file can change, nor how much memory the machine has.
+/// A builder that neither the environment nor a file can change, nor how much memory the machine has, and that leaves nothing behind.
 pub fn builder() -> SessionBuilder {
-    Session::builder().settings(Settings::default()).memory_limit(None)
+    Session::builder().settings(Settings::default()).memory_limit(None).costs(Costs::Off)
 }
 
 /// A session for each executor that runs closures.

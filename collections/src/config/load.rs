@@ -1,9 +1,10 @@
 //! Reading of settings: one table of keys, whatever the source.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::bytes::parse_bytes;
-use super::{Compression, ExecutorChoice, Progress, Settings, machine};
+use super::{Compression, Costs, ExecutorChoice, Progress, Settings, machine};
 use crate::error::Result;
 
 /// A setting that cannot be used: where it stands, what is wrong with it and how to mend it.
@@ -21,7 +22,7 @@ struct Key {
     set: fn(&mut Settings, &str) -> std::result::Result<(), String>,
 }
 
-const KEYS: [Key; 8] = [
+const KEYS: [Key; 10] = [
     Key { name: "threads", set: |settings, text| threads(text).map(|value| settings.threads = value) },
     Key { name: "memory_limit", set: |settings, text| memory_limit(text).map(|value| settings.memory_limit = value) },
     Key {
@@ -38,6 +39,18 @@ const KEYS: [Key; 8] = [
     },
     Key { name: "progress", set: |settings, text| named(text, &PROGRESS).map(|value| settings.progress = value) },
     Key { name: "chunk_target", set: |settings, text| chunk_target(text).map(|value| settings.chunk_target = value) },
+    Key { name: "watchdog", set: |settings, text| watchdog(text).map(|value| settings.watchdog = value) },
+    Key {
+        name: "costs",
+        set: |settings, text| {
+            settings.costs = match text.to_ascii_lowercase().as_str() {
+                "" | "auto" | "on" => Costs::Auto,
+                "off" | "none" => Costs::Off,
+                _ => Costs::File(PathBuf::from(text)),
+            };
+            Ok(())
+        },
+    },
     Key { name: "executor", set: |settings, text| named(text, &EXECUTORS).map(|value| settings.executor = value) },
 ];
 
@@ -144,6 +157,15 @@ fn threads(text: &str) -> std::result::Result<usize, String> {
     threads.ok_or_else(|| format!("{text:?} is not a number of threads: give a whole number from 1"))
 }
 
+fn watchdog(text: &str) -> std::result::Result<Option<Duration>, String> {
+    if text.eq_ignore_ascii_case("off") || text.eq_ignore_ascii_case("none") {
+        return Ok(None);
+    }
+    let seconds = text.parse::<f64>().ok().filter(|seconds| *seconds > 0.0);
+    let seconds = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    seconds.map(Some).ok_or_else(|| format!("{text:?} is not a number of seconds: give one such as 60, or off"))
+}
+
 fn chunk_target(text: &str) -> std::result::Result<u64, String> {
     match parse_bytes(text)? {
         0 => Err("chunks of no bytes cannot be made; give a size such as 128 MiB".into()),
@@ -193,13 +215,16 @@ mod tests {
 
     #[test]
     fn the_environment_goes_over_the_file() {
-        let file = "threads = 3\nmemory_limit = '1 GB'\nprogress = false\nchunk_target = 1024\nexecutor = 'SYNC'\nspill_limit = '2 GB'\nspill_compression = 'lz4'\n";
+        let file = "threads = 3\nmemory_limit = '1 GB'\nprogress = false\nchunk_target = 1024\nexecutor = 'SYNC'\nspill_limit = '2 GB'\nspill_compression = 'lz4'\nwatchdog = '1.5'\ncosts = '/c'\n";
         let settings = load(&[("TALATAT_THREADS", "5"), ("TALATAT_SPILL_FOLDER", "/x")], Some(file)).unwrap();
         assert_eq!(settings.threads, 5);
         assert_eq!(settings.memory_limit, Some(1_000_000_000));
         assert_eq!((settings.spill_limit, settings.spill_compression), (Some(2_000_000_000), Compression::Lz4));
         assert_eq!(settings.progress, Progress::Off);
         assert_eq!(settings.chunk_target, 1024);
+        assert_eq!((settings.watchdog, settings.costs), (Some(Duration::from_millis(1500)), Costs::File("/c".into())));
+        assert_eq!(load(&[("TALATAT_COSTS", "off")], Some(file)).unwrap().costs_file(), None);
+        assert_eq!(load(&[("TALATAT_WATCHDOG", "off")], Some(file)).unwrap().watchdog, None);
         assert_eq!(settings.executor, ExecutorChoice::Synchronous);
         assert_eq!(settings.spill_folder.as_deref(), Some(Path::new("/x")));
         assert_eq!(load(&[("TALATAT_MEMORY_LIMIT", "none")], Some(file)).unwrap().memory_limit, None);
@@ -234,10 +259,11 @@ mod tests {
     #[test]
     fn errors_say_where_what_and_how() {
         insta::assert_snapshot!(problem(&[], Some("memory-limit = 1")), @"talatat.toml: memory-limit: is no setting; did you mean memory_limit?");
-        insta::assert_snapshot!(problem(&[], Some("color = 1")), @"talatat.toml: color: is no setting; there are threads, memory_limit, spill_folder, spill_limit, spill_compression, progress, chunk_target, executor");
+        insta::assert_snapshot!(problem(&[], Some("color = 1")), @"talatat.toml: color: is no setting; there are threads, memory_limit, spill_folder, spill_limit, spill_compression, progress, chunk_target, watchdog, costs, executor");
         insta::assert_snapshot!(problem(&[], Some("threads = 0")), @r#"talatat.toml: threads: "0" is not a number of threads: give a whole number from 1"#);
         insta::assert_snapshot!(problem(&[], Some("threads = []")), @"talatat.toml: threads: is of type array; give a number or a text in quotes");
         insta::assert_snapshot!(problem(&[], Some("chunk_target = 0")), @"talatat.toml: chunk_target: chunks of no bytes cannot be made; give a size such as 128 MiB");
+        insta::assert_snapshot!(problem(&[], Some("watchdog = 0")), @r#"talatat.toml: watchdog: "0" is not a number of seconds: give one such as 60, or off"#);
         insta::assert_snapshot!(problem(&[("TALATAT_PROGRESS", "maybe")], None), @r#"environment variable TALATAT_PROGRESS: "maybe" is not one of auto, on, off"#);
         insta::assert_snapshot!(problem(&[("TALATAT_CONFIG", "gone.toml")], None), @"TALATAT_CONFIG=gone.toml: there is no such file; make it, or unset the variable");
         assert!(problem(&[], Some("threads = ")).contains("TOML parse error at line 1"));

@@ -9,6 +9,8 @@
 //! | `spill_compression` | `TALATAT_SPILL_COMPRESSION` | `none`, `lz4` | `none` |
 //! | `progress` | `TALATAT_PROGRESS` | `auto` (on a terminal), `on`, `off` | `auto` |
 //! | `chunk_target` | `TALATAT_CHUNK_TARGET` | bytes of a chunk where the chunks are left to the library | `128 MiB` |
+//! | `watchdog` | `TALATAT_WATCHDOG` | seconds after which it is said what a computation waits for of which no task finishes, `off` | `off` |
+//! | `costs` | `TALATAT_COSTS` | the file where it is kept how long operations take: `auto`, `off`, a path | `auto`: `talatat/costs` in `$XDG_CACHE_HOME`, else in `~/.cache` |
 //! | `executor` | `TALATAT_EXECUTOR` | `threads`, `sync`, `serialize`, `refuse` | `threads` |
 //!
 //! The file is `talatat.toml` in the working directory, else `talatat/config.toml` in `$XDG_CONFIG_HOME` (`~/.config` if that is not set);
@@ -26,6 +28,7 @@ mod machine;
 use std::cell::Cell;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 pub use bytes::parse_bytes;
 pub use load::ConfigError;
@@ -61,6 +64,10 @@ pub struct Settings {
     pub progress: Progress,
     /// Bytes of a chunk where the chunks are left to the library.
     pub chunk_target: u64,
+    /// After how long without a finished task it is said what a computation waits for.
+    pub watchdog: Option<Duration>,
+    /// Where it is kept between runs how long operations take.
+    pub costs: Costs,
     /// Who runs tasks.
     pub executor: ExecutorChoice,
 }
@@ -80,6 +87,21 @@ impl Settings {
         };
         Some(self.spill_folder.clone().unwrap_or_else(temporary))
     }
+
+    /// The file where it is kept how long operations take, or `None` if it is not.
+    pub fn costs_file(&self) -> Option<PathBuf> {
+        let folder = |name: &str| std::env::var_os(name).filter(|folder| !folder.is_empty()).map(PathBuf::from);
+        match &self.costs {
+            Costs::Off => None,
+            Costs::File(path) => Some(path.clone()),
+            Costs::Auto => {
+                // What is not absolute does not count, says the standard of these folders.
+                let cache = folder("XDG_CACHE_HOME").filter(|folder| folder.is_absolute());
+                let cache = cache.or_else(|| folder("HOME").map(|home| home.join(".cache")))?;
+                Some(cache.join("talatat").join("costs"))
+            }
+        }
+    }
 }
 
 /// Whether a bar shows how far a computation is.
@@ -92,6 +114,18 @@ pub enum Progress {
     On,
     /// Never.
     Off,
+}
+
+/// Where it is kept between runs how long operations take.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Costs {
+    /// In the user's folder for such things: `talatat/costs` in `$XDG_CACHE_HOME`, else in `~/.cache`.
+    #[default]
+    Auto,
+    /// Nowhere.
+    Off,
+    /// In this file.
+    File(PathBuf),
 }
 
 /// The built-in executors.
@@ -118,6 +152,8 @@ impl Default for Settings {
             spill_compression: Compression::None,
             progress: Progress::default(),
             chunk_target: CHUNK_TARGET,
+            watchdog: None,
+            costs: Costs::default(),
             executor: ExecutorChoice::default(),
         }
     }

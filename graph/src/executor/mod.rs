@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use crate::cancel::Cancel;
 use crate::error::Result;
-use crate::events::Observer;
+use crate::events::{Observer, Watch};
 use crate::memory::{Headroom, Reclaim, SpillSpace};
 use crate::plan::Plan;
 use crate::registry::Registry;
+use crate::status::Board;
 use crate::value::Value;
 
 pub use invoke::invoke;
@@ -35,6 +36,15 @@ pub struct RunContext {
     pub headroom: Option<Arc<dyn Headroom>>,
     /// What is given back first when memory is short.
     pub reclaim: Option<Arc<dyn Reclaim>>,
+    /// The runs that are going on, for whoever wants to know what they are doing.
+    pub board: Board,
+}
+
+impl RunContext {
+    /// The observers of a run that starts now; they are told that it does.
+    pub fn watch(&self, plan: &Arc<Plan>, threads: usize) -> Watch {
+        Watch::new(&self.observers, plan, threads)
+    }
 }
 
 /// Runs plans.

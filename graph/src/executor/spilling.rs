@@ -9,20 +9,23 @@ use crate::memory::{SpillSpace, Spilled};
 use crate::store::Leaving;
 use crate::value::Value;
 
-/// Writes what is not on disk yet.
-pub(super) fn write_out(leaving: &mut [Leaving], space: Option<&SpillSpace>) -> Result<()> {
+/// Writes what is not on disk yet, and gives its bytes.
+pub(super) fn write_out(leaving: &mut [Leaving], space: Option<&SpillSpace>) -> Result<u64> {
+    let mut bytes = 0;
     for value in leaving {
         if let (Some(Value::Block(block)), Some(space)) = (value.unwritten(), space)
             && let Some(spilled) = space.write(block)?
         {
+            bytes += block.nbytes() as u64;
             value.written(spilled);
         }
     }
-    Ok(())
+    Ok(bytes)
 }
 
-/// Reads back the inputs that are on disk, each once, and tells of each that came.
-pub(super) fn read_back(inputs: &mut [Value], mut came: impl FnMut(usize, &Value)) -> Result<()> {
+/// Reads back the inputs that are on disk, each once, and tells of each that came; gives their bytes.
+pub(super) fn read_back(inputs: &mut [Value], mut came: impl FnMut(usize, &Value)) -> Result<u64> {
+    let mut bytes = 0;
     let mut read: SmallVec<[(Arc<Spilled>, usize); 4]> = SmallVec::new();
     for at in 0..inputs.len() {
         let Value::Spilled(spilled) = &inputs[at] else { continue };
@@ -32,8 +35,9 @@ pub(super) fn read_back(inputs: &mut [Value], mut came: impl FnMut(usize, &Value
             continue;
         }
         inputs[at] = Value::Block(spilled.read()?);
+        bytes += inputs[at].nbytes() as u64;
         came(at, &inputs[at]);
         read.push((spilled, at));
     }
-    Ok(())
+    Ok(bytes)
 }

@@ -1,15 +1,21 @@
 //! Runs tasks one by one on the calling thread.
 
-use std::sync::Arc;
-use std::time::Instant;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+// Not the locks of the pool's model: only those who ask share this one.
+use parking_lot::{Mutex, MutexGuard};
 
 use super::invoke::{invoke, task_site};
 use super::spilling::{read_back, write_out};
 use super::{Executor, RunContext};
+use crate::cancel::Cancel;
 use crate::error::{Error, Result};
-use crate::events::Event;
+use crate::events::{Event, Watch};
+use crate::memory::Residency;
 use crate::plan::Plan;
 use crate::scheduler::{Instruction, Scheduler};
+use crate::status::{Levels, Probe, RunStatus, Running};
 use crate::store::Store;
 use crate::task::TaskId;
 use crate::value::Value;
@@ -35,77 +41,174 @@ pub fn run_in_order(
     context: &RunContext,
     mut run: impl FnMut(&Plan, TaskId, &mut [Value]) -> Result<Value>,
 ) -> Result<Vec<Value>> {
-    let begin = Instant::now();
-    for observer in &context.observers {
-        observer.on(&Event::Started { plan: &plan, threads: 1 });
-    }
-    let mut scheduler = Scheduler::metered(plan.clone(), true);
-    let result = run_all(&plan, context, begin, &mut scheduler, &mut run);
-    for observer in &context.observers {
-        let error = result.as_ref().err();
-        observer.on(&Event::Finished { plan: &plan, error, elapsed: begin.elapsed(), peak: scheduler.peak() });
-    }
+    let state = State {
+        scheduler: Scheduler::metered(plan.clone(), true),
+        store: Store::metered(plan.graph()).watching(context.headroom.clone()),
+        running: None,
+        over: false,
+    };
+    let watch = context.watch(&plan, 1);
+    let order = InOrder { begin: Instant::now(), cancel: context.cancel.clone(), state: Mutex::new(state), plan };
+    let order = Arc::new(order);
+    let probe: Weak<InOrder> = Arc::downgrade(&order);
+    context.board.enter(probe);
+    let result = order.run_all(context, &watch, &mut run);
+    let mut state = order.state.lock();
+    state.over = true;
+    // What the run holds is not freed under the lock.
+    let (_store, peak) = (std::mem::take(&mut state.store), state.scheduler.peak());
+    drop(state);
+    let (error, elapsed) = (result.as_ref().err(), order.begin.elapsed());
+    watch.tell(&Event::Finished { plan: &order.plan, error, elapsed, peak });
     result
 }
 
-fn run_all(
-    plan: &Arc<Plan>,
-    context: &RunContext,
+/// A run on the calling thread. The lock is for those who ask what it is doing.
+struct InOrder {
+    plan: Arc<Plan>,
+    cancel: Cancel,
     begin: Instant,
-    scheduler: &mut Scheduler,
-    run: &mut impl FnMut(&Plan, TaskId, &mut [Value]) -> Result<Value>,
-) -> Result<Vec<Value>> {
-    let graph = plan.graph();
-    let mut store = Store::metered(graph).watching(context.headroom.clone());
-    let mut inputs = Vec::new();
-    let mut trash = Vec::new();
-    loop {
-        let task = match scheduler.next(&store) {
-            Instruction::Run(task) => task,
-            Instruction::Evict(result) => {
-                let mut leaving = store.leaving(graph, result, scheduler.upcoming());
-                write_out(&mut leaving, context.spill.as_ref())?;
-                store.left(result, leaving, &mut trash);
+    state: Mutex<State>,
+}
+
+struct State {
+    scheduler: Scheduler,
+    store: Store,
+    running: Option<Running>,
+    over: bool,
+}
+
+impl InOrder {
+    fn run_all(
+        &self,
+        context: &RunContext,
+        watch: &Watch,
+        run: &mut impl FnMut(&Plan, TaskId, &mut [Value]) -> Result<Value>,
+    ) -> Result<Vec<Value>> {
+        let (plan, graph, begin) = (&*self.plan, self.plan.graph(), self.begin);
+        let mut inputs = Vec::new();
+        let mut trash = Vec::new();
+        let mut locked = self.state.lock();
+        loop {
+            let state = &mut *locked;
+            state.running = None;
+            let task = match state.scheduler.next(&state.store) {
+                Instruction::Run(task) => task,
+                Instruction::Evict(result) => {
+                    let mut leaving = state.store.leaving(graph, result, state.scheduler.upcoming());
+                    let start = begin.elapsed();
+                    state.running = Some(Running { task: result, thread: 0, age: start, writes: true });
+                    let written = MutexGuard::unlocked(&mut locked, || write_out(&mut leaving, context.spill.as_ref()));
+                    let (bytes, state) = (written?, &mut *locked);
+                    state.store.left(result, leaving, &mut trash);
+                    state.scheduler.left(result, &state.store);
+                    MutexGuard::unlocked(&mut locked, || {
+                        trash.clear();
+                        if bytes > 0 {
+                            watch.tell(&Event::Evicted { task: result, thread: 0, start, end: begin.elapsed(), bytes });
+                        }
+                    });
+                    continue;
+                }
+                Instruction::Done => break,
+                Instruction::Wait => {
+                    return Err(Error::InvalidGraph("no task runs and none may start".into()));
+                }
+            };
+            let done = state.scheduler.finished_tasks();
+            if context.cancel.is_cancelled() {
+                return Err(Error::Cancelled { done, total: graph.len() });
+            }
+            let room = state.scheduler.room(&state.store);
+            inputs.clear();
+            let gathered = state.store.gather(graph, task, &mut inputs);
+            gathered.map_err(|source| Error::Kernel { site: task_site(graph, task), source })?;
+            let start = begin.elapsed();
+            state.running = Some(Running { task, thread: 0, age: start, writes: false });
+            let result = MutexGuard::unlocked(&mut locked, || {
+                if let (Some(reclaim), Some(room)) = (&context.reclaim, room) {
+                    reclaim.shrink(room);
+                }
+                watch.tell(&Event::TaskStarted { task, thread: 0, at: start });
+                let result = self.load(watch, task, start, &mut inputs).and_then(|()| run(plan, task, &mut inputs));
+                if let Err(error) = &result {
+                    if !matches!(error, Error::Cancelled { .. }) {
+                        context.board.failed(&self.plan, task);
+                    }
+                    watch.tell(&Event::Failed { task, thread: 0, start, end: begin.elapsed(), error });
+                }
+                result
+            });
+            let value = result.map_err(|error| match error {
+                Error::Cancelled { .. } => Error::Cancelled { done, total: graph.len() },
+                error => error,
+            })?;
+            let state = &mut *locked;
+            let made = state.store.put(plan, task, value, &mut trash);
+            let excess = {
+                state.store.release(graph, task, &mut trash);
+                state.scheduler.finished(task, made, &state.store)
+            };
+            MutexGuard::unlocked(&mut locked, || {
+                inputs.clear();
                 trash.clear();
-                scheduler.left(result, &store);
-                continue;
-            }
-            Instruction::Done => break,
-            Instruction::Wait => {
-                return Err(Error::InvalidGraph("no task runs and none may start".into()));
-            }
-        };
-        let done = scheduler.finished_tasks();
-        if context.cancel.is_cancelled() {
-            return Err(Error::Cancelled { done, total: graph.len() });
+                watch.tell(&Event::Task { task, thread: 0, start, end: begin.elapsed(), bytes: made });
+                if let Some(excess) = excess {
+                    watch.tell(&Event::Excess { task, excess });
+                }
+            });
         }
-        if let (Some(reclaim), Some(room)) = (&context.reclaim, scheduler.room(&store)) {
-            reclaim.shrink(room);
-        }
-        inputs.clear();
-        let gathered = store.gather(graph, task, &mut inputs);
-        gathered.map_err(|source| Error::Kernel { site: task_site(graph, task), source })?;
-        let start = begin.elapsed();
-        read_back(&mut inputs, |at, input| {
-            let edge = graph.inputs(task)[at];
-            let kept = store.came_back(edge, input);
-            scheduler.came_back(task, edge.task, kept, &store);
-        })?;
-        let value = run(plan, task, &mut inputs).map_err(|error| match error {
-            Error::Cancelled { .. } => Error::Cancelled { done, total: graph.len() },
-            error => error,
-        })?;
-        let made = store.put(plan, task, value, &mut trash);
-        inputs.clear();
-        store.release(graph, task, &mut trash);
-        trash.clear();
-        let excess = scheduler.finished(task, made, &store);
-        for observer in &context.observers {
-            observer.on(&Event::Task { task, thread: 0, start, end: begin.elapsed(), bytes: made });
-            if let Some(excess) = excess {
-                observer.on(&Event::Excess { task, excess });
-            }
-        }
+        locked.store.outputs(graph).map_err(|error| Error::InvalidGraph(error.to_string()))
     }
-    store.outputs(graph).map_err(|error| Error::InvalidGraph(error.to_string()))
+
+    /// Reads back the inputs that are on disk.
+    fn load(&self, watch: &Watch, task: TaskId, start: Duration, inputs: &mut [Value]) -> Result<()> {
+        let bytes = read_back(inputs, |at, input| {
+            let edge = self.plan.graph().inputs(task)[at];
+            let state = &mut *self.state.lock();
+            let kept = state.store.came_back(edge, input);
+            state.scheduler.came_back(task, edge.task, kept, &state.store);
+        })?;
+        if bytes > 0 {
+            watch.tell(&Event::ReadBack { task, thread: 0, start, end: self.begin.elapsed(), bytes });
+        }
+        Ok(())
+    }
+}
+
+impl Probe for InOrder {
+    fn levels(&self) -> Option<Levels> {
+        let state = self.state.lock();
+        (!state.over).then(|| Levels {
+            elapsed: self.begin.elapsed(),
+            finished: state.scheduler.finished_tasks(),
+            running: usize::from(state.running.is_some()),
+            held: state.store.live(),
+            reserved: state.scheduler.reserved(),
+        })
+    }
+
+    fn status(&self) -> Option<RunStatus> {
+        let state = self.state.lock();
+        if state.over {
+            return None;
+        }
+        let elapsed = self.begin.elapsed();
+        // While it runs, what is noted in place of the age is when it started.
+        let age = |running: Running| Running { age: elapsed.saturating_sub(running.age), ..running };
+        let running: Vec<Running> = state.running.into_iter().map(age).collect();
+        Some(RunStatus {
+            plan: self.plan.clone(),
+            threads: 1,
+            elapsed,
+            cancelled: self.cancel.is_cancelled(),
+            finished: state.scheduler.finished_tasks(),
+            ready: state.scheduler.ready_tasks(),
+            held: state.store.live(),
+            reserved: state.scheduler.reserved(),
+            held_up: state.scheduler.held_up(&state.store),
+            wanted: state.scheduler.wanted(&running),
+            running,
+        })
+    }
 }

@@ -5,17 +5,19 @@
 //! Nothing runs and nothing is freed under the lock. The calling thread works too, so a small graph
 //! never waits for another thread to wake up, and a task that computes another graph cannot starve the pool.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::invoke::{invoke, task_site};
 use super::spilling::{read_back, write_out};
 use super::{Executor, RunContext};
 use crate::error::{Error, Result};
-use crate::events::Event;
-use crate::memory::{Excess, Spilled};
+use crate::events::{Event, Watch};
+use crate::memory::{Excess, Residency, Spilled};
 use crate::plan::Plan;
 use crate::scheduler::{Instruction, Scheduler};
+use crate::status::{Levels, Probe, RunStatus, Running};
 use crate::store::{Leaving, Store};
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Condvar, Mutex, MutexGuard};
@@ -117,17 +119,15 @@ impl Executor for Threads {
     }
 
     fn execute(&self, plan: Arc<Plan>, context: &RunContext) -> Result<Vec<Value>> {
-        let run = Arc::new(Run::new(plan, context, (self.threads > 1).then(|| self.pool.clone())));
-        for observer in &context.observers {
-            observer.on(&Event::Started { plan: &run.plan, threads: self.threads });
-        }
+        let pool = (self.threads > 1).then(|| self.pool.clone());
+        let run = Arc::new(Run::new(plan, context, self.threads, pool));
+        let probe: Weak<Run> = Arc::downgrade(&run);
+        context.board.enter(probe);
         run.work(0);
         let result = run.finish();
         self.pool.offers.lock().runs.retain(|other| !Arc::ptr_eq(other, &run));
-        for observer in &context.observers {
-            let (error, elapsed) = (result.as_ref().err(), run.begin.elapsed());
-            observer.on(&Event::Finished { plan: &run.plan, error, elapsed, peak: run.state.lock().scheduler.peak() });
-        }
+        let (error, elapsed, peak) = (result.as_ref().err(), run.begin.elapsed(), run.state.lock().scheduler.peak());
+        run.watch.tell(&Event::Finished { plan: &run.plan, error, elapsed, peak });
         result
     }
 }
@@ -136,7 +136,10 @@ impl Executor for Threads {
 struct Run {
     plan: Arc<Plan>,
     context: RunContext,
+    watch: Watch,
     pool: Option<Arc<Pool>>,
+    /// What each thread is busy with.
+    slots: Vec<Slot>,
     begin: Instant,
     all_tiny: bool,
     state: Mutex<State>,
@@ -187,8 +190,9 @@ impl Batch {
 }
 
 impl Run {
-    fn new(plan: Arc<Plan>, context: &RunContext, pool: Option<Arc<Pool>>) -> Run {
-        let watched = !context.observers.is_empty() || plan.memory_limit().is_some();
+    fn new(plan: Arc<Plan>, context: &RunContext, threads: usize, pool: Option<Arc<Pool>>) -> Run {
+        let watch = context.watch(&plan, threads);
+        let watched = watch.is_on() || plan.memory_limit().is_some();
         let graph = plan.graph();
         let state = State {
             scheduler: Scheduler::metered(plan.clone(), watched),
@@ -202,7 +206,9 @@ impl Run {
         let all_tiny = graph.layers().iter().all(|layer| layer.tiny);
         Run {
             context: context.clone(),
+            watch,
             pool,
+            slots: (0..threads).map(|_| Slot::default()).collect(),
             begin: Instant::now(),
             all_tiny,
             state: Mutex::new(state),
@@ -270,7 +276,7 @@ impl Run {
 
     fn tell_excesses(&self, batch: &mut Batch) {
         for (task, excess) in batch.excesses.drain(..) {
-            self.context.observers.iter().for_each(|observer| observer.on(&Event::Excess { task, excess }));
+            self.watch.tell(&Event::Excess { task, excess });
         }
     }
 
@@ -348,16 +354,24 @@ impl Run {
     /// Runs a batch and tells how large the next one should be.
     fn run(&self, thread: usize, batch: &mut Batch) -> usize {
         let graph = self.plan.graph();
-        let watched = !self.context.observers.is_empty();
+        let watched = self.watch.is_on();
+        let slot = self.slots.get(thread);
+        let busy =
+            |kind: Kind, task: TaskId, since: Duration| slot.into_iter().for_each(|slot| slot.set(kind, task, since));
         self.tell_excesses(batch);
-        if let Some((_, leaving)) = &mut batch.evict
-            && let Err(error) = write_out(leaving, self.context.spill.as_ref())
-        {
-            batch.error = Some(error);
-            batch.tasks.clear();
+        if let Some((result, leaving)) = &mut batch.evict {
+            let (task, start) = (*result, self.begin.elapsed());
+            busy(Kind::Writes, task, start);
+            match write_out(leaving, self.context.spill.as_ref()) {
+                Ok(bytes) => self.watch.tell(&Event::Evicted { task, thread, start, end: self.begin.elapsed(), bytes }),
+                Err(error) => {
+                    batch.error = Some(error);
+                    batch.tasks.clear();
+                }
+            }
         }
         let start = Instant::now();
-        let mut before = if watched { start.duration_since(self.begin) } else { Duration::ZERO };
+        let mut before = start.duration_since(self.begin);
         for (number, &(task, first)) in batch.tasks.iter().enumerate() {
             if self.context.cancel.is_cancelled() {
                 batch.error = Some(Error::Cancelled { done: 0, total: 0 });
@@ -365,22 +379,32 @@ impl Run {
             }
             let end = batch.tasks.get(number + 1).map_or(batch.inputs.len(), |&(_, next)| next);
             let inputs = &mut batch.inputs[first..end];
-            match self.load(task, inputs).and_then(|()| invoke(graph, task, inputs, &self.context.cancel)) {
+            busy(Kind::Runs, task, before);
+            if watched {
+                self.watch.tell(&Event::TaskStarted { task, thread, at: before });
+            }
+            match self.load(task, thread, inputs).and_then(|()| invoke(graph, task, inputs, &self.context.cancel)) {
                 Ok(value) => {
                     if watched {
                         let now = self.begin.elapsed();
-                        let event = Event::Task { task, thread, start: before, end: now, bytes: value.nbytes() as u64 };
-                        self.context.observers.iter().for_each(|observer| observer.on(&event));
+                        let bytes = value.nbytes() as u64;
+                        self.watch.tell(&Event::Task { task, thread, start: before, end: now, bytes });
                         before = now;
                     }
                     batch.done.push((task, value));
                 }
                 Err(error) => {
+                    let end = self.begin.elapsed();
+                    if !matches!(error, Error::Cancelled { .. }) {
+                        self.context.board.failed(&self.plan, task);
+                    }
+                    self.watch.tell(&Event::Failed { task, thread, start: before, end, error: &error });
                     batch.error = Some(error);
                     break;
                 }
             }
         }
+        slot.into_iter().for_each(Slot::clear);
         // What the kernels did not take is shared with the store: dropped here, not under the lock.
         batch.inputs.clear();
         let mean = start.elapsed().as_nanos() as usize / batch.tasks.len().max(1);
@@ -388,13 +412,20 @@ impl Run {
     }
 
     /// Reads back what is on disk; what others will read, too, stays in memory for them.
-    fn load(&self, task: TaskId, inputs: &mut [Value]) -> Result<()> {
-        read_back(inputs, |at, input| {
+    #[inline]
+    fn load(&self, task: TaskId, thread: usize, inputs: &mut [Value]) -> Result<()> {
+        if !inputs.iter().any(|input| matches!(input, Value::Spilled(_))) {
+            return Ok(());
+        }
+        let start = self.begin.elapsed();
+        let bytes = read_back(inputs, |at, input| {
             let edge = self.plan.graph().inputs(task)[at];
             let state = &mut *self.state.lock();
             let kept = state.store.came_back(edge, input);
             state.scheduler.came_back(task, edge.task, kept, &state.store);
-        })
+        })?;
+        self.watch.tell(&Event::ReadBack { task, thread, start, end: self.begin.elapsed(), bytes });
+        Ok(())
     }
 
     /// Waits until no thread runs a task of this run and empties it.
@@ -415,5 +446,96 @@ impl Run {
         drop(state);
         drop(store);
         result
+    }
+}
+
+impl Run {
+    /// Whether threads are still at work.
+    fn goes_on(state: &State) -> bool {
+        if state.error.is_some() { state.busy > 0 } else { !state.scheduler.is_done() }
+    }
+
+    fn running(&self, now: Duration) -> impl Iterator<Item = Running> {
+        self.slots.iter().enumerate().filter_map(move |(thread, slot)| slot.get(thread, now))
+    }
+}
+
+impl Probe for Run {
+    fn levels(&self) -> Option<Levels> {
+        let state = self.state.lock();
+        let elapsed = self.begin.elapsed();
+        Run::goes_on(&state).then(|| Levels {
+            elapsed,
+            finished: state.scheduler.finished_tasks(),
+            running: self.running(elapsed).count(),
+            held: state.store.live(),
+            reserved: state.scheduler.reserved(),
+        })
+    }
+
+    fn status(&self) -> Option<RunStatus> {
+        let state = self.state.lock();
+        if !Run::goes_on(&state) {
+            return None;
+        }
+        let now = self.begin.elapsed();
+        let running: Vec<Running> = self.running(now).collect();
+        Some(RunStatus {
+            plan: self.plan.clone(),
+            threads: self.slots.len(),
+            elapsed: now,
+            cancelled: self.context.cancel.is_cancelled(),
+            finished: state.scheduler.finished_tasks(),
+            ready: state.scheduler.ready_tasks(),
+            held: state.store.live(),
+            reserved: state.scheduler.reserved(),
+            held_up: state.scheduler.held_up(&state.store),
+            wanted: state.scheduler.wanted(&running),
+            running,
+        })
+    }
+}
+
+/// What a thread is busy with, for whoever asks; written by the thread alone.
+struct Slot {
+    /// A task, and whether its result is being written; see [`Slot::IDLE`].
+    what: AtomicU64,
+    /// Nanoseconds since the start of the run.
+    since: AtomicU64,
+}
+
+/// What a thread does with a task.
+#[derive(Clone, Copy)]
+enum Kind {
+    Runs,
+    Writes,
+}
+
+impl Default for Slot {
+    fn default() -> Slot {
+        Slot { what: AtomicU64::new(Slot::IDLE), since: AtomicU64::new(0) }
+    }
+}
+
+impl Slot {
+    const IDLE: u64 = u64::MAX;
+    const WRITES: u64 = 1 << 32;
+
+    #[inline]
+    fn set(&self, kind: Kind, task: TaskId, since: Duration) {
+        let writes = if matches!(kind, Kind::Writes) { Slot::WRITES } else { 0 };
+        self.since.store(since.as_nanos() as u64, Relaxed);
+        self.what.store(u64::from(task.0) | writes, Relaxed);
+    }
+
+    fn clear(&self) {
+        self.what.store(Slot::IDLE, Relaxed);
+    }
+
+    fn get(&self, thread: usize, now: Duration) -> Option<Running> {
+        let (what, since) = (self.what.load(Relaxed), self.since.load(Relaxed));
+        let age = now.saturating_sub(Duration::from_nanos(since));
+        let running = Running { task: TaskId(what as u32), thread, age, writes: what & Slot::WRITES != 0 };
+        (what != Slot::IDLE).then_some(running)
     }
 }

@@ -5,6 +5,7 @@ use hashbrown::HashMap;
 use super::Residency;
 use super::victims::Victims;
 use crate::plan::Plan;
+use crate::status::HeldUp;
 use crate::task::TaskId;
 
 /// Whether a task may start.
@@ -105,18 +106,7 @@ impl Budget {
 
     /// Whether the task may start now; if so, its bytes are reserved.
     pub(crate) fn admit(&mut self, plan: &Plan, task: TaskId, memory: &impl Residency) -> Admission {
-        let graph = plan.graph();
-        let (share, may_spill) = (graph.layer(task).scratch_share, plan.may_spill());
-        let (mut reads, mut comes_back) = (0_u64, 0_u64);
-        if share > 0.0 || may_spill {
-            graph.distinct_inputs(task, |edge| {
-                let on_disk = if may_spill { memory.on_disk(edge) } else { 0 };
-                comes_back = comes_back.saturating_add(on_disk);
-                let held = if share > 0.0 { memory.in_memory(edge) } else { 0 };
-                reads = reads.saturating_add(held).saturating_add(on_disk);
-            });
-        }
-        let needs = self.need(plan, task, reads).saturating_add(comes_back);
+        let needs = self.needs(plan, task, memory);
         if let Some(limit) = self.limit.map(|limit| memory.allowed(limit)) {
             let first = task.0 == self.head;
             let weight = if first { 0 } else { self.corrected(plan, task, plan.weight(task)) };
@@ -150,6 +140,22 @@ impl Budget {
         Admission::Run
     }
 
+    /// Bytes that a task takes when it starts: its result, its scratch memory, and what it reads back.
+    fn needs(&self, plan: &Plan, task: TaskId, memory: &impl Residency) -> u64 {
+        let graph = plan.graph();
+        let (share, may_spill) = (graph.layer(task).scratch_share, plan.may_spill());
+        let (mut reads, mut comes_back) = (0_u64, 0_u64);
+        if share > 0.0 || may_spill {
+            graph.distinct_inputs(task, |edge| {
+                let on_disk = if may_spill { memory.on_disk(edge) } else { 0 };
+                comes_back = comes_back.saturating_add(on_disk);
+                let held = if share > 0.0 { memory.in_memory(edge) } else { 0 };
+                reads = reads.saturating_add(held).saturating_add(on_disk);
+            });
+        }
+        self.need(plan, task, reads).saturating_add(comes_back)
+    }
+
     /// Bytes that a task's result and its scratch memory will take, going by what its layer declared and has made so far, and by what
     /// the task reads.
     fn need(&self, plan: &Plan, task: TaskId, reads: u64) -> u64 {
@@ -168,6 +174,24 @@ impl Budget {
             Some(factor) if factor > 1.0 || graph.layer(task).estimated => (declared as f64 * factor) as u64,
             Some(_) => declared,
         }
+    }
+
+    /// Bytes that a task lacks to start now, and whether that is only for running ahead of the order.
+    pub(crate) fn lacks(&self, plan: &Plan, task: TaskId, memory: &impl Residency) -> Option<HeldUp> {
+        let limit = memory.allowed(self.limit?);
+        let needs = self.needs(plan, task, memory);
+        let first = task.0 == self.head;
+        let weight = if first { 0 } else { self.corrected(plan, task, plan.weight(task)) };
+        let beyond = self.ahead.saturating_add(weight).saturating_sub(self.allowance);
+        let held = memory.live().saturating_add(self.reserved);
+        let over = held.saturating_add(needs).saturating_sub(limit);
+        let (lacks, ahead) = if beyond > 0 { (beyond, true) } else { (over, false) };
+        (lacks > 0).then_some(HeldUp { task, needs, lacks, ahead })
+    }
+
+    /// Bytes that running tasks have reserved.
+    pub(crate) fn reserved(&self) -> u64 {
+        self.reserved
     }
 
     fn leaving(&self) -> u64 {

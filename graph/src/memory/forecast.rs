@@ -42,8 +42,7 @@ impl Block for Phantom {
     }
 }
 
-/// Plays a plan through on a number of threads, each task taking as long as the bytes it reads and makes say: the real scheduler and
-/// the real books, no kernels. About as long as the scheduling of a run.
+/// [`play`]s a plan through on a number of threads, each task taking as long as the bytes it reads and makes say.
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -60,23 +59,60 @@ impl Block for Phantom {
 /// # Errors
 /// If the graph is malformed.
 pub fn forecast(plan: &Arc<Plan>, threads: usize) -> Result<Forecast> {
+    if !plan.graph().has_bytes() {
+        return Ok(Forecast::default());
+    }
+    let bytes = |task: TaskId| plan.graph().need(task).saturating_add(plan.bytes_in(task)).saturating_add(1);
+    Ok(play(plan, threads, bytes, 0.0)?.forecast)
+}
+
+/// A run as it is projected to go in time. The unit is that of the costs it was played with.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Played {
+    /// What it holds and moves.
+    pub forecast: Forecast,
+    /// How long it takes.
+    pub elapsed: u64,
+    /// The sum of all tasks' times.
+    pub busy: u64,
+    /// Time that threads have nothing to do, all threads together, by the layer of the tasks that run meanwhile: what they wait for.
+    pub lost: Vec<f64>,
+}
+
+/// Plays a plan through on a number of threads: the real scheduler and the real books, no kernels. `cost` says how long a task takes,
+/// `disk` how long a byte takes to the disk or back. About as long as the scheduling of a run.
+///
+/// ```
+/// # use std::sync::Arc;
+/// use talatat_graph::memory::play;
+/// use talatat_graph::{Plan, PlanOptions, testing::tree_graph};
+/// let plan = Arc::new(Plan::new(tree_graph(4, 4), &PlanOptions::default())?);
+/// let played = play(&plan, 2, |_| 10, 0.0)?; // four leaves two by two, and a sum
+/// assert_eq!((played.elapsed, played.busy), (30, 50));
+/// assert_eq!(played.lost.iter().sum::<f64>(), 10.0);
+/// # Ok::<(), talatat_graph::Error>(())
+/// ```
+///
+/// # Errors
+/// If the graph is malformed.
+pub fn play(plan: &Arc<Plan>, threads: usize, cost: impl Fn(TaskId) -> u64, disk: f64) -> Result<Played> {
+    let threads = threads.max(1);
     let mut play = Play {
         scheduler: Scheduler::metered(plan.clone(), true),
         store: Store::metered(plan.graph()),
         running: BinaryHeap::new(),
         inputs: hashbrown::HashMap::new(),
         clock: 0,
+        disk,
+        writing: 0,
         trash: Vec::new(),
-        forecast: Forecast::default(),
+        played: Played { lost: vec![0.0; plan.graph().layers().len()], ..Played::default() },
     };
-    if !plan.graph().has_bytes() {
-        return Ok(play.forecast);
-    }
     loop {
-        if play.running.len() < threads.max(1) {
+        if play.running.len() < threads {
             match play.scheduler.next(&play.store) {
                 Instruction::Run(task) => {
-                    play.start(plan, task)?;
+                    play.start(plan, task, cost(task))?;
                     continue;
                 }
                 Instruction::Evict(result) => {
@@ -84,14 +120,16 @@ pub fn forecast(plan: &Arc<Plan>, threads: usize) -> Result<Forecast> {
                     continue;
                 }
                 Instruction::Wait => {}
-                Instruction::Done => return Ok(play.forecast),
+                Instruction::Done => {
+                    play.played.elapsed = play.clock;
+                    return Ok(play.played);
+                }
             }
         }
-        let Some(Reverse((time, task))) = play.running.pop() else {
+        let Some(&Reverse((time, _))) = play.running.peek() else {
             return Err(Error::InvalidGraph("no task runs and none may start".into()));
         };
-        play.clock = time;
-        play.finish(plan, task);
+        play.advance(plan, time, threads);
     }
 }
 
@@ -103,28 +141,50 @@ struct Play {
     /// What they hold meanwhile.
     inputs: hashbrown::HashMap<TaskId, Vec<Value>>,
     clock: u64,
+    /// The cost of a byte to the disk or back.
+    disk: f64,
+    /// Time that writing took since the last task started: its thread writes first.
+    writing: u64,
     trash: Vec<Value>,
-    forecast: Forecast,
+    played: Played,
 }
 
 impl Play {
-    fn start(&mut self, plan: &Plan, task: TaskId) -> Result<()> {
+    /// The clock goes on to when the first running task is done.
+    fn advance(&mut self, plan: &Plan, time: u64, threads: usize) {
+        let (running, passed) = (self.running.len(), time.saturating_sub(self.clock));
+        if running < threads && passed > 0 {
+            let each = passed as f64 * (threads - running) as f64 / running as f64;
+            for Reverse((_, task)) in &self.running {
+                self.played.lost[plan.graph().layer_id(*task).0 as usize] += each;
+            }
+        }
+        self.clock = time;
+        if let Some(Reverse((_, task))) = self.running.pop() {
+            self.finish(plan, task);
+        }
+    }
+
+    fn start(&mut self, plan: &Plan, task: TaskId, cost: u64) -> Result<()> {
         self.note(task);
         let graph = plan.graph();
         let mut inputs = Vec::new();
         self.store.gather(graph, task, &mut inputs).map_err(|error| Error::InvalidGraph(error.to_string()))?;
-        let mut bytes = graph.need(task);
+        let mut read = 0;
         for (&edge, input) in graph.inputs(task).iter().zip(&mut inputs) {
             if let Value::Spilled(spilled) = input {
                 let bytes = spilled.nbytes();
                 *input = Value::block(Phantom(bytes));
-                self.forecast.read += bytes;
+                read += bytes;
                 let kept = self.store.came_back(edge, input);
                 self.scheduler.came_back(task, edge.task, kept, &self.store);
             }
-            bytes = bytes.saturating_add(input.nbytes() as u64);
         }
-        self.running.push(Reverse((self.clock.saturating_add(bytes).saturating_add(1), task)));
+        self.played.forecast.read += read;
+        let time =
+            cost.saturating_add((read as f64 * self.disk) as u64).saturating_add(std::mem::take(&mut self.writing));
+        self.played.busy = self.played.busy.saturating_add(time);
+        self.running.push(Reverse((self.clock.saturating_add(time), task)));
         self.inputs.insert(task, inputs);
         Ok(())
     }
@@ -134,7 +194,8 @@ impl Play {
         for value in &mut leaving {
             if let Some(Value::Block(block)) = value.unwritten() {
                 let bytes = block.nbytes() as u64;
-                self.forecast.written += bytes;
+                self.played.forecast.written += bytes;
+                self.writing += (bytes as f64 * self.disk) as u64;
                 value.written(Value::Spilled(Arc::new(Spilled::nowhere(bytes))));
             }
         }
@@ -162,9 +223,9 @@ impl Play {
 
     fn note(&mut self, task: TaskId) {
         let peak = self.scheduler.peak().unwrap_or(0);
-        if peak > self.forecast.peak {
-            self.forecast.peak = peak;
-            self.forecast.task = task;
+        let forecast = &mut self.played.forecast;
+        if peak > forecast.peak {
+            (forecast.peak, forecast.task) = (peak, task);
         }
     }
 }

@@ -16,7 +16,7 @@ mod spill;
 mod victims;
 
 pub use budget::Excess;
-pub use forecast::{Forecast, forecast};
+pub use forecast::{Forecast, Played, forecast, play};
 pub use headroom::Headroom;
 pub(crate) use headroom::Watch;
 pub use projection::{Peak, project};
