@@ -90,7 +90,7 @@ pub(crate) fn task_site(graph: &TaskGraph, task: TaskId) -> TaskSite {
     site(graph.layer(task), graph.block(task), &[])
 }
 
-fn panic_message(payload: &(dyn Any + Send)) -> String {
+pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(|text| text.to_string());
     text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".into())
 }

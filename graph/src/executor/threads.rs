@@ -15,9 +15,9 @@ use crate::error::{Error, Result};
 use crate::events::Event;
 use crate::memory::{Excess, Spilled};
 use crate::plan::Plan;
+use crate::pool::{Here, Offer, Pool, Shared};
 use crate::scheduler::{Instruction, Scheduler};
 use crate::store::{Leaving, Store};
-use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::task::TaskId;
 use crate::value::Value;
@@ -41,69 +41,29 @@ const ALONE: Duration = Duration::from_micros(100);
 /// ```
 pub struct Threads {
     threads: usize,
-    pool: Arc<Pool>,
-    workers: Vec<JoinHandle<()>>,
-}
-
-/// Where the pool's threads wait for runs that want help.
-#[derive(Default)]
-struct Pool {
-    offers: Mutex<Offers>,
-    wake: Condvar,
-}
-
-#[derive(Default)]
-struct Offers {
-    runs: Vec<Arc<Run>>,
-    closed: bool,
+    pool: Pool,
 }
 
 impl Threads {
     /// A pool of `threads` threads (at least one: the caller of each run). If the system gives fewer, there are fewer.
     pub fn new(threads: usize) -> Threads {
-        let pool = Arc::new(Pool::default());
-        let workers: Vec<JoinHandle<()>> = (1..threads.max(1))
-            .map_while(|number| {
-                let pool = pool.clone();
-                thread::Builder::new().name(format!("talatat-{number}")).spawn(move || pool.serve(number)).ok()
-            })
-            .collect();
-        Threads { threads: workers.len() + 1, pool, workers }
+        Threads::starting(threads, None)
     }
-}
 
-impl Drop for Threads {
-    fn drop(&mut self) {
-        self.pool.offers.lock().closed = true;
-        self.pool.wake.notify_all();
-        for worker in self.workers.drain(..) {
-            // A task may own the last handle of its own pool: a thread cannot wait for itself.
-            if worker.thread().id() != thread::current().id() {
-                let _ = worker.join();
-            }
-        }
+    /// The same; `start` is the first thing that each thread of the pool does: to name it, to bind it, or to keep a library from using more
+    /// threads than the pool has. It is told the thread's number.
+    pub fn with_start(threads: usize, start: impl Fn(usize) + Send + Sync + 'static) -> Threads {
+        Threads::starting(threads, Some(Arc::new(start)))
     }
-}
 
-impl Pool {
-    fn serve(&self, number: usize) {
-        loop {
-            let run = {
-                let mut offers = self.offers.lock();
-                loop {
-                    if let Some(run) = offers.runs.last() {
-                        break run.clone();
-                    }
-                    if offers.closed {
-                        return;
-                    }
-                    self.wake.wait(&mut offers);
-                }
-            };
-            run.work(number);
-            // Whoever finds a run at its end takes it off the board.
-            self.offers.lock().runs.retain(|other| !Arc::ptr_eq(other, &run));
-        }
+    fn starting(threads: usize, start: Option<Arc<dyn Fn(usize) + Send + Sync>>) -> Threads {
+        let pool = Pool::new(threads, start);
+        Threads { threads: pool.threads(), pool }
+    }
+
+    /// The pool, for calls that are submitted to it.
+    pub fn pool(&self) -> Pool {
+        self.pool.clone()
     }
 }
 
@@ -116,14 +76,22 @@ impl Executor for Threads {
         self.threads
     }
 
+    fn pool(&self) -> Result<Pool> {
+        Ok(self.pool.clone())
+    }
+
     fn execute(&self, plan: Arc<Plan>, context: &RunContext) -> Result<Vec<Value>> {
-        let run = Arc::new(Run::new(plan, context, (self.threads > 1).then(|| self.pool.clone())));
+        let shared = self.pool.shared();
+        let run = Arc::new(Run::new(plan, context, shared.clone(), self.threads > 1));
         for observer in &context.observers {
             observer.on(&Event::Started { plan: &run.plan, threads: self.threads });
         }
+        let visit = (!Here::is(shared)).then(|| Here::visit(shared));
         run.work(0);
         let result = run.finish();
-        self.pool.offers.lock().runs.retain(|other| !Arc::ptr_eq(other, &run));
+        drop(visit);
+        let offer: Arc<dyn Offer> = run.clone();
+        shared.retract(&offer);
         for observer in &context.observers {
             let (error, elapsed) = (result.as_ref().err(), run.begin.elapsed());
             observer.on(&Event::Finished { plan: &run.plan, error, elapsed, peak: run.state.lock().scheduler.peak() });
@@ -132,11 +100,26 @@ impl Executor for Threads {
     }
 }
 
+impl Offer for Run {
+    fn help(self: Arc<Self>, worker: usize) -> bool {
+        self.work(worker);
+        self.state.lock().is_over()
+    }
+
+    fn nudge(&self) {
+        // With the lock, lest a helper goes to sleep between looking and waiting.
+        let _state = self.state.lock();
+        self.changed.notify_all();
+    }
+}
+
 /// One run of a plan.
 struct Run {
     plan: Arc<Plan>,
     context: RunContext,
-    pool: Option<Arc<Pool>>,
+    pool: Arc<Shared>,
+    /// Whether there are threads to be asked for help.
+    shared: bool,
     begin: Instant,
     all_tiny: bool,
     state: Mutex<State>,
@@ -187,7 +170,7 @@ impl Batch {
 }
 
 impl Run {
-    fn new(plan: Arc<Plan>, context: &RunContext, pool: Option<Arc<Pool>>) -> Run {
+    fn new(plan: Arc<Plan>, context: &RunContext, pool: Arc<Shared>, shared: bool) -> Run {
         let watched = !context.observers.is_empty() || plan.memory_limit().is_some();
         let graph = plan.graph();
         let state = State {
@@ -203,6 +186,7 @@ impl Run {
         Run {
             context: context.clone(),
             pool,
+            shared,
             begin: Instant::now(),
             all_tiny,
             state: Mutex::new(state),
@@ -213,13 +197,15 @@ impl Run {
 
     /// Runs tasks until the run is over.
     fn work(self: &Arc<Self>, thread: usize) {
+        let helper = thread > 0;
         let mut batch = Batch::default();
         let mut size = 1;
         let mut state = self.state.lock();
         state.busy += 1;
         loop {
             self.hand_in(&mut state, &mut batch);
-            if state.is_over() {
+            // Whoever only helps leaves when calls wait for a thread, and comes back.
+            if state.is_over() || (helper && self.pool.has_calls()) {
                 break;
             }
             self.take(&mut state, &mut batch, size);
@@ -250,9 +236,8 @@ impl Run {
                 if wake {
                     self.changed.notify_one();
                 }
-                if offer && let Some(pool) = &self.pool {
-                    pool.offers.lock().runs.push(self.clone());
-                    pool.wake.notify_all();
+                if offer && self.shared {
+                    self.pool.offer(self.clone());
                 }
                 batch.tidy();
                 size = self.run(thread, &mut batch);
