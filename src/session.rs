@@ -9,8 +9,8 @@ use talatat_collections::config::{
 };
 use talatat_collections::{Collection, Lowering, LoweringOptions, Pools, Result};
 use talatat_graph::{
-    Cancel, Error as GraphError, Executor, Observer, Outputs, Plan, PlanOptions, Registry, RunContext, Synchronous,
-    TaskGraph, Threads, Value,
+    Cancel, Error as GraphError, Executor, Observer, Outputs, Plan, PlanOptions, Pool, Registry, RunContext,
+    Synchronous, TaskGraph, Threads, Value,
     memory::{Forecast, Headroom, Reclaim, SpillSpace, forecast},
     testing,
 };
@@ -30,6 +30,8 @@ use crate::kept::Kept;
 pub struct Session {
     settings: Arc<Settings>,
     executor: Arc<dyn Executor>,
+    /// Where submitted calls run.
+    pool: std::result::Result<Pool, GraphError>,
     plan: PlanOptions,
     lowering: LoweringOptions,
     context: RunContext,
@@ -125,6 +127,14 @@ impl Session {
         &self.executor
     }
 
+    /// The threads on which submitted calls run.
+    ///
+    /// # Errors
+    /// If the executor never computes.
+    pub(crate) fn pool(&self) -> Result<&Pool> {
+        Ok(self.pool.as_ref().map_err(Clone::clone)?)
+    }
+
     /// A handle that cancels all computations of this session and its clones.
     pub fn cancel_handle(&self) -> Cancel {
         self.context.cancel.clone()
@@ -192,9 +202,14 @@ impl Session {
         Ok(Plan::new(graph, &self.plan_options())?)
     }
 
-    /// What plans are made with: of the memory limit what persisted blocks leave.
+    /// What plans are made with: of the memory limit what persisted blocks, and calls and runs in the background, leave.
     fn plan_options(&self) -> PlanOptions {
-        let memory_limit = self.plan.memory_limit.map(|limit| limit.saturating_sub(self.kept.bytes()).max(1));
+        let memory_limit = self.plan.memory_limit.map(|limit| {
+            let free = limit.saturating_sub(self.kept.bytes());
+            self.pool.iter().for_each(|pool| pool.set_memory_limit(Some(free)));
+            let reserved = self.pool.as_ref().map_or(0, Pool::reserved);
+            free.saturating_sub(reserved).max(1)
+        });
         PlanOptions { memory_limit, ..self.plan.clone() }
     }
 
@@ -247,6 +262,13 @@ impl Session {
     /// # Errors
     /// What a task fails with.
     pub fn run(&self, plan: Plan) -> Result<Vec<Value>> {
+        // Runs in the background wait until there is room beside this one.
+        let _held = self.plan.memory_limit.and(self.pool.as_ref().ok()).map(|pool| pool.hold(plan.base()));
+        self.run_here(plan)
+    }
+
+    /// [`run`](Session::run), with what it needs reserved already.
+    pub(crate) fn run_here(&self, plan: Plan) -> Result<Vec<Value>> {
         let values = self.executor.execute(Arc::new(plan), &self.context)?;
         Ok(values.into_iter().map(Value::loaded).collect::<std::result::Result<_, _>>()?)
     }
@@ -303,7 +325,12 @@ pub struct SessionBuilder {
     skip: Vec<String>,
     context: RunContext,
     registry: Option<Registry>,
+    resources: Vec<(String, u64)>,
+    start: Option<ThreadStart>,
 }
+
+/// What each thread does first.
+type ThreadStart = Box<dyn Fn(usize) + Send + Sync>;
 
 impl SessionBuilder {
     /// Starts from these settings instead of the environment and the file.
@@ -338,6 +365,37 @@ impl SessionBuilder {
     /// How many threads the pool has, at least one; by default as many as there are cores for this process.
     pub fn threads(self, threads: usize) -> Self {
         self.change(move |settings| settings.threads = threads.max(1))
+    }
+
+    /// Says how much there is of something that calls take beside a thread, such as two graphics cards: no more calls than that run at once
+    /// that are annotated with it ([`Need::resource`](crate::Need::resource)).
+    pub fn resource(mut self, name: impl Into<String>, count: u64) -> Self {
+        self.resources.push((name.into(), count));
+        self
+    }
+
+    /// What each thread of the pool does first. So a library with threads of its own can be kept within the budget of this session: a task
+    /// that uses rayon, for example, then runs rayon's work on its own thread.
+    ///
+    /// ```
+    /// use talatat::Session;
+    /// let session = Session::builder()
+    ///     .threads(2)
+    ///     .thread_start(|_| {
+    ///         // A rayon pool of one thread, which is this one.
+    ///         let _ = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build();
+    ///     })
+    ///     .build()?;
+    /// let ran = session.submit(|| (rayon::current_num_threads(), rayon::join(|| 1, || 2)), ())?;
+    /// while !ran.is_done() {
+    ///     std::thread::yield_now(); // `result` would run the call here, on a thread that is not the session's
+    /// }
+    /// assert_eq!(ran.result()?, (1, (1, 2)));
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    pub fn thread_start(mut self, start: impl Fn(usize) + Send + Sync + 'static) -> Self {
+        self.start = Some(Box::new(start));
+        self
     }
 
     /// The most bytes that blocks may hold in memory at once, or `None` for no limit; by default three quarters of what the machine or its
@@ -410,7 +468,10 @@ impl SessionBuilder {
         self.changes.into_iter().for_each(|change| change(&mut settings));
         let executor = self.executor.unwrap_or_else(|| match settings.executor {
             ExecutorChoice::Synchronous => Arc::new(Synchronous),
-            ExecutorChoice::Threads => Arc::new(Threads::new(settings.threads)),
+            ExecutorChoice::Threads => Arc::new(match self.start {
+                Some(start) => Threads::with_start(settings.threads, start),
+                None => Threads::new(settings.threads),
+            }),
             ExecutorChoice::Refuse => Arc::new(testing::Refuse),
             ExecutorChoice::Serialize => Arc::new(testing::Serialize),
         });
@@ -425,8 +486,14 @@ impl SessionBuilder {
         if shows_progress(settings.progress) {
             context.observers.push(Arc::new(ProgressBar::new()));
         }
+        let pool = executor.pool();
+        if let Ok(pool) = &pool {
+            pool.set_memory_limit(settings.memory_limit);
+            self.resources.iter().for_each(|(name, count)| pool.set_resource(name, *count));
+        }
         Ok(Session {
             executor,
+            pool,
             plan: PlanOptions {
                 memory_limit: settings.memory_limit,
                 spill: context.spill.is_some(),

@@ -345,12 +345,28 @@ fn bytes_are_reserved_until_the_result_goes() {
     let first = needing(&pool, Need::default().bytes(70), || 1);
     first.wait().unwrap();
     assert_eq!(pool.reserved(), 70);
+    let (begin, wait) = mpsc::channel::<()>();
+    let mut wait = Some(wait);
+    let running = needing(&pool, Need::default().bytes(10), move || {
+        let _ = wait.take().map(|wait| wait.recv());
+    });
+    let other = running.clone();
+    let waiter = std::thread::spawn(move || other.result().unwrap());
+    while !format!("{running:?}").contains("Running") {
+        std::thread::yield_now();
+    }
     let second = needing(&pool, Need::default().bytes(60), || 2);
     assert_eq!(pool.submit(|| 3).result().unwrap(), 3, "others pass by");
     assert!(!second.is_done());
     assert_eq!(pool.stuck(), ["1 calls wait for 60 B"]);
     assert_eq!(first.result().unwrap(), 1);
-    assert_eq!(second.result().unwrap(), 2);
+    second.wait().unwrap();
+    begin.send(()).unwrap();
+    waiter.join().unwrap();
+    running.result().unwrap();
+    // What is held by results alone stops nobody: only their owner could free it.
+    let third = needing(&pool, Need::default().bytes(90), || 3);
+    assert_eq!((third.result().unwrap(), second.result().unwrap()), (3, 2));
     assert_eq!(pool.reserved(), 0);
 }
 

@@ -155,7 +155,10 @@ fn resources_priorities_and_retries() {
                 })
                 .collect();
             assert_eq!(gather(futures).unwrap(), [1, 2, 1]);
-            assert_eq!(pool.reserved(), 0);
+            // A thread may still be finding out that somebody else has begun what it was to begin.
+            while pool.reserved() > 0 {
+                thread::yield_now();
+            }
         });
     }
 }

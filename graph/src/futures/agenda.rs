@@ -21,8 +21,12 @@ pub(crate) struct Agenda<C> {
     resources: HashMap<Arc<str>, Resource>,
     memory_limit: Option<u64>,
     reserved: u64,
+    /// Calls that run and have reserved bytes.
+    running: usize,
     submitted: u64,
     ready: usize,
+    /// Calls that nobody wants: to be dropped by whoever holds no lock.
+    swept: Vec<C>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -44,8 +48,10 @@ impl<C> Default for Agenda<C> {
             resources: HashMap::new(),
             memory_limit: None,
             reserved: 0,
+            running: 0,
             submitted: 0,
             ready: 0,
+            swept: Vec::new(),
         }
     }
 }
@@ -141,7 +147,7 @@ impl<C> Agenda<C> {
                 && !wanted(&first.get().1)
             {
                 self.ready -= 1;
-                first.remove();
+                self.swept.push(first.remove().1);
             }
         }
         let heads = self.lines.iter().enumerate().filter_map(|(at, line)| {
@@ -153,6 +159,11 @@ impl<C> Agenda<C> {
         self.ready -= 1;
         self.take(&need);
         Some((need, call))
+    }
+
+    /// Takes the calls that were in the way and that nobody wanted.
+    pub(crate) fn swept(&mut self) -> Vec<C> {
+        std::mem::take(&mut self.swept)
     }
 
     /// Reserves what a call needs that is to start out of turn, if it is free.
@@ -181,20 +192,23 @@ impl<C> Agenda<C> {
         let free = |(name, wanted): &(Arc<str>, u64)| {
             self.resources.get(name).is_some_and(|resource| resource.used + wanted <= resource.total)
         };
-        // What alone fits starts alone, whatever else holds memory.
+        // If nothing runs that will free bytes, only whoever holds results could: waiting for that may be for ever.
         let room = self.memory_limit.is_none_or(|limit| self.reserved.saturating_add(need.bytes) <= limit);
-        need.resources.iter().all(free) && (need.bytes == 0 || room || self.reserved == 0)
+        need.resources.iter().all(free) && (need.bytes == 0 || room || self.running == 0)
     }
 
-    fn take(&mut self, need: &Need) {
+    /// Reserves what a call needs, free or not.
+    pub(crate) fn take(&mut self, need: &Need) {
         self.reserved += need.bytes;
+        self.running += usize::from(need.bytes > 0);
         for (name, wanted) in &need.resources {
             self.resources.entry(name.clone()).or_default().used += wanted;
         }
     }
 
-    /// A call that had reserved resources has ended.
+    /// A call has ended: its resources are free, its bytes are still held.
     pub(crate) fn give_back(&mut self, need: &Need) {
+        self.running -= usize::from(need.bytes > 0);
         for (name, wanted) in &need.resources {
             self.resources.entry(name.clone()).or_default().used -= wanted;
         }
@@ -263,7 +277,7 @@ mod tests {
             let needs: Vec<Arc<Need>> = (0..count).map(|_| Arc::new(need(&mut rng))).collect();
             let (mut added, mut started, mut running) = (0, vec![false; count], Vec::new());
             let mut open: Vec<(Duration, usize)> = Vec::new();
-            let mut now = Duration::ZERO;
+            let (mut now, mut held) = (Duration::ZERO, 0);
             // Every seventh is dropped before it starts.
             let abandoned = rng.below(2) == 0;
             let wanted = |call: usize| !(abandoned && call % 7 == 5);
@@ -281,7 +295,7 @@ mod tests {
                         let used = |name: &str| running.iter().flat_map(|&call: &usize| needs[call].resources.clone()).filter(|(held, _)| &**held == name).map(|(_, n)| n).sum::<u64>();
                         let bytes: u64 = running.iter().map(|&call| needs[call].bytes).sum();
                         let fits = |call: usize| needs[call].resources.iter().all(|(name, n)| used(name) + n <= if &**name == "gpu" { 2 } else { 3 })
-                            && (needs[call].bytes == 0 || bytes == 0 || bytes + needs[call].bytes <= 100);
+                            && (needs[call].bytes == 0 || bytes == 0 || bytes + held + needs[call].bytes <= 100);
                         match agenda.next(now, |&call| wanted(call)) {
                             Some((_, call)) => {
                                 prop_assert!(before.contains(&call) && fits(call) && !started[call]);
@@ -304,7 +318,8 @@ mod tests {
                         if running.is_empty() { now += Duration::from_secs(1); continue }
                         let call = running.swap_remove(rng.below(running.len()));
                         agenda.give_back(&needs[call]);
-                        agenda.free(needs[call].bytes);
+                        // Some results are held for ever.
+                        if rng.below(8) == 0 { held += needs[call].bytes } else { agenda.free(needs[call].bytes) }
                         now += Duration::from_millis(400);
                     }
                 }
@@ -312,7 +327,7 @@ mod tests {
             running.into_iter().for_each(|call| { agenda.give_back(&needs[call]); agenda.free(needs[call].bytes) });
             while added < count { agenda.add(needs[added].clone(), added); added += 1; }
             prop_assert!(agenda.next(now + Duration::from_secs(9), |&call| wanted(call) && !started[call]).is_none());
-            prop_assert_eq!((agenda.reserved(), agenda.ready(), agenda.deadline()), (0, 0, None));
+            prop_assert_eq!((agenda.reserved(), agenda.ready(), agenda.deadline()), (held, 0, None));
         }
     }
 

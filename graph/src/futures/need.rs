@@ -50,6 +50,11 @@ impl Need {
         self
     }
 
+    /// Bytes that are reserved for the call.
+    pub fn reserved_bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// How often the call is tried again if it fails or panics: after `back_off`, then twice that, and so on, up to an hour. Meanwhile
     /// other calls run.
     pub fn retries(mut self, retries: u32, back_off: Duration) -> Need {

@@ -77,10 +77,14 @@ pub(crate) struct Grant {
     runs: bool,
 }
 
+/// Bytes that are held: see [`Pool::hold`].
+#[must_use]
+pub struct Held(#[allow(dead_code, reason = "it is held to be dropped")] Grant);
+
 impl Grant {
     /// The call has ended: its resources are free. Its bytes are when its result is dropped.
     pub(crate) fn end(&mut self) {
-        if std::mem::replace(&mut self.runs, false) && !self.need.resources.is_empty() {
+        if std::mem::replace(&mut self.runs, false) {
             self.release(|agenda, need| agenda.give_back(need));
         }
     }
@@ -173,6 +177,13 @@ impl Pool {
     /// Bytes that calls which run, and results that are held, have reserved.
     pub fn reserved(&self) -> u64 {
         self.0.shared.agenda.lock().reserved()
+    }
+
+    /// Takes bytes, whether they are free or not, until what is given is dropped: for work that does not wait for its turn.
+    pub fn hold(&self, bytes: u64) -> Held {
+        let need = Arc::new(Need::default().bytes(bytes));
+        self.0.shared.agenda.lock().take(&need);
+        Held(Grant { pool: self.0.shared.clone(), need, runs: true })
     }
 
     /// What the calls wait for that could start otherwise, a line for each kind.
@@ -315,7 +326,8 @@ impl Shared {
     /// A thread from outside is done.
     pub(crate) fn guest_goes(&self) {
         self.guests.fetch_sub(1, SeqCst);
-        if self.has_work() {
+        // A thread that slept meanwhile may not know of calls that wait for their time.
+        if self.has_work() || self.later.load(Relaxed) {
             self.sleep.wake_one(None, |worker| self.may_work(worker));
         }
     }
@@ -346,7 +358,10 @@ impl Shared {
         // If nothing fits, nobody need look again before something is given back.
         self.ready.store(if found.is_some() { agenda.ready() } else { 0 }, Relaxed);
         self.later.store(agenda.deadline().is_some(), Relaxed);
+        let swept = agenda.swept();
         drop(agenda);
+        // A call may be the last to hold a grant, whose end takes the lock.
+        drop(swept);
         let (need, call) = found?;
         let grant = (!need.is_free()).then(|| Grant { pool: self.clone(), need, runs: true });
         Some(Found::Call(call, grant))

@@ -72,8 +72,10 @@ pub(crate) struct Sleep {
 impl Sleep {
     /// Puts a thread on the list. Afterwards it must look for work once more before it sleeps.
     pub(crate) fn lie_down(&self, worker: usize, what: Use, parker: &Arc<Parker>) {
-        self.list.lock().push(Sleeper { worker, what, parker: parker.clone() });
+        let mut list = self.list.lock();
+        list.push(Sleeper { worker, what, parker: parker.clone() });
         self.asleep.fetch_add(1, SeqCst);
+        drop(list);
         fence(SeqCst);
     }
 

@@ -223,9 +223,12 @@ fn lie(
     }
     // Once more, now that whoever brings something sees this thread.
     let help = if what.is_some() { helpful(awaited) } else { None };
-    let may_begin = need.is_some_and(|need| core.rest().is_none() && pool.agenda.lock().fits(need));
+    let rest = core.rest();
+    let may_begin = core.need.as_ref().is_some_and(|need| {
+        rest.is_none() && awaited.standing() == Standing::Ready && (need.is_free() || pool.agenda.lock().fits(need))
+    });
     if help.is_none() && !may_begin && awaited.standing() != Standing::Done {
-        parker.park(core.rest());
+        parker.park(rest);
     }
     if what.is_some() {
         pool.sleep.get_up(parker);
