@@ -20,6 +20,8 @@ use crate::sync::{Mutex, now};
 pub enum Failure {
     /// The function failed.
     Own(KernelError),
+    /// The same, with its name and place.
+    Located(Error),
     /// Something failed that has a name and a place of its own: an argument, a computation within.
     Other(Error),
 }
@@ -315,16 +317,16 @@ impl<W: Work> Call<W::Output, W> {
         true
     }
 
-    /// Puts the work back to be done again after a while, if it may be.
-    fn retry(self: &Arc<Self>, work: W, grant: &mut Option<Grant>) -> bool {
-        let Some(need) = self.core.need.clone() else { return false };
-        let mut state = self.state.lock();
-        let Some(wait) = need.retry_after(state.failures) else { return false };
-        if !matches!(state.stage, Stage::Running) {
-            return false;
+    /// Puts the work back to be done again after a while; gives it back if it may not be.
+    fn retry(self: &Arc<Self>, work: W, grant: &mut Option<Grant>) -> Option<W> {
+        let (Some(need), Some(pool)) = (self.core.need.clone(), self.core.pool.clone()) else { return Some(work) };
+        if need.retries == 0 {
+            return Some(work);
         }
-        if self.core.handles.load(Acquire) == 0 {
-            return false;
+        let mut state = self.state.lock();
+        let Some(wait) = need.retry_after(state.failures) else { return Some(work) };
+        if !matches!(state.stage, Stage::Running) || self.core.handles.load(Acquire) == 0 {
+            return Some(work);
         }
         state.failures += 1;
         state.stage = Stage::Waiting(work, None);
@@ -332,10 +334,8 @@ impl<W: Work> Call<W::Output, W> {
         self.core.rests_until.store(time.as_nanos().min(u64::MAX.into()) as u64, Release);
         drop(state);
         drop(grant.take());
-        if let Some(pool) = self.core.pool.clone() {
-            pool.enter_later(time, self.clone());
-        }
-        true
+        pool.enter_later(time, self.clone());
+        None
     }
 }
 
@@ -378,7 +378,7 @@ impl<W: Work> Node for Call<W::Output, W> {
             self.core.runs_at(place);
             catch_unwind(AssertUnwindSafe(|| work.call()))
         });
-        let error = match result {
+        let (error, own) = match result {
             Ok(Ok(value)) => {
                 // What the work still holds is dropped before anybody hears of the result.
                 drop(work);
@@ -388,19 +388,15 @@ impl<W: Work> Node for Call<W::Output, W> {
                 self.complete(Ok(value), grant);
                 return true;
             }
-            Ok(Err(Failure::Other(error))) => error,
-            Ok(Err(Failure::Own(source))) => Error::Kernel { site: self.core.site(), source },
-            Err(payload) => Error::Panic { site: self.core.site(), message: panic_message(&*payload) },
+            // What an argument failed with, it will fail with again.
+            Ok(Err(Failure::Other(error))) => (error, false),
+            Ok(Err(Failure::Located(error))) => (error, true),
+            Ok(Err(Failure::Own(source))) => (Error::Kernel { site: self.core.site(), source }, true),
+            Err(payload) => (Error::Panic { site: self.core.site(), message: panic_message(&*payload) }, true),
         };
-        // What an argument failed with, it will fail with again.
-        if matches!(error, Error::Kernel { .. } | Error::Panic { .. })
-            && self.core.need.as_ref().is_some_and(|need| need.retries > 0)
-        {
-            if !self.retry(work, &mut grant) {
-                self.complete(Err(error), None);
-            }
-        } else {
-            drop(work);
+        let work = if own { self.retry(work, &mut grant) } else { Some(work) };
+        if work.is_some() {
+            drop((work, grant));
             self.complete(Err(error), None);
         }
         true

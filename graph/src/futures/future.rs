@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use super::call::{Again, Call, Failure, Node, Once, Outcome, Standing, Then, Work, link};
 use super::need::Need;
 use crate::error::{Error, Result};
-use crate::pool::{Here, Pool, wait};
+use crate::pool::{Here, Pool, begin, wait};
 use crate::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 
 /// The result of a submitted call: there already, or some time later. Cloning shares it.
@@ -75,12 +75,15 @@ impl<T: Clone + Send + Sync + 'static> Future<T> {
     /// # Errors
     /// If the call or one of its arguments failed, panicked or was cancelled; or if the call cannot end before the one that waits does.
     pub fn result(self) -> Result<T> {
+        if self.0.standing() == Standing::Ready {
+            begin(&self.node());
+        }
         loop {
             // Nobody can make a second future of the only one.
             if let Some(result) = self.0.take(self.0.core().handles.load(Acquire) == 1) {
                 return result;
             }
-            wait(&self.0.clone().into_node())?;
+            wait(&self.node())?;
         }
     }
 
@@ -246,6 +249,38 @@ impl Submit {
         }
         Ok(Future(call))
     }
+}
+
+/// Submits work to the pool that runs the current call, as its child: the short way for work that is split again and again. Outside of a
+/// pool's calls it runs at once.
+///
+/// ```
+/// use talatat_graph::{Threads, spawn};
+/// fn fib(n: u64) -> u64 {
+///     if n < 2 {
+///         return n;
+///     }
+///     let first = spawn(move || fib(n - 1));
+///     let second = fib(n - 2);
+///     first.result().map_or(0, |first| first + second)
+/// }
+/// assert_eq!(Threads::new(2).pool().submit(|| fib(15)).result()?, 610);
+/// # Ok::<(), talatat_graph::Error>(())
+/// ```
+#[track_caller]
+#[inline]
+pub fn spawn<T, F>(work: F) -> Future<T>
+where
+    T: Clone + Send + Sync + 'static,
+    F: FnOnce() -> T + Send + 'static,
+{
+    let once = Once::new(move || Ok(work()));
+    let call = Call::new(once, std::any::type_name::<F>(), Location::caller(), None, None, Vec::new());
+    let mine = Here::with(|here| here.deque.map(|deque| here.pool.push(deque, call.clone())));
+    if mine.flatten().is_none() {
+        call.clone().run(None);
+    }
+    Future(call)
 }
 
 impl Pool {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::futures::Node;
+use crate::futures::{Node, Standing};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -62,6 +62,29 @@ impl Deque {
         }
         self.end.store(end, Relaxed);
         found
+    }
+
+    /// The owner begins a call by itself: takes it out if it is the last one, and what stands before it that somebody has begun, down to `mark`.
+    pub(crate) fn begins(&self, call: &Arc<dyn Node>, mark: u64) {
+        let last = |entry: &Option<Arc<dyn Node>>| entry.as_ref().is_some_and(|last| Arc::ptr_eq(last, call));
+        let begun =
+            |entry: &Option<Arc<dyn Node>>| entry.as_ref().is_none_or(|last| last.standing() != Standing::Ready);
+        let mut first = true;
+        loop {
+            let mut queue = self.queue.lock();
+            let end = self.end();
+            if end <= mark
+                || !queue.calls.back().is_some_and(|entry| (first && last(entry)) || (!first && begun(entry)))
+            {
+                return;
+            }
+            first = false;
+            let entry = queue.calls.pop_back();
+            self.end.store(end - 1, Relaxed);
+            // Others' code may run when a call goes: without the lock.
+            drop(queue);
+            drop(entry);
+        }
     }
 
     /// Takes the oldest call.

@@ -117,6 +117,13 @@ pub(crate) struct Visit {
 
 impl Drop for Visit {
     fn drop(&mut self) {
+        // What a guest's calls have submitted and not waited for is left to the pool, if it has threads.
+        while self.sits
+            && self.pool.is_alone()
+            && let Some(call) = self.pool.deque(self.pool.threads).pop(0)
+        {
+            call.run(None);
+        }
         drop(self.entered.take());
         if self.sits {
             self.pool.stand_up();

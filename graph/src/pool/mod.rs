@@ -20,7 +20,7 @@ use sleep::{Sleep, Use};
 
 pub(crate) use here::Here;
 pub(crate) use sleep::Parker;
-pub(crate) use wait::{run_one, wait};
+pub(crate) use wait::{begin, run_one, wait};
 
 /// Threads that work together, on graphs and on submitted calls. Cloning shares them; they end with the last clone.
 #[derive(Clone)]
@@ -53,6 +53,8 @@ pub(crate) struct Shared {
     /// Threads from outside that work now: while there is one, the last of ours does not.
     guests: AtomicUsize,
     guest_sits: AtomicBool,
+    /// Threads of the pool that were started.
+    started: AtomicUsize,
     closed: AtomicBool,
 }
 
@@ -158,6 +160,7 @@ impl Pool {
         match worker {
             Ok(worker) => {
                 self.0.workers.lock().push(worker);
+                self.0.shared.started.fetch_add(1, SeqCst);
                 true
             }
             Err(_) => false,
@@ -265,6 +268,7 @@ impl Shared {
             sleep: Sleep::default(),
             guests: AtomicUsize::new(0),
             guest_sits: AtomicBool::new(false),
+            started: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
         }
     }
@@ -439,6 +443,11 @@ impl Shared {
             call.fail(Error::Dropped { operation: call.core().describe() });
         }
         self.sleep.wake_all(|_| true);
+    }
+
+    /// Whether nobody but guests runs calls.
+    fn is_alone(&self) -> bool {
+        self.started.load(SeqCst) == 0
     }
 
     /// Takes the deque for threads from outside, if it is free.

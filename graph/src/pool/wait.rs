@@ -77,19 +77,21 @@ pub(crate) fn run_one<'a>(calls: impl Iterator<Item = &'a Arc<dyn Node>>) -> boo
 }
 
 /// Runs a call here if nothing stands against it.
-fn begin(call: &Arc<dyn Node>) -> bool {
+pub(crate) fn begin(call: &Arc<dyn Node>) -> bool {
     let core = call.core();
+    if core.pool.is_none() {
+        // The call of a thread of the pool, in that thread's deque. A thread from outside leaves it there.
+        let own = Here::with(|here| here.deque.map(|deque| here.pool.deque(deque).begins(call, here.mark())));
+        return own.flatten().is_some() && call.clone().run(None);
+    }
+    let Some(pool) = &core.pool else { return false };
     if core.rest().is_some() {
         return false;
     }
-    let here = Here::current();
-    let pool = match (&core.pool, &here) {
-        (Some(pool), _) if !pool.is_inline() => pool.shared(),
-        (Some(_), _) => return call.clone().run(None),
-        (None, Some((pool, _))) => pool,
-        // A thread from outside, and a call that a thread of some pool has submitted to its own.
-        (None, None) => return false,
-    };
+    if pool.is_inline() {
+        return call.clone().run(None);
+    }
+    let pool = pool.shared();
     let grant = match &core.need {
         Some(need) if !need.is_free() => match pool.reserve(need) {
             Some(grant) => Some(grant),
