@@ -134,7 +134,7 @@ fn share(plan: &Plan, limit: u64) -> u64 {
 }
 
 /// An error of a collection as one of a call.
-fn failure(error: Error) -> Failure {
+pub(crate) fn failure(error: Error) -> Failure {
     match error {
         Error::Graph(error) => Failure::Other(error),
         other => Failure::Own(KernelError::from_source(other)),

@@ -9,13 +9,14 @@ use talatat_collections::config::{
 };
 use talatat_collections::{Collection, Lowering, LoweringOptions, Pools, Result};
 use talatat_graph::{
-    Cancel, Error as GraphError, Executor, Observer, Outputs, Plan, PlanOptions, Pool, Registry, RunContext,
-    Synchronous, TaskGraph, Threads, Value,
+    Cancel, Error as GraphError, Executor, Need, Observer, Outputs, Plan, PlanOptions, Pool, Registry, RunContext,
+    Submit, Synchronous, TaskGraph, Threads, Value, in_call,
     memory::{Forecast, Headroom, Reclaim, SpillSpace, forecast},
     testing,
 };
 
 use crate::diagnostics::{Explained, ProgressBar, Report, Reporter};
+use crate::futures::failure;
 use crate::kept::Kept;
 
 /// Who runs computations, and under which limits. Cloning is cheap; clones share the thread pool.
@@ -202,14 +203,12 @@ impl Session {
         Ok(Plan::new(graph, &self.plan_options())?)
     }
 
-    /// What plans are made with: of the memory limit what persisted blocks, and calls and runs in the background, leave.
+    /// What plans are made with: of the memory limit what persisted blocks leave.
     fn plan_options(&self) -> PlanOptions {
-        let memory_limit = self.plan.memory_limit.map(|limit| {
-            let free = limit.saturating_sub(self.kept.bytes());
-            self.pool.iter().for_each(|pool| pool.set_memory_limit(Some(free)));
-            let reserved = self.pool.as_ref().map_or(0, Pool::reserved);
-            free.saturating_sub(reserved).max(1)
-        });
+        let memory_limit = self.plan.memory_limit.map(|limit| limit.saturating_sub(self.kept.bytes()).max(1));
+        if let Ok(pool) = &self.pool {
+            pool.set_memory_limit(memory_limit);
+        }
         PlanOptions { memory_limit, ..self.plan.clone() }
     }
 
@@ -262,9 +261,20 @@ impl Session {
     /// # Errors
     /// What a task fails with.
     pub fn run(&self, plan: Plan) -> Result<Vec<Value>> {
-        // Runs in the background wait until there is room beside this one.
-        let _held = self.plan.memory_limit.and(self.pool.as_ref().ok()).map(|pool| pool.hold(plan.base()));
-        self.run_here(plan)
+        let (Some(limit), Ok(pool)) = (plan.memory_limit(), &self.pool) else { return self.run_here(plan) };
+        let reserved = pool.reserved();
+        let plan = plan.limited_to(limit.saturating_sub(reserved));
+        if reserved == 0 || in_call() {
+            // Runs in the background wait until there is room beside this one. (What a call computes is within what it has reserved, or
+            // comes on top: if it waited for others, they might wait for it.)
+            let _held = pool.hold(plan.base());
+            return self.run_here(plan);
+        }
+        // This one waits for its turn, and then runs on this thread if no other one is quicker.
+        let mut call = Submit::new("compute");
+        call.need(Need::default().bytes(plan.base()));
+        let session = self.clone();
+        Ok(call.once(pool, move || session.run_here(plan).map_err(failure))?.result()?)
     }
 
     /// [`run`](Session::run), with what it needs reserved already.

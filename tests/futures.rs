@@ -107,6 +107,79 @@ fn annotations_count_for_calls_that_begin_at_once() {
     assert_eq!(tries.load(Ordering::SeqCst), 3);
 }
 
+/// The annotations of lazy calls count when they are computed, whatever is fused, on every executor.
+#[test]
+fn annotations_count_for_lazy_calls() {
+    let executors: [Arc<dyn talatat::graph::Executor>; 4] = [
+        Arc::new(talatat::graph::Synchronous),
+        Arc::new(talatat::graph::Threads::new(1)),
+        Arc::new(talatat::graph::Threads::new(2)),
+        Arc::new(talatat::graph::Threads::new(4)),
+    ];
+    for executor in executors {
+        let session = builder().custom_executor(executor).resource("gpu", 2).build().unwrap();
+        let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (at, high) = (now.clone(), most.clone());
+        let train = delayed(move |seed: i64| {
+            high.fetch_max(at.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            (0..50).for_each(|_| std::thread::yield_now());
+            at.fetch_sub(1, Ordering::SeqCst);
+            seed
+        });
+        let train = train.named("train").needs(Need::default().resource("gpu", 1));
+        let tries = Arc::new(AtomicUsize::new(0));
+        let count = tries.clone();
+        let flaky = try_delayed(
+            move |x: i64| if count.fetch_add(1, Ordering::SeqCst) % 3 < 2 { Err("not yet") } else { Ok(x + 1) },
+        );
+        let flaky = flaky.needs(Need::default().retries(20, Duration::from_micros(10)));
+        let (before, after) = (delayed(|x: i64| x * 2), delayed(|x: i64| x - 1));
+        let models: Vec<_> = (0..20).map(|x: i64| after.call(flaky.call(train.call(before.call(x))))).collect();
+        let sum = delayed(|models: Vec<i64>| models.iter().sum::<i64>()).call(models);
+        assert_eq!(sum.compute_on(&session).unwrap(), 380, "{session:?}");
+        assert!((1..=2).contains(&most.load(Ordering::SeqCst)), "{session:?}");
+        assert!(tries.load(Ordering::SeqCst) >= 60, "{session:?}");
+        let plan = session.plan(&sum).unwrap().to_string();
+        assert!(plan.lines().any(|line| line.starts_with("train ")), "{plan}");
+        // What fails for good ends the run, whatever else waits for its turn.
+        let broken = try_delayed(|x: i64| if x == 7 { Err("broken") } else { Ok(x) });
+        let broken =
+            broken.named("broken").needs(Need::default().resource("gpu", 1).retries(1, Duration::from_micros(1)));
+        let error = (0..20).map(|x: i64| broken.call(x)).collect::<Vec<_>>().compute_on(&session).unwrap_err();
+        assert!(
+            error.to_string().contains("broken, block") && error.to_string().contains("tests/futures.rs"),
+            "{error}"
+        );
+        // More than there is, and nested runs that hold what they wait for.
+        let error = train.clone().needs(Need::default().resource("gpu", 3)).call(1_i64).compute_on(&session);
+        if session.executor().threads() > 1 {
+            assert!(error.unwrap_err().to_string().contains("wants 3"), "{session:?}");
+            let (inner, train) = (session.clone(), train.clone());
+            let outer = delayed(move |x: i64| train.call(x).compute_on(&inner).map_err(|error| error.to_string()));
+            let outer = outer.needs(Need::default().resource("gpu", 2)).call(1_i64).compute_on(&session).unwrap();
+            assert!(outer.unwrap_err().contains("cannot end before it does"));
+        }
+    }
+}
+
+#[test]
+fn urgent_tasks_come_first() {
+    let session = builder().threads(1).build().unwrap();
+    let order = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let note = |name: &'static str, priority| {
+        let order = order.clone();
+        delayed(move |x: i64| {
+            order.lock().unwrap().push(name);
+            x
+        })
+        .needs(Need::default().priority(priority))
+    };
+    let (low, plain, high) = (note("low", -1), note("plain", 0), note("high", 9));
+    let calls: Vec<_> = (0..3).flat_map(|x: i64| [low.call(x), plain.call(x), high.call(x)]).collect();
+    calls.compute_on(&session).unwrap();
+    assert_eq!(order.lock().unwrap().concat(), ["high"; 3].concat() + &["plain"; 3].concat() + &["low"; 3].concat());
+}
+
 /// Several runs in the background share the memory limit, and one in the foreground finds what they leave.
 #[test]
 fn computes_in_the_background_share_the_memory() {
@@ -120,7 +193,9 @@ fn computes_in_the_background_share_the_memory() {
         })
         .collect();
     let here = length.call(vec![make.call(7_u64)]);
-    assert_eq!(here.compute_on(&session).unwrap(), 1000);
+    for _ in 0..20 {
+        assert_eq!(here.compute_on(&session).unwrap(), 1000);
+    }
     assert_eq!(gather(futures).unwrap(), [10_000; 20]);
 }
 

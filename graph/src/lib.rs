@@ -43,8 +43,8 @@ pub use error::{Error, KernelError, KernelResult, Result, Shortage, TaskSite};
 pub use events::{Event, Observer};
 pub use executor::{Executor, RunContext, Synchronous, Threads, invoke, run_in_order, testing};
 pub use futures::{
-    AsCompleted, Failure, Future, Need, Submit, Work, as_completed, gather, is_cancelled, join, spawn, wait_all,
-    wait_any,
+    AsCompleted, Failure, Future, Need, Submit, Work, as_completed, gather, in_call, is_cancelled, join, spawn,
+    wait_all, wait_any,
 };
 pub use graph::{Edge, GraphBuilder, Layer, LayerId, Successors, TaskGraph};
 pub use key::{Key, KeyBuilder};

@@ -12,8 +12,8 @@ use std::time::Duration;
 use shuttle::{check_pct, check_random, thread};
 use talatat_graph::testing::{registry, tree_graph};
 use talatat_graph::{
-    Executor, Future, Need, Plan, PlanOptions, Pool, RunContext, Submit, Threads, Value, as_completed, gather, join,
-    wait_any,
+    Edge, Executor, Future, GraphBuilder, KernelError, Key, Layer, Need, Plan, PlanOptions, Pool, RunContext, Submit,
+    Threads, Value, as_completed, closure_kernel, gather, join, wait_any,
 };
 
 /// Interleavings that each test tries.
@@ -226,4 +226,42 @@ fn the_pool_ends_with_its_last_handle() {
         };
         assert_eq!(gather(futures).unwrap(), [0, 1]);
     });
+}
+
+/// Annotated tasks of a graph go by way of the agenda and come back, while others run.
+#[test]
+fn annotated_tasks_of_graphs() {
+    for threads in [1, 2, 3] {
+        check(move || {
+            let executor = Threads::new(threads);
+            executor.pool().set_resource("gpu", 1);
+            let (now, tries) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+            let kernel = closure_kernel("train", move |task, _| {
+                assert_eq!(now.fetch_add(1, Ordering::SeqCst), 0, "one at a time");
+                thread::yield_now();
+                now.fetch_sub(1, Ordering::SeqCst);
+                if task.block == 1 && tries.fetch_add(1, Ordering::SeqCst) == 0 {
+                    return Err(KernelError::new("once"));
+                }
+                Ok(Value::I64(1))
+            });
+            let mut graph = GraphBuilder::new();
+            let need = Need::default().resource("gpu", 1).retries(1, Duration::from_secs(1));
+            let train = Layer::new(Key::of("train", &[]), Arc::new(kernel)).needs(Some(Arc::new(need)));
+            let train = graph.layer(train);
+            let plain = closure_kernel("sum", |_, inputs| {
+                let one = |value: &Value| if let Value::I64(value) = value { *value } else { 0 };
+                Ok(Value::I64(inputs.iter().map(one).sum()))
+            });
+            let sum = graph.layer(Layer::new(Key::of("sum", &[]), Arc::new(plain)));
+            let trained: Vec<Edge> = (0..3).map(|block| graph.task(train, block, 0, &[]).unwrap().into()).collect();
+            let other = graph.task(sum, 0, 0, &[trained[0]]).unwrap().into();
+            let last = graph.task(sum, 1, 0, &[trained[0], trained[1], trained[2], other]).unwrap();
+            graph.output(last.into());
+            let plan = Arc::new(Plan::new(graph.build(), &PlanOptions::default()).unwrap());
+            let context = RunContext { registry: Arc::new(registry()), ..RunContext::default() };
+            let values = executor.execute(plan, &context).unwrap();
+            assert!(matches!(values[..], [Value::I64(4)]), "{values:?}");
+        });
+    }
 }

@@ -34,7 +34,7 @@ pub(super) struct Function<F> {
     name: String,
     key: Key,
     pure: bool,
-    need: Need,
+    need: Option<Arc<Need>>,
 }
 
 impl<F, M> Clone for DelayedFn<F, M> {
@@ -95,7 +95,7 @@ impl<F: 'static> Function<F> {
         // A type without captures says all; two closures of one type with captures may differ.
         let key = if size_of::<F>() == 0 { key } else { key.number(unique()) };
         let name = short_name(name);
-        Function { run, name, key: key.finish(), pure: true, need: Need::default() }
+        Function { run, name, key: key.finish(), pure: true, need: None }
     }
 }
 
@@ -142,7 +142,7 @@ impl<F, M> DelayedFn<F, M> {
 
     /// The annotations of its calls, the name among them.
     pub fn need(&self) -> Need {
-        self.function.need.clone().name(self.function.name.as_str())
+        self.function.need.as_deref().cloned().unwrap_or_default().name(self.function.name.as_str())
     }
 
     /// Annotates its calls: priority, resources, bytes, retries. They change when a call runs, not what it gives.
@@ -159,7 +159,7 @@ impl<F, M> DelayedFn<F, M> {
     where
         F: Clone,
     {
-        self.rebuild(|function| function.need = need)
+        self.rebuild(|function| function.need = Some(Arc::new(need)))
     }
 
     /// Says that the function does not always give the same result (it reads a clock, a sensor, a service): each call is its own.
@@ -252,6 +252,10 @@ where
     fn run(&self, inputs: &mut [Value]) -> KernelResult<Value> {
         let values = self.args.resolve(&mut inputs.iter_mut())?;
         Ok(self.function.run.apply(values)?.into_value())
+    }
+
+    fn need(&self) -> Option<Arc<Need>> {
+        self.function.need.clone()
     }
 
     #[inline]

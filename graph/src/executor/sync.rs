@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::invoke::{invoke, task_site};
+use super::invoke::{invoke_again, task_site};
 use super::spilling::{read_back, write_out};
 use super::{Executor, RunContext};
 use crate::error::{Error, Result};
@@ -24,7 +24,7 @@ impl Executor for Synchronous {
     }
 
     fn execute(&self, plan: Arc<Plan>, context: &RunContext) -> Result<Vec<Value>> {
-        run_in_order(plan, context, |plan, task, inputs| invoke(plan.graph(), task, inputs, &context.cancel))
+        run_in_order(plan, context, |plan, task, inputs| invoke_again(plan.graph(), task, inputs, &context.cancel))
     }
 }
 

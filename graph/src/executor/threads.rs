@@ -8,14 +8,17 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hashbrown::HashMap;
+
 use super::invoke::{invoke, task_site};
 use super::spilling::{read_back, write_out};
 use super::{Executor, RunContext};
 use crate::error::{Error, Result};
 use crate::events::Event;
+use crate::futures::{Failure, Future, Submit};
 use crate::memory::{Excess, Spilled};
 use crate::plan::Plan;
-use crate::pool::{Here, Offer, Pool, Shared};
+use crate::pool::{Here, Offer, Pool, Shared, begin, wait};
 use crate::scheduler::{Instruction, Scheduler};
 use crate::store::{Leaving, Store};
 use crate::sync::{Condvar, Mutex, MutexGuard};
@@ -82,7 +85,7 @@ impl Executor for Threads {
 
     fn execute(&self, plan: Arc<Plan>, context: &RunContext) -> Result<Vec<Value>> {
         let shared = self.pool.shared();
-        let run = Arc::new(Run::new(plan, context, shared.clone(), self.threads > 1));
+        let run = Arc::new(Run::new(plan, context, &self.pool, self.threads > 1));
         for observer in &context.observers {
             observer.on(&Event::Started { plan: &run.plan, threads: self.threads });
         }
@@ -118,6 +121,7 @@ struct Run {
     plan: Arc<Plan>,
     context: RunContext,
     pool: Arc<Shared>,
+    owner: Pool,
     /// Whether there are threads to be asked for help.
     shared: bool,
     begin: Instant,
@@ -138,6 +142,8 @@ struct State {
     busy: usize,
     /// Threads that wait for tasks.
     idle: usize,
+    /// Annotated tasks that have been handed to the pool as calls.
+    called: HashMap<TaskId, Future<Value>>,
 }
 
 impl State {
@@ -151,6 +157,8 @@ impl State {
 struct Batch {
     tasks: Vec<(TaskId, usize)>,
     inputs: Vec<Value>,
+    /// Annotated tasks with their inputs.
+    calls: Vec<(TaskId, Vec<Value>)>,
     /// A result that is to leave memory before the tasks run.
     evict: Option<(TaskId, Vec<Leaving>)>,
     /// Blocks on disk that the next task will read.
@@ -170,7 +178,7 @@ impl Batch {
 }
 
 impl Run {
-    fn new(plan: Arc<Plan>, context: &RunContext, pool: Arc<Shared>, shared: bool) -> Run {
+    fn new(plan: Arc<Plan>, context: &RunContext, pool: &Pool, shared: bool) -> Run {
         let watched = !context.observers.is_empty() || plan.memory_limit().is_some();
         let graph = plan.graph();
         let state = State {
@@ -181,11 +189,13 @@ impl Run {
             offered: false,
             busy: 0,
             idle: 0,
+            called: HashMap::new(),
         };
         let all_tiny = graph.layers().iter().all(|layer| layer.tiny);
         Run {
             context: context.clone(),
-            pool,
+            owner: pool.clone(),
+            pool: pool.shared().clone(),
             shared,
             begin: Instant::now(),
             all_tiny,
@@ -209,6 +219,9 @@ impl Run {
                 break;
             }
             self.take(&mut state, &mut batch, size);
+            if !batch.calls.is_empty() {
+                MutexGuard::unlocked(&mut state, || self.call(&mut batch));
+            }
             if batch.tasks.is_empty() && batch.evict.is_none() {
                 if state.is_over() {
                     break;
@@ -217,8 +230,15 @@ impl Run {
                     MutexGuard::unlocked(&mut state, || batch.tidy());
                     continue;
                 }
+                if !state.called.is_empty() && self.help_calls(&mut state, helper) {
+                    continue;
+                }
                 state.busy -= 1;
                 state.idle += 1;
+                if state.busy == 0 && !state.called.is_empty() {
+                    // Only calls are left to wait for: that is the first thread's business.
+                    self.changed.notify_all();
+                }
                 self.changed.wait(&mut state);
                 state.idle -= 1;
                 state.busy += 1;
@@ -251,6 +271,93 @@ impl Run {
         state.busy -= 1;
         drop(state);
         self.changed.notify_all();
+    }
+
+    /// Hands annotated tasks to the pool: it knows of priorities, resources and time.
+    fn call(self: &Arc<Self>, batch: &mut Batch) {
+        for (task, inputs) in batch.calls.drain(..) {
+            let layer = self.plan.graph().layer(task);
+            let mut call = Submit::new("task");
+            call.need(layer.need.as_deref().cloned().unwrap_or_default().name(layer.kernel.describe()));
+            if let Some(location) = layer.location {
+                call.at(location);
+            }
+            let run = self.clone();
+            let again = layer.need.as_ref().is_some_and(|need| need.retry_after(0).is_some());
+            let mut inputs = inputs;
+            let work = move || {
+                if run.context.cancel.is_cancelled() {
+                    return Err(Failure::Other(Error::Cancelled { done: 0, total: 0 }));
+                }
+                let mut inputs = if again { inputs.clone() } else { std::mem::take(&mut inputs) };
+                let start = run.begin.elapsed();
+                let loaded = run.load(task, &mut inputs).map_err(Failure::Other);
+                let invoked =
+                    |()| invoke(run.plan.graph(), task, &mut inputs, &run.context.cancel).map_err(Failure::Located);
+                let value = loaded.and_then(invoked)?;
+                let (bytes, end) = (value.nbytes() as u64, run.begin.elapsed());
+                let event = Event::Task { task, thread: Here::number(), start, end, bytes };
+                run.context.observers.iter().for_each(|observer| observer.on(&event));
+                Ok(value)
+            };
+            match call.again(&self.owner, work) {
+                Ok(future) => {
+                    self.state.lock().called.insert(task, future.clone());
+                    let run = self.clone();
+                    future.on_done(move |future| run.deliver(task, future));
+                }
+                Err(error) => batch.error = Some(error),
+            }
+        }
+        if batch.error.is_some() {
+            let state = &mut *self.state.lock();
+            self.hand_in(state, batch);
+        }
+    }
+
+    /// An annotated task has ended.
+    fn deliver(&self, task: TaskId, future: Future<Value>) {
+        let mut batch = Batch::default();
+        let mut state = self.state.lock();
+        let other = state.called.remove(&task);
+        MutexGuard::unlocked(&mut state, || {
+            // Whoever has the last future gets the value itself.
+            drop(other);
+            match future.result() {
+                Ok(value) => batch.done.push((task, value)),
+                Err(error) => batch.error = Some(error),
+            }
+        });
+        // Of a run that has failed the results are dropped.
+        if state.error.is_none() || batch.error.is_some() {
+            self.hand_in(&mut state, &mut batch);
+        }
+        drop(state);
+        self.tell_excesses(&mut batch);
+        drop(batch);
+        self.changed.notify_all();
+    }
+
+    /// Begins a call that stands for a task, or waits for one if nothing else goes on. Whether anything has changed.
+    fn help_calls(&self, state: &mut MutexGuard<'_, State>, helper: bool) -> bool {
+        let calls: Vec<_> = state.called.values().map(Future::node).collect();
+        let alone = state.busy == 1 && !helper;
+        let mut failed = None;
+        let helped = MutexGuard::unlocked(state, || {
+            if calls.iter().any(begin) {
+                return true;
+            }
+            if alone && let Some(first) = calls.first() {
+                failed = wait(first).err();
+                return true;
+            }
+            false
+        });
+        drop(calls);
+        if let Some(error) = failed {
+            self.fail(state, error);
+        }
+        helped
     }
 
     fn tell_excesses(&self, batch: &mut Batch) {
@@ -295,10 +402,11 @@ impl Run {
 
     /// Takes up to `size` tasks, or a result that is to leave memory, but leaves enough for the other threads.
     fn take(&self, state: &mut State, batch: &mut Batch, size: usize) {
+        let graph = self.plan.graph();
         batch.tasks.clear();
         batch.inputs.clear();
         let share = 1 + state.scheduler.ready_tasks() / 4;
-        while batch.tasks.len() < size.min(share) {
+        while batch.tasks.len() + batch.calls.len() < size.min(share) {
             let task = match state.scheduler.next(&state.store) {
                 Instruction::Run(task) => task,
                 Instruction::Evict(result) => {
@@ -319,6 +427,10 @@ impl Run {
                 batch.tasks.clear();
                 self.fail(state, Error::Kernel { site: task_site(self.plan.graph(), task), source });
                 return;
+            }
+            if graph.layer(task).need.as_ref().is_some_and(|need| !need.is_plain()) {
+                batch.calls.push((task, batch.inputs.drain(start..).collect()));
+                continue;
             }
             batch.tasks.push((task, start));
         }
@@ -385,7 +497,12 @@ impl Run {
     /// Waits until no thread runs a task of this run and empties it.
     fn finish(&self) -> Result<Vec<Value>> {
         let mut state = self.state.lock();
-        while state.busy > 0 {
+        if state.error.is_some() {
+            let calls: Vec<Future<Value>> = state.called.values().cloned().collect();
+            // Each tells the run that it has ended.
+            MutexGuard::unlocked(&mut state, || calls.into_iter().for_each(|call| call.revoke()));
+        }
+        while state.busy > 0 || !state.called.is_empty() {
             self.changed.wait(&mut state);
         }
         let store = std::mem::take(&mut state.store);

@@ -207,6 +207,9 @@ pub(crate) trait Node: Send + Sync {
 
     /// Ends the call with an error, unless it has ended.
     fn fail(&self, error: Error) -> bool;
+
+    /// The same, if nobody has begun it.
+    fn revoke(&self, error: Error) -> bool;
 }
 
 /// What a future asks of its call.
@@ -298,8 +301,13 @@ pub(crate) fn link(call: &Arc<dyn Node>, arguments: &[Arc<dyn Node>]) {
 impl<W: Work> Call<W::Output, W> {
     /// Ends the call and tells everybody. The lock is not held while others' code runs.
     fn complete(&self, result: Result<W::Output>, grant: Option<Grant>) -> bool {
+        self.end(result, grant, false)
+    }
+
+    fn end(&self, result: Result<W::Output>, grant: Option<Grant>, unless_begun: bool) -> bool {
         let mut state = self.state.lock();
-        if matches!(state.stage, Stage::Done(..) | Stage::Taken) {
+        let begun = unless_begun && matches!(state.stage, Stage::Running);
+        if begun || matches!(state.stage, Stage::Done(..) | Stage::Taken) {
             drop(state);
             return false;
         }
@@ -438,6 +446,10 @@ impl<W: Work> Node for Call<W::Output, W> {
     fn fail(&self, error: Error) -> bool {
         self.complete(Err(error), None)
     }
+
+    fn revoke(&self, error: Error) -> bool {
+        self.end(Err(error), None, true)
+    }
 }
 
 impl<W: Work> Outcome<W::Output> for Call<W::Output, W> {
@@ -474,7 +486,7 @@ impl<W: Work> Outcome<W::Output> for Call<W::Output, W> {
             // Somebody may wait for it by other ways than a future.
             Stage::Waiting(..) => {
                 drop(state);
-                self.complete(Err(Error::Dropped { operation: self.core.describe() }), None);
+                self.revoke(Error::Dropped { operation: self.core.describe() });
             }
             Stage::Done(..) => {
                 let result = std::mem::replace(&mut state.stage, Stage::Taken);

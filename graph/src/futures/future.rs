@@ -130,6 +130,11 @@ impl<T: Clone + Send + Sync + 'static> Future<T> {
         self.on_done(drop);
     }
 
+    /// Ends the call with an error if nobody has begun it.
+    pub(crate) fn revoke(&self) {
+        self.0.revoke(Error::Dropped { operation: self.0.core().describe() });
+    }
+
     pub(crate) fn node(&self) -> Arc<dyn Node> {
         self.0.clone().into_node()
     }
@@ -154,6 +159,11 @@ impl<T: Clone + Send + Sync + 'static> std::future::Future for Future<T> {
 pub fn is_cancelled() -> bool {
     let call = Here::with(|here| here.call().cloned()).flatten();
     call.is_some_and(|call| call.standing() == Standing::Done || call.core().handles.load(Acquire) == 0)
+}
+
+/// Whether this thread is running a submitted call.
+pub fn in_call() -> bool {
+    Here::with(|here| here.call().is_some()).unwrap_or(false)
 }
 
 /// A call that is about to be submitted: what it takes, and its annotations.

@@ -15,7 +15,7 @@ pub(crate) use agenda::Agenda;
 pub(crate) use call::{Node, Standing, Then};
 
 pub use call::{Failure, Work};
-pub use future::{Future, Submit, is_cancelled, spawn};
+pub use future::{Future, Submit, in_call, is_cancelled, spawn};
 pub use join::join;
 pub use many::{AsCompleted, as_completed, gather, wait_all, wait_any};
 pub use need::Need;

@@ -74,9 +74,19 @@ impl Need {
         (failure < self.retries).then(|| self.back_off.saturating_mul(factor).min(LONGEST_BACK_OFF))
     }
 
+    /// Whether both ask for the same.
+    pub(crate) fn same_but_name(&self, other: &Need) -> bool {
+        Need { name: None, ..self.clone() } == Need { name: None, ..other.clone() }
+    }
+
     /// Whether nothing has to be reserved for the call.
     pub(crate) fn is_free(&self) -> bool {
         self.resources.is_empty() && self.bytes == 0
+    }
+
+    /// Whether nothing is asked for but perhaps a name.
+    pub fn is_plain(&self) -> bool {
+        self.same_but_name(&Need::default())
     }
 
     /// Whether both wait for the same things: bytes wait for bytes.

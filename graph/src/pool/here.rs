@@ -53,6 +53,12 @@ impl Here {
         Self::with(|here| (here.pool.clone(), here.deque))
     }
 
+    /// The number that events have for the thread: 0 is a thread from outside.
+    pub(crate) fn number() -> usize {
+        Self::with(|here| here.deque.filter(|&deque| deque < here.pool.threads).map_or(0, |deque| deque + 1))
+            .unwrap_or(0)
+    }
+
     #[inline]
     pub(crate) fn with<R>(work: impl FnOnce(&Here) -> R) -> Option<R> {
         HERE.try_with(|here| here.borrow().as_ref().map(work)).ok().flatten()
