@@ -195,6 +195,56 @@ plain_args! {
     &'static str, self => Key::of("str", self.as_bytes()).bits();
 }
 
+/// Makes a struct whose fields are arguments an argument itself: the function gets another struct, with the values in the fields of the same
+/// names.
+///
+/// ```
+/// use talatat::prelude::*;
+/// struct Lazy { rate: Delayed<f64>, years: u32 }
+/// #[derive(Clone)]
+/// struct Terms { rate: f64, years: u32 }
+/// talatat::argument!(Lazy => Terms { rate, years });
+///
+/// let rate = delayed(|| 0.5).call(());
+/// let growth = delayed(|terms: Terms| (1.0 + terms.rate).powi(terms.years as i32));
+/// assert_eq!(growth.call(Lazy { rate, years: 2 }).compute()?, 2.25);
+/// # Ok::<(), talatat::Error>(())
+/// ```
+#[macro_export]
+macro_rules! argument {
+    ($from:ident => $to:ident { $($field:ident),+ $(,)? }) => {
+        impl $crate::delayed::Arg for $from {
+            type Value = $to;
+
+            fn mix(&self, key: $crate::graph::Key) -> $crate::graph::Key {
+                $(let key = $crate::delayed::Arg::mix(&self.$field, key);)+
+                key
+            }
+
+            fn inputs<'a>(&'a self, visit: &mut dyn FnMut(&'a $crate::delayed::Node)) {
+                $($crate::delayed::Arg::inputs(&self.$field, visit);)+
+            }
+
+            fn resolve(
+                &self,
+                inputs: &mut ::std::slice::IterMut<'_, $crate::graph::Value>,
+            ) -> $crate::graph::KernelResult<$to> {
+                $(let $field = $crate::delayed::Arg::resolve(&self.$field, inputs)?;)+
+                Ok($to { $($field),+ })
+            }
+
+            fn futures(&self, call: &mut $crate::graph::Submit) {
+                $($crate::delayed::Arg::futures(&self.$field, call);)+
+            }
+
+            fn take(self) -> ::std::result::Result<$to, $crate::graph::Failure> {
+                $(let $field = $crate::delayed::Arg::take(self.$field)?;)+
+                Ok($to { $($field),+ })
+            }
+        }
+    };
+}
+
 /// All arguments of a call: a tuple of them, or a single one as it is.
 pub trait Args: Send + Sync + 'static {
     /// What the function gets, as a tuple.

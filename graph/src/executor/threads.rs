@@ -239,7 +239,12 @@ impl Run {
                     // Only calls are left to wait for: that is the first thread's business.
                     self.changed.notify_all();
                 }
-                self.changed.wait(&mut state);
+                match self.pool.most_sleep() {
+                    Some(most) if helper => {
+                        self.changed.wait_for(&mut state, most);
+                    }
+                    _ => self.changed.wait(&mut state),
+                }
                 state.idle -= 1;
                 state.busy += 1;
                 continue;
@@ -340,7 +345,9 @@ impl Run {
 
     /// Begins a call that stands for a task, or waits for one if nothing else goes on. Whether anything has changed.
     fn help_calls(&self, state: &mut MutexGuard<'_, State>, helper: bool) -> bool {
-        let calls: Vec<_> = state.called.values().map(Future::node).collect();
+        // Of those that have ended the run will be told.
+        let open = state.called.values().filter(|call| !call.is_done());
+        let calls: Vec<_> = open.map(Future::node).collect();
         let alone = state.busy == 1 && !helper;
         let mut failed = None;
         let helped = MutexGuard::unlocked(state, || {

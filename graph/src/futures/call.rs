@@ -340,9 +340,14 @@ impl<W: Work> Call<W::Output, W> {
         state.stage = Stage::Waiting(work, None);
         let time = now().saturating_add(wait);
         self.core.rests_until.store(time.as_nanos().min(u64::MAX.into()) as u64, Release);
+        // Threads that sleep until the end look up, to see that there is a time to wait for.
+        let (threads, others) =
+            std::mem::take(&mut state.then).into_iter().partition(|then| matches!(then, Then::Unpark(_)));
+        state.then = others;
         drop(state);
         drop(grant.take());
         pool.enter_later(time, self.clone());
+        tell(threads);
         None
     }
 }

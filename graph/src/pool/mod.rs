@@ -282,7 +282,12 @@ impl Shared {
     /// Whether calls wait for a thread.
     #[inline]
     pub(crate) fn has_calls(&self) -> bool {
-        self.ready.load(Relaxed) > 0
+        self.ready.load(Relaxed) > 0 || (self.later.load(Relaxed) && self.rest().is_some_and(|rest| rest.is_zero()))
+    }
+
+    /// For how long a thread may sleep that would miss calls which wait for their time.
+    pub(crate) fn most_sleep(&self) -> Option<Duration> {
+        if self.later.load(Relaxed) { self.rest() } else { None }
     }
 
     /// There is something new to do.
@@ -342,10 +347,7 @@ impl Shared {
     }
 
     fn has_work(&self) -> bool {
-        self.has_calls()
-            || self.offered.load(SeqCst) > 0
-            || self.deques.iter().any(|deque| deque.len() > 0)
-            || (self.later.load(Relaxed) && self.rest().is_some_and(|rest| rest.is_zero()))
+        self.has_calls() || self.offered.load(SeqCst) > 0 || self.deques.iter().any(|deque| deque.len() > 0)
     }
 
     /// The time until the next call that waits for it.
@@ -426,7 +428,7 @@ impl Shared {
                     self.sleep.lie_down(worker, Use::Anything, &parker);
                     let work = self.has_work() && self.may_work(worker);
                     if !work && !self.closed.load(Acquire) {
-                        parker.park(if self.later.load(Relaxed) { self.rest() } else { None });
+                        parker.park(self.most_sleep());
                     }
                     self.sleep.get_up(&parker);
                 }
