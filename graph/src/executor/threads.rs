@@ -142,6 +142,8 @@ struct State {
     busy: usize,
     /// Threads that wait for tasks.
     idle: usize,
+    /// How often threads have handed something in.
+    told: usize,
     /// Annotated tasks that have been handed to the pool as calls.
     called: HashMap<TaskId, Future<Value>>,
 }
@@ -189,6 +191,7 @@ impl Run {
             offered: false,
             busy: 0,
             idle: 0,
+            told: 0,
             called: HashMap::new(),
         };
         let all_tiny = graph.layers().iter().all(|layer| layer.tiny);
@@ -218,6 +221,7 @@ impl Run {
             if state.is_over() || (helper && self.pool.has_calls()) {
                 break;
             }
+            let told = state.told;
             self.take(&mut state, &mut batch, size);
             if !batch.calls.is_empty() {
                 MutexGuard::unlocked(&mut state, || self.call(&mut batch));
@@ -231,6 +235,10 @@ impl Run {
                     continue;
                 }
                 if !state.called.is_empty() && self.help_calls(&mut state, helper) {
+                    continue;
+                }
+                // The lock was given away: what was told meanwhile rang no bell for this thread.
+                if state.told != told {
                     continue;
                 }
                 state.busy -= 1;
@@ -333,6 +341,7 @@ impl Run {
                 Err(error) => batch.error = Some(error),
             }
         });
+        state.told += 1;
         // Of a run that has failed the results are dropped.
         if state.error.is_none() || batch.error.is_some() {
             self.hand_in(&mut state, &mut batch);
@@ -383,6 +392,7 @@ impl Run {
     /// Takes over what a batch has computed.
     fn hand_in(&self, state: &mut State, batch: &mut Batch) {
         let graph = self.plan.graph();
+        state.told += usize::from(batch.evict.is_some() || !batch.done.is_empty() || batch.error.is_some());
         if let Some((result, leaving)) = batch.evict.take() {
             state.store.left(result, leaving, &mut batch.trash);
             state.scheduler.left(result, &state.store);
