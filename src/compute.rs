@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use talatat_collections::{Collection, Result};
-use talatat_graph::Plan;
+use talatat_graph::{Future, Plan};
 
 use crate::diagnostics::{Explained, Prediction, Profile, Report, draw, draw_timed, task_times};
 use crate::session::Session;
@@ -40,6 +40,27 @@ pub trait Compute: Collection {
     /// As [`compute`](Compute::compute).
     fn compute_on(&self, session: &Session) -> Result<Self::Output> {
         self.gather(session.run(session.plan_measured(self)?)?)
+    }
+
+    /// Computes the collection in the background: see [`Session::submit_compute`].
+    ///
+    /// ```
+    /// use talatat::prelude::*;
+    /// let future = delayed(|x: i64| x + 1).call(41_i64).submit()?;
+    /// let other = Session::current()?.submit(|x: i64| x * 2, future)?;
+    /// assert_eq!(other.result()?, 84);
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`compute`](Compute::compute), as far as planning can tell.
+    #[track_caller]
+    fn submit(&self) -> Result<Future<Self::Output>>
+    where
+        Self: Clone + Send + Sync + Sized + 'static,
+        Self::Output: Clone + Send + Sync,
+    {
+        Session::current()?.submit_compute(self)
     }
 
     /// [`compute`](Compute::compute), with a table of what ran: measured times and bytes next to what the plan promised.

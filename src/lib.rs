@@ -22,6 +22,7 @@
 //! | to | see |
 //! |---|---|
 //! | call any function lazily | [`delayed`] |
+//! | call it now, and go on | [`Session::submit`], [`Future`] |
 //! | compute, persist, explain, draw | [`Compute`], [`compute_all`] |
 //! | choose who computes, with how much memory | [`Session`], [`config`] |
 //! | see what happens | [`diagnostics`] |
@@ -29,6 +30,7 @@
 
 mod compute;
 pub mod diagnostics;
+mod futures;
 mod kept;
 #[cfg(feature = "array")]
 mod npy;
@@ -50,9 +52,9 @@ pub use talatat_collections::config::ExecutorChoice;
 #[cfg(feature = "frame")]
 pub use talatat_collections::frame;
 pub use talatat_collections::storage;
-pub use talatat_collections::{Collection, Error, Result, config, delayed};
+pub use talatat_collections::{Collection, Error, Result, argument, config, delayed};
 pub use talatat_graph as graph;
-pub use talatat_graph::Cancel;
+pub use talatat_graph::{Cancel, Future, Need, as_completed, gather, is_cancelled, join, spawn, wait_all, wait_any};
 #[cfg(feature = "zarr")]
 pub use zarr::ToZarr;
 
@@ -60,12 +62,12 @@ pub use zarr::ToZarr;
 pub mod prelude {
     #[cfg(feature = "zarr")]
     pub use crate::ToZarr;
-    pub use crate::{Cancel, Collection, Compute, Session, compute_all};
+    pub use crate::{Cancel, Collection, Compute, Future, Need, Session, as_completed, compute_all, gather, join};
     #[cfg(feature = "array")]
     pub use crate::{ToNpy, ToStore, ToText};
     #[cfg(feature = "array")]
     pub use talatat_collections::array::{Array, axis};
-    pub use talatat_collections::delayed::{Delayed, Lit, delayed, try_delayed};
+    pub use talatat_collections::delayed::{Delayed, Lit, Outputs, delayed, try_delayed};
     #[cfg(feature = "frame")]
     pub use talatat_collections::frame::{CsvOptions, DataFrame, DataType, Frame, agg, col, lit, read_csv};
 }

@@ -10,8 +10,8 @@ use talatat_collections::config::{
 };
 use talatat_collections::{Collection, Error, Lowering, LoweringOptions, Pools, Result};
 use talatat_graph::{
-    Cancel, Error as GraphError, Executor, Observer, Outputs, Plan, PlanOptions, Registry, RunContext, Synchronous,
-    TaskGraph, Threads, Value,
+    Cancel, Error as GraphError, Executor, Held, Need, Observer, Outputs, Plan, PlanOptions, Pool, Registry,
+    RunContext, Submit, Synchronous, TaskGraph, Threads, Value, in_call,
     memory::{Forecast, Headroom, Reclaim, SpillSpace, play},
     testing,
 };
@@ -20,6 +20,7 @@ use crate::diagnostics::{
     Detail, Explained, FailedTask, Flow, LivePage, Prediction, Profile, ProgressBar, Recorder, Report, Status, Tell,
     Watchdog, compare_and_learn, predict,
 };
+use crate::futures::failure;
 use crate::kept::Kept;
 
 /// Who runs computations, and under which limits. Cloning is cheap; clones share the thread pool.
@@ -34,6 +35,8 @@ use crate::kept::Kept;
 pub struct Session {
     settings: Arc<Settings>,
     executor: Arc<dyn Executor>,
+    /// Where submitted calls run.
+    pool: std::result::Result<Pool, GraphError>,
     plan: PlanOptions,
     lowering: LoweringOptions,
     context: RunContext,
@@ -43,6 +46,14 @@ pub struct Session {
     watchdog: Option<(Duration, Tell)>,
     /// A page in the browser that shows what runs.
     live: Option<Arc<LivePage>>,
+}
+
+/// When a plan runs.
+enum Turn {
+    /// At once, on this thread, with its memory reserved.
+    Now(Option<Held>),
+    /// When others have given memory back, and then on this thread if no other one is quicker.
+    Later(Pool),
 }
 
 /// The most tasks of a graph that `explain` plays through.
@@ -131,6 +142,14 @@ impl Session {
     /// The executor.
     pub fn executor(&self) -> &Arc<dyn Executor> {
         &self.executor
+    }
+
+    /// The threads on which submitted calls run.
+    ///
+    /// # Errors
+    /// If the executor never computes.
+    pub(crate) fn pool(&self) -> Result<&Pool> {
+        Ok(self.pool.as_ref().map_err(Clone::clone)?)
     }
 
     /// A handle that cancels all computations of this session and its clones.
@@ -241,6 +260,9 @@ impl Session {
     /// What plans are made with: of the memory limit what persisted blocks leave.
     fn plan_options(&self) -> PlanOptions {
         let memory_limit = self.plan.memory_limit.map(|limit| limit.saturating_sub(self.kept.bytes()).max(1));
+        if let Ok(pool) = &self.pool {
+            pool.set_memory_limit(memory_limit);
+        }
         PlanOptions { memory_limit, ..self.plan.clone() }
     }
 
@@ -295,7 +317,40 @@ impl Session {
     /// # Errors
     /// What a task fails with.
     pub fn run(&self, plan: Plan) -> Result<Vec<Value>> {
-        self.execute_loaded(Arc::new(plan))
+        let (plan, turn) = self.turn(plan);
+        self.run_in(turn, Arc::new(plan))
+    }
+
+    /// When a plan may run beside what has been submitted, and with how much of the memory limit.
+    fn turn(&self, plan: Plan) -> (Plan, Turn) {
+        let (Some(limit), Ok(pool)) = (plan.memory_limit(), &self.pool) else { return (plan, Turn::Now(None)) };
+        let reserved = pool.reserved();
+        let plan = plan.limited_to(limit.saturating_sub(reserved));
+        if reserved == 0 || in_call() {
+            // Runs in the background wait until there is room beside this one. (What a call computes is within what it has reserved, or
+            // comes on top: if it waited for others, they might wait for it.)
+            let held = pool.hold(plan.base());
+            return (plan, Turn::Now(Some(held)));
+        }
+        (plan, Turn::Later(pool.clone()))
+    }
+
+    fn run_in(&self, turn: Turn, plan: Arc<Plan>) -> Result<Vec<Value>> {
+        match turn {
+            Turn::Now(_held) => self.run_here(plan),
+            Turn::Later(pool) => {
+                let mut call = Submit::new("compute");
+                call.need(Need::default().bytes(plan.base()));
+                let session = self.clone();
+                Ok(call.once(&pool, move || session.run_here(plan).map_err(failure))?.result()?)
+            }
+        }
+    }
+
+    /// Runs a plan that has its turn.
+    pub(crate) fn run_here(&self, plan: Arc<Plan>) -> Result<Vec<Value>> {
+        let values = self.execute(plan)?;
+        Ok(values.into_iter().map(Value::loaded).collect::<std::result::Result<_, _>>()?)
     }
 
     /// Runs a plan: every run of a session comes here.
@@ -306,11 +361,6 @@ impl Session {
         context.board = context.board.within();
         let _watchdog = Watchdog::new(*patience).start(context.board.clone(), tell.clone());
         self.executor.execute(plan, &context)
-    }
-
-    fn execute_loaded(&self, plan: Arc<Plan>) -> Result<Vec<Value>> {
-        let values = self.execute(plan)?;
-        Ok(values.into_iter().map(Value::loaded).collect::<std::result::Result<_, _>>()?)
     }
 
     /// Computes the blocks of a collection and keeps them: in memory as long as they take no more than half of the memory limit, with
@@ -372,6 +422,7 @@ impl Session {
 
     /// Runs a plan and records it.
     fn run_recorded(&self, plan: Plan, detail: Detail) -> (Result<Vec<Value>>, Arc<Recorder>) {
+        let (plan, turn) = self.turn(plan);
         let plan = Arc::new(plan);
         let recorder = Arc::new(Recorder::new(&plan, self.executor.threads(), detail));
         // A board of its own: what is sampled is this run.
@@ -381,7 +432,7 @@ impl Session {
             session.context.board = board.clone();
             recorder.sample_each(board)
         });
-        let values = session.execute_loaded(plan);
+        let values = session.run_in(turn, plan);
         drop(sampler);
         (values, recorder)
     }
@@ -411,7 +462,12 @@ pub struct SessionBuilder {
     registry: Option<Registry>,
     watchdog: Option<(Duration, Tell)>,
     live: Option<u16>,
+    resources: Vec<(String, u64)>,
+    start: Option<ThreadStart>,
 }
+
+/// What each thread does first.
+type ThreadStart = Box<dyn Fn(usize) + Send + Sync>;
 
 impl SessionBuilder {
     /// Starts from these settings instead of the environment and the file.
@@ -446,6 +502,37 @@ impl SessionBuilder {
     /// How many threads the pool has, at least one; by default as many as there are cores for this process.
     pub fn threads(self, threads: usize) -> Self {
         self.change(move |settings| settings.threads = threads.max(1))
+    }
+
+    /// Says how much there is of something that calls take beside a thread, such as two graphics cards: no more calls than that run at once
+    /// that are annotated with it ([`Need::resource`](crate::Need::resource)).
+    pub fn resource(mut self, name: impl Into<String>, count: u64) -> Self {
+        self.resources.push((name.into(), count));
+        self
+    }
+
+    /// What each thread of the pool does first. So a library with threads of its own can be kept within the budget of this session: a task
+    /// that uses rayon, for example, then runs rayon's work on its own thread.
+    ///
+    /// ```
+    /// use talatat::Session;
+    /// let session = Session::builder()
+    ///     .threads(2)
+    ///     .thread_start(|_| {
+    ///         // A rayon pool of one thread, which is this one.
+    ///         let _ = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build();
+    ///     })
+    ///     .build()?;
+    /// let ran = session.submit(|| (rayon::current_num_threads(), rayon::join(|| 1, || 2)), ())?;
+    /// while !ran.is_done() {
+    ///     std::thread::yield_now(); // `result` would run the call here, on a thread that is not the session's
+    /// }
+    /// assert_eq!(ran.result()?, (1, (1, 2)));
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    pub fn thread_start(mut self, start: impl Fn(usize) + Send + Sync + 'static) -> Self {
+        self.start = Some(Box::new(start));
+        self
     }
 
     /// The most bytes that blocks may hold in memory at once, or `None` for no limit; by default three quarters of what the machine or its
@@ -558,7 +645,10 @@ impl SessionBuilder {
         self.changes.into_iter().for_each(|change| change(&mut settings));
         let executor = self.executor.unwrap_or_else(|| match settings.executor {
             ExecutorChoice::Synchronous => Arc::new(Synchronous),
-            ExecutorChoice::Threads => Arc::new(Threads::new(settings.threads)),
+            ExecutorChoice::Threads => Arc::new(match self.start {
+                Some(start) => Threads::with_start(settings.threads, start),
+                None => Threads::new(settings.threads),
+            }),
             ExecutorChoice::Refuse => Arc::new(testing::Refuse),
             ExecutorChoice::Serialize => Arc::new(testing::Serialize),
         });
@@ -582,9 +672,15 @@ impl SessionBuilder {
                 |error| Error::invalid_at("live_page", format!("port {port}: {error}; give another one, or 0"), caller);
             page.map(Arc::new).map_err(mend)
         });
+        let pool = executor.pool();
+        if let Ok(pool) = &pool {
+            pool.set_memory_limit(settings.memory_limit);
+            self.resources.iter().for_each(|(name, count)| pool.set_resource(name, *count));
+        }
         Ok(Session {
             live: live.transpose()?,
             executor,
+            pool,
             plan: PlanOptions {
                 memory_limit: settings.memory_limit,
                 spill: context.spill.is_some(),

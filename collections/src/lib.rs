@@ -31,3 +31,6 @@ pub use lower::{Lowering, LoweringOptions};
 pub use lower::{Measured, SAMPLING, Stage};
 pub use reclaim::Pools;
 pub use registry::registry;
+/// For macros.
+#[doc(hidden)]
+pub use talatat_graph as graph;

@@ -115,6 +115,36 @@ pub enum Error {
         /// What the bytes are for.
         shortage: Shortage,
     },
+    /// A call wants more of a resource than there is.
+    #[error(
+        "{operation} wants {wanted} of the resource {resource:?}, and there are {total}: say how many there are when the session is built, or want fewer"
+    )]
+    Resource {
+        /// The call.
+        operation: String,
+        /// The resource.
+        resource: String,
+        /// How much the call wants.
+        wanted: u64,
+        /// How much there is.
+        total: u64,
+    },
+    /// A call waits for itself, perhaps by way of others.
+    #[error(
+        "{waiting} waits for {awaited}, which cannot end before it does: pass futures on as arguments instead of waiting for them"
+    )]
+    Circular {
+        /// The call that waits.
+        waiting: String,
+        /// What it waits for.
+        awaited: String,
+    },
+    /// Nobody wants the result of a call any more, or whoever was to run it is gone.
+    #[error("{operation} was cancelled")]
+    Dropped {
+        /// The call.
+        operation: String,
+    },
     /// A task or a block cannot leave this process.
     #[error("{operation} cannot be serialized: {reason}")]
     NotPortable {

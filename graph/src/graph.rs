@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hashbrown::HashSet;
 
 use crate::error::{Error, Result};
+use crate::futures::Need;
 use crate::key::Key;
 use crate::task::{Kernel, TaskId};
 
@@ -67,6 +68,8 @@ pub struct Layer {
     pub scratch_share: f32,
     /// Where the user asked for it.
     pub location: Option<&'static Location<'static>>,
+    /// Annotations: when tasks may start, and what they take beside a thread. They change no result.
+    pub need: Option<Arc<Need>>,
     /// Whether a task is known to be so short that waking another thread for it does not pay.
     pub tiny: bool,
     /// Whether results are views of memory that is there anyway, before the run and after it: they do not count.
@@ -86,6 +89,7 @@ impl Layer {
             location: None,
             tiny: false,
             borrowed: false,
+            need: None,
             estimated: false,
         }
     }
@@ -112,6 +116,12 @@ impl Layer {
     /// Scratch memory of a task that reads so many bytes.
     pub(crate) fn scratch_for(&self, inputs: u64) -> u64 {
         self.scratch.saturating_add((inputs as f64 * f64::from(self.scratch_share)) as u64)
+    }
+
+    /// Annotates the tasks.
+    pub fn needs(mut self, need: Option<Arc<Need>>) -> Layer {
+        self.need = need;
+        self
     }
 
     /// Says that results are views of memory that is there anyway.

@@ -20,6 +20,7 @@ mod closure;
 mod error;
 mod events;
 mod executor;
+mod futures;
 mod graph;
 mod key;
 pub mod memory;
@@ -27,6 +28,7 @@ mod optimize;
 mod order;
 mod petgraph;
 mod plan;
+mod pool;
 mod registry;
 mod scheduler;
 mod status;
@@ -41,12 +43,17 @@ pub use closure::{ClosureKernel, closure_kernel};
 pub use error::{Error, KernelError, KernelResult, Result, Shortage, TaskSite};
 pub use events::{Event, Observer, Watch};
 pub use executor::{Executor, RunContext, Synchronous, Threads, invoke, run_in_order, testing};
+pub use futures::{
+    AsCompleted, Failure, Future, Need, Submit, Work, as_completed, gather, in_call, is_cancelled, join, spawn,
+    wait_all, wait_any,
+};
 pub use graph::{Edge, GraphBuilder, Layer, LayerId, Successors, TaskGraph};
 pub use key::{Key, KeyBuilder};
 pub use optimize::{FUSED, Fused, PASSES, Pass, PassReport, Step, check, cull, dedupe, fuse, optimize};
 pub use order::order;
 pub use petgraph::{GraphView, ReadRef, TaskRef, TaskRefs, Visited};
 pub use plan::{OperationSummary, Outputs, Plan, PlanOptions};
+pub use pool::{Held, Pool};
 pub use registry::Registry;
 pub use scheduler::{Instruction, Scheduler};
 pub use status::{Board, HeldUp, Levels, Probe, RunStatus, Running, Waiting};

@@ -156,6 +156,12 @@ impl Plan {
         self.working_set.unwrap_or(self.peak).bytes
     }
 
+    /// The same plan, run within a smaller limit: at least what it needs in any case, at most the limit it was made for.
+    pub fn limited_to(mut self, bytes: u64) -> Plan {
+        self.memory_limit = self.memory_limit.map(|limit| bytes.max(self.base()).min(limit));
+        self
+    }
+
     /// Whether a task's result is read in parts.
     pub(crate) fn has_parts(&self, task: TaskId) -> bool {
         self.parts.has(task)

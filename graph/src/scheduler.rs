@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
+use crate::graph::Layer;
 use crate::memory::Residency;
 use crate::memory::budget::{Admission, Budget, Excess};
 use crate::plan::Plan;
@@ -54,9 +55,13 @@ pub struct Scheduler {
     waiting: Vec<u32>,
     /// Tasks with inputs, all computed, that have not started.
     ready: BinaryHeap<Reverse<TaskId>>,
+    /// The same, of layers with a priority, sources as well.
+    ranked: BinaryHeap<(i32, Reverse<TaskId>)>,
     /// No source before this number has yet to start.
     next_source: u32,
     sources_left: usize,
+    /// Whether any layer has a priority.
+    ranks: bool,
     finished: usize,
     budget: Option<Budget>,
 }
@@ -71,10 +76,27 @@ impl Scheduler {
     pub fn metered(plan: Arc<Plan>, metered: bool) -> Scheduler {
         let graph = plan.graph();
         let waiting: Vec<u32> = graph.tasks().map(|task| graph.inputs(task).len() as u32).collect();
-        let sources_left = waiting.iter().filter(|&&inputs| inputs == 0).count();
+        let ranks = graph.layers().iter().any(|layer| rank(layer) != 0);
+        let is_source = |task: TaskId| waiting[task.index()] == 0;
+        let mut sources_left = waiting.iter().filter(|&&inputs| inputs == 0).count();
+        let mut ranked = BinaryHeap::new();
+        if ranks {
+            let first = graph.tasks().filter(|&task| is_source(task) && rank(graph.layer(task)) != 0);
+            ranked.extend(first.map(|task| (rank(graph.layer(task)), Reverse(task))));
+            sources_left -= ranked.len();
+        }
         let budget = (metered || plan.memory_limit().is_some()).then(|| Budget::new(&plan));
-        let mut scheduler =
-            Scheduler { waiting, ready: BinaryHeap::new(), next_source: 0, sources_left, finished: 0, budget, plan };
+        let mut scheduler = Scheduler {
+            waiting,
+            ready: BinaryHeap::new(),
+            ranked,
+            ranks,
+            next_source: 0,
+            sources_left,
+            finished: 0,
+            budget,
+            plan,
+        };
         scheduler.find_source();
         scheduler
     }
@@ -82,18 +104,30 @@ impl Scheduler {
     /// What to do next. After `Run(task)` the task counts as running, after `Evict(task)` its result as being written.
     #[inline]
     pub fn next(&mut self, memory: &impl Residency) -> Instruction {
-        let (task, from_heap) = match self.first_ready() {
-            Some(found) => found,
-            None if self.is_done() => return Instruction::Done,
-            None => return Instruction::Wait,
-        };
-        if let Some(budget) = &mut self.budget {
-            match budget.admit(&self.plan, task, memory) {
-                Admission::Run => {}
-                Admission::Evict(result) => return Instruction::Evict(result),
-                Admission::Wait => return Instruction::Wait,
-            }
+        if self.ranks {
+            return self.next_by_rank(memory);
         }
+        let Some((task, from_heap)) = self.first_ready() else { return self.nothing() };
+        match self.admit(task, memory) {
+            Admission::Run => {}
+            Admission::Evict(result) => return Instruction::Evict(result),
+            Admission::Wait => return Instruction::Wait,
+        }
+        self.start_plain(from_heap);
+        Instruction::Run(task)
+    }
+
+    fn nothing(&self) -> Instruction {
+        if self.is_done() { Instruction::Done } else { Instruction::Wait }
+    }
+
+    #[inline]
+    fn admit(&mut self, task: TaskId, memory: &impl Residency) -> Admission {
+        self.budget.as_mut().map_or(Admission::Run, |budget| budget.admit(&self.plan, task, memory))
+    }
+
+    #[inline]
+    fn start_plain(&mut self, from_heap: bool) {
         if from_heap {
             self.ready.pop();
         } else {
@@ -101,7 +135,40 @@ impl Scheduler {
             self.next_source += 1;
             self.find_source();
         }
-        Instruction::Run(task)
+    }
+
+    /// The next task where some have priorities: the highest first. If memory is too short for that, the first in the plan's order, which is
+    /// always possible in the end.
+    fn next_by_rank(&mut self, memory: &impl Residency) -> Instruction {
+        let plain = self.first_ready();
+        let ranked = self.ranked.peek().map(|&(rank, Reverse(task))| (rank, task));
+        let plain_first = plain.is_some() && ranked.is_none_or(|(rank, _)| rank < 0);
+        let Some(task) = (if plain_first { plain.map(|(task, _)| task) } else { ranked.map(|(_, task)| task) }) else {
+            return self.nothing();
+        };
+        match self.admit(task, memory) {
+            Admission::Run => {
+                match plain {
+                    Some((_, from_heap)) if plain_first => self.start_plain(from_heap),
+                    _ => drop(self.ranked.pop()),
+                }
+                return Instruction::Run(task);
+            }
+            Admission::Evict(result) => return Instruction::Evict(result),
+            Admission::Wait => {}
+        }
+        let least = self.ranked.iter().map(|&(_, Reverse(task))| task).min();
+        let Some(first) = plain.map(|(task, _)| task).into_iter().chain(least).min() else { return Instruction::Wait };
+        match self.admit(first, memory) {
+            Admission::Run => {}
+            Admission::Evict(result) => return Instruction::Evict(result),
+            Admission::Wait => return Instruction::Wait,
+        }
+        match plain {
+            Some((task, from_heap)) if task == first => self.start_plain(from_heap),
+            _ => self.ranked.retain(|&(_, Reverse(task))| task != first),
+        }
+        Instruction::Run(first)
     }
 
     /// Bytes of the memory limit, if there is one, that nothing holds or has reserved.
@@ -118,7 +185,8 @@ impl Scheduler {
 
     /// The task that is next if its bytes fit.
     pub fn upcoming(&self) -> Option<TaskId> {
-        self.first_ready().map(|(task, _)| task)
+        let ranked = self.ranked.peek().filter(|&&(rank, _)| rank > 0).map(|&(_, Reverse(task))| task);
+        ranked.or_else(|| self.first_ready().map(|(task, _)| task))
     }
 
     /// Why the first ready task does not start, if memory is short.
@@ -180,7 +248,10 @@ impl Scheduler {
             let waiting = &mut self.waiting[reader.index()];
             *waiting -= 1;
             if *waiting == 0 {
-                self.ready.push(Reverse(reader));
+                match if self.ranks { rank(self.plan.graph().layer(reader)) } else { 0 } {
+                    0 => self.ready.push(Reverse(reader)),
+                    rank => self.ranked.push((rank, Reverse(reader))),
+                }
             }
         }
         self.budget.as_mut().and_then(|budget| budget.finished(&self.plan, task, made, memory))
@@ -213,7 +284,7 @@ impl Scheduler {
     /// How many tasks could start if memory were no matter.
     #[inline]
     pub fn ready_tasks(&self) -> usize {
-        self.ready.len() + self.sources_left
+        self.ready.len() + self.ranked.len() + self.sources_left
     }
 
     /// The most bytes that were reserved or held at once, if somebody counts.
@@ -224,11 +295,17 @@ impl Scheduler {
     fn find_source(&mut self) {
         let graph = self.plan.graph();
         if self.sources_left > 0 {
-            while !graph.inputs(TaskId(self.next_source)).is_empty() {
+            let plain = |task| graph.inputs(task).is_empty() && !(self.ranks && rank(graph.layer(task)) != 0);
+            while !plain(TaskId(self.next_source)) {
                 self.next_source += 1;
             }
         }
     }
+}
+
+/// The priority of a layer's tasks.
+fn rank(layer: &Layer) -> i32 {
+    layer.need.as_ref().map_or(0, |need| need.priority)
 }
 
 #[cfg(test)]
@@ -242,8 +319,14 @@ mod tests {
         /// Whatever finishes first: every task runs once, after its inputs, and nothing waits for ever,
         /// with the tightest limit that a plan accepts as well as without one.
         #[test]
-        fn every_task_runs_once(seed in 0_u64..100_000, tasks in 1_usize..60, limited: bool, threads in 1_usize..5) {
-            let graph = random_graph(seed, tasks);
+        fn every_task_runs_once(seed in 0_u64..100_000, tasks in 1_usize..60, limited: bool, ranked: bool, threads in 1_usize..5) {
+            let mut graph = random_graph(seed, tasks);
+            if ranked {
+                let mut rng = Rng::new(seed);
+                for layer in &mut graph.layers {
+                    layer.need = Some(std::sync::Arc::new(crate::Need::default().priority(rng.below(5) as i32 - 2)));
+                }
+            }
             let free = Plan::new(graph.clone(), &PlanOptions::default()).unwrap();
             let limit = limited.then_some(free.peak().bytes);
             let plan = Arc::new(Plan::new(graph, &PlanOptions { memory_limit: limit, ..PlanOptions::default() }).unwrap());
@@ -256,6 +339,13 @@ mod tests {
                     Instruction::Run(task) => {
                         prop_assert!(!done[task.index()] && !running.contains(&task));
                         prop_assert!(plan.graph().inputs(task).iter().all(|edge| done[edge.task.index()]));
+                        let rank = |task: TaskId| super::rank(plan.graph().layer(task));
+                        let may_start = |other: &TaskId| {
+                            let ready = plan.graph().inputs(*other).iter().all(|edge| done[edge.task.index()]);
+                            ready && !done[other.index()] && !running.contains(other)
+                        };
+                        // Without a limit nothing of higher priority is passed by.
+                        prop_assert!(limited || plan.graph().tasks().filter(may_start).all(|other| rank(other) <= rank(task)));
                         running.push(task);
                     }
                     Instruction::Wait => {

@@ -4,12 +4,26 @@
 #[cfg(not(shuttle))]
 pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
 #[cfg(not(shuttle))]
-pub(crate) use std::thread;
+pub(crate) use std::{sync::atomic, thread, thread_local};
 
 #[cfg(shuttle)]
 pub(crate) use model::{Condvar, Mutex, MutexGuard};
 #[cfg(shuttle)]
-pub(crate) use shuttle::thread;
+pub(crate) use shuttle::{sync::atomic, thread, thread_local};
+
+/// Time since the first question for it. The model checker's clock runs a second with every look at it.
+pub(crate) fn now() -> std::time::Duration {
+    #[cfg(not(shuttle))]
+    {
+        static BEGIN: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+        BEGIN.get_or_init(std::time::Instant::now).elapsed()
+    }
+    #[cfg(shuttle)]
+    {
+        static SECONDS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+        std::time::Duration::from_secs(SECONDS.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
+    }
+}
 
 /// shuttle's locks, which look like those of `std`, in the form of those of `parking_lot`.
 #[cfg(shuttle)]
@@ -77,6 +91,11 @@ mod model {
             if let Some(held) = guard.held.take() {
                 guard.held = Some(self.0.wait(held).unwrap_or_else(PoisonError::into_inner));
             }
+        }
+
+        /// Waits for a moment: the model has no time that could pass.
+        pub(crate) fn wait_for<T>(&self, guard: &mut MutexGuard<'_, T>, _: std::time::Duration) {
+            MutexGuard::unlocked(guard, shuttle::thread::yield_now);
         }
 
         pub(crate) fn notify_one(&self) {

@@ -3,7 +3,7 @@
 use std::hash::{Hash, Hasher};
 use std::slice::IterMut;
 
-use talatat_graph::{KernelError, KernelResult, Key, Value};
+use talatat_graph::{Failure, KernelError, KernelResult, Key, Submit, Value};
 
 use super::value::Payload;
 use super::{Delayed, Node};
@@ -24,6 +24,22 @@ pub trait Arg: Send + Sync + 'static {
     /// # Errors
     /// If an input is missing or of another type.
     fn resolve(&self, inputs: &mut IterMut<'_, Value>) -> KernelResult<Self::Value>;
+
+    /// Lets a call wait for each future inside.
+    fn futures(&self, call: &mut Submit) {
+        let _ = call;
+    }
+
+    /// The value, for a call that happens once: moved, not copied.
+    ///
+    /// # Errors
+    /// If a future inside has failed.
+    fn take(self) -> Result<Self::Value, Failure>
+    where
+        Self: Sized,
+    {
+        Ok(self.resolve(&mut [].iter_mut())?)
+    }
 }
 
 impl<T: Payload> Arg for Delayed<T> {
@@ -60,6 +76,14 @@ impl<A: Arg> Arg for Vec<A> {
     fn resolve(&self, inputs: &mut IterMut<'_, Value>) -> KernelResult<Vec<A::Value>> {
         self.iter().map(|arg| arg.resolve(inputs)).collect()
     }
+
+    fn futures(&self, call: &mut Submit) {
+        self.iter().for_each(|arg| arg.futures(call));
+    }
+
+    fn take(self) -> Result<Vec<A::Value>, Failure> {
+        self.into_iter().map(Arg::take).collect()
+    }
 }
 
 impl<A: Arg> Arg for Option<A> {
@@ -78,6 +102,14 @@ impl<A: Arg> Arg for Option<A> {
 
     fn resolve(&self, inputs: &mut IterMut<'_, Value>) -> KernelResult<Option<A::Value>> {
         self.as_ref().map(|arg| arg.resolve(inputs)).transpose()
+    }
+
+    fn futures(&self, call: &mut Submit) {
+        self.iter().for_each(|arg| arg.futures(call));
+    }
+
+    fn take(self) -> Result<Option<A::Value>, Failure> {
+        self.map(Arg::take).transpose()
     }
 }
 
@@ -111,6 +143,10 @@ impl<T: Hash + Clone + Send + Sync + 'static> Arg for Lit<T> {
     fn resolve(&self, _: &mut IterMut<'_, Value>) -> KernelResult<T> {
         Ok(self.0.clone())
     }
+
+    fn take(self) -> Result<T, Failure> {
+        Ok(self.0)
+    }
 }
 
 macro_rules! plain_args {
@@ -128,6 +164,11 @@ macro_rules! plain_args {
             #[inline]
             fn resolve(&self, _: &mut IterMut<'_, Value>) -> KernelResult<$type> {
                 Ok(self.clone())
+            }
+
+            #[inline]
+            fn take(self) -> Result<$type, Failure> {
+                Ok(self)
             }
         }
     )*};
@@ -154,6 +195,56 @@ plain_args! {
     &'static str, self => Key::of("str", self.as_bytes()).bits();
 }
 
+/// Makes a struct whose fields are arguments an argument itself: the function gets another struct, with the values in the fields of the same
+/// names.
+///
+/// ```
+/// use talatat::prelude::*;
+/// struct Lazy { rate: Delayed<f64>, years: u32 }
+/// #[derive(Clone)]
+/// struct Terms { rate: f64, years: u32 }
+/// talatat::argument!(Lazy => Terms { rate, years });
+///
+/// let rate = delayed(|| 0.5).call(());
+/// let growth = delayed(|terms: Terms| (1.0 + terms.rate).powi(terms.years as i32));
+/// assert_eq!(growth.call(Lazy { rate, years: 2 }).compute()?, 2.25);
+/// # Ok::<(), talatat::Error>(())
+/// ```
+#[macro_export]
+macro_rules! argument {
+    ($from:ident => $to:ident { $($field:ident),+ $(,)? }) => {
+        impl $crate::delayed::Arg for $from {
+            type Value = $to;
+
+            fn mix(&self, key: $crate::graph::Key) -> $crate::graph::Key {
+                $(let key = $crate::delayed::Arg::mix(&self.$field, key);)+
+                key
+            }
+
+            fn inputs<'a>(&'a self, visit: &mut dyn FnMut(&'a $crate::delayed::Node)) {
+                $($crate::delayed::Arg::inputs(&self.$field, visit);)+
+            }
+
+            fn resolve(
+                &self,
+                inputs: &mut ::std::slice::IterMut<'_, $crate::graph::Value>,
+            ) -> $crate::graph::KernelResult<$to> {
+                $(let $field = $crate::delayed::Arg::resolve(&self.$field, inputs)?;)+
+                Ok($to { $($field),+ })
+            }
+
+            fn futures(&self, call: &mut $crate::graph::Submit) {
+                $($crate::delayed::Arg::futures(&self.$field, call);)+
+            }
+
+            fn take(self) -> ::std::result::Result<$to, $crate::graph::Failure> {
+                $(let $field = $crate::delayed::Arg::take(self.$field)?;)+
+                Ok($to { $($field),+ })
+            }
+        }
+    };
+}
+
 /// All arguments of a call: a tuple of them, or a single one as it is.
 pub trait Args: Send + Sync + 'static {
     /// What the function gets, as a tuple.
@@ -170,6 +261,17 @@ pub trait Args: Send + Sync + 'static {
     /// # Errors
     /// If an input is missing or of another type.
     fn resolve(&self, inputs: &mut IterMut<'_, Value>) -> KernelResult<Self::Values>;
+
+    /// Lets a call wait for each future inside.
+    fn futures(&self, call: &mut Submit);
+
+    /// The values, for a call that happens once: moved, not copied.
+    ///
+    /// # Errors
+    /// If a future inside has failed.
+    fn take(self) -> Result<Self::Values, Failure>
+    where
+        Self: Sized;
 }
 
 impl<A: Arg> Args for A {
@@ -188,6 +290,15 @@ impl<A: Arg> Args for A {
     #[inline]
     fn resolve(&self, inputs: &mut IterMut<'_, Value>) -> KernelResult<(A::Value,)> {
         Ok((Arg::resolve(self, inputs)?,))
+    }
+
+    fn futures(&self, call: &mut Submit) {
+        Arg::futures(self, call);
+    }
+
+    #[inline]
+    fn take(self) -> Result<(A::Value,), Failure> {
+        Ok((Arg::take(self)?,))
     }
 }
 
@@ -218,6 +329,21 @@ macro_rules! tuple_args {
                 #[allow(non_snake_case)]
                 let ($($arg,)*) = self;
                 Ok(($($arg.resolve(inputs)?,)*))
+            }
+
+            #[allow(unused_variables)]
+            fn futures(&self, call: &mut Submit) {
+                #[allow(non_snake_case)]
+                let ($($arg,)*) = self;
+                $(Arg::futures($arg, call);)*
+            }
+
+            #[inline]
+            #[allow(clippy::unused_unit)]
+            fn take(self) -> Result<Self::Values, Failure> {
+                #[allow(non_snake_case)]
+                let ($($arg,)*) = self;
+                Ok(($(Arg::take($arg)?,)*))
             }
         }
     )*};

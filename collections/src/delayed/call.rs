@@ -1,9 +1,10 @@
 //! One call: a function and its arguments.
 
 use std::panic::Location;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use talatat_graph::{KernelResult, Key, KeyBuilder, TaskId, Value};
+use talatat_graph::{KernelResult, Key, KeyBuilder, Need, TaskId, Value};
 
 use super::Node;
 
@@ -57,6 +58,11 @@ pub trait Call: Send + Sync {
 
     /// Bytes of the result, as far as its type tells.
     fn bytes(&self) -> u64;
+
+    /// The function's annotations.
+    fn need(&self) -> Option<Arc<Need>> {
+        None
+    }
 
     /// Where lowerings note the call's task.
     fn task(&self) -> &TaskNote;

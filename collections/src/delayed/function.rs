@@ -8,7 +8,7 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use talatat_graph::{KernelError, KernelResult, Key, KeyBuilder, Value};
+use talatat_graph::{KernelError, KernelResult, Key, KeyBuilder, Need, Value};
 
 use super::arg::Args;
 use super::call::{Call, TaskNote};
@@ -25,15 +25,16 @@ pub struct Try;
 
 /// A function whose [`call`](DelayedFn::call) is lazy. Made by [`delayed`] and [`try_delayed`].
 pub struct DelayedFn<F, M = Plain> {
-    function: Arc<Function<F>>,
+    pub(super) function: Arc<Function<F>>,
     mode: PhantomData<M>,
 }
 
-struct Function<F> {
-    run: F,
+pub(super) struct Function<F> {
+    pub(super) run: F,
     name: String,
     key: Key,
     pure: bool,
+    need: Option<Arc<Need>>,
 }
 
 impl<F, M> Clone for DelayedFn<F, M> {
@@ -80,7 +81,7 @@ pub fn try_delayed<F: Send + Sync + 'static>(function: F) -> DelayedFn<F, Try> {
 }
 
 /// Makes numbers that are used once in a process.
-fn unique() -> u64 {
+pub(super) fn unique() -> u64 {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     COUNT.fetch_add(1, Ordering::Relaxed)
 }
@@ -94,7 +95,7 @@ impl<F: 'static> Function<F> {
         // A type without captures says all; two closures of one type with captures may differ.
         let key = if size_of::<F>() == 0 { key } else { key.number(unique()) };
         let name = short_name(name);
-        Function { run, name, key: key.finish(), pure: true }
+        Function { run, name, key: key.finish(), pure: true, need: None }
     }
 }
 
@@ -116,9 +117,13 @@ impl<F, M> DelayedFn<F, M> {
     {
         let mut function = match Arc::try_unwrap(self.function) {
             Ok(function) => function,
-            Err(shared) => {
-                Function { run: shared.run.clone(), name: shared.name.clone(), key: shared.key, pure: shared.pure }
-            }
+            Err(shared) => Function {
+                run: shared.run.clone(),
+                name: shared.name.clone(),
+                key: shared.key,
+                pure: shared.pure,
+                need: shared.need.clone(),
+            },
         };
         change(&mut function);
         DelayedFn { function: Arc::new(function), mode: PhantomData }
@@ -133,6 +138,28 @@ impl<F, M> DelayedFn<F, M> {
             function.name = name.into();
             function.key = function.key.combine(Key::of("name", function.name.as_bytes()).bits());
         })
+    }
+
+    /// The annotations of its calls, the name among them.
+    pub fn need(&self) -> Need {
+        self.function.need.as_deref().cloned().unwrap_or_default().name(self.function.name.as_str())
+    }
+
+    /// Annotates its calls: priority, resources, bytes, retries. They change when a call runs, not what it gives.
+    ///
+    /// ```
+    /// use talatat::prelude::*;
+    /// use std::time::Duration;
+    /// let train = delayed(|x: i64| x * 2).needs(Need::default().retries(2, Duration::from_millis(10)).priority(1));
+    /// assert_eq!(train.call(21_i64).compute()?, 42);
+    /// assert_eq!(Session::current()?.submit_call(&train, 21_i64)?.result()?, 42);
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    pub fn needs(self, need: Need) -> Self
+    where
+        F: Clone,
+    {
+        self.rebuild(|function| function.need = Some(Arc::new(need)))
     }
 
     /// Says that the function does not always give the same result (it reads a clock, a sensor, a service): each call is its own.
@@ -225,6 +252,10 @@ where
     fn run(&self, inputs: &mut [Value]) -> KernelResult<Value> {
         let values = self.args.resolve(&mut inputs.iter_mut())?;
         Ok(self.function.run.apply(values)?.into_value())
+    }
+
+    fn need(&self) -> Option<Arc<Need>> {
+        self.function.need.clone()
     }
 
     #[inline]

@@ -14,6 +14,8 @@ mod arg;
 mod call;
 mod function;
 mod node;
+mod outputs;
+mod submit;
 mod value;
 
 use std::fmt;
@@ -25,6 +27,8 @@ pub use arg::{Arg, Args, Lit};
 pub use call::{Call, TaskNote};
 pub use function::{Callable, DelayedFn, Plain, Try, delayed, try_delayed};
 pub use node::Node;
+pub use outputs::Outputs;
+pub use submit::submit;
 pub use value::Payload;
 
 use crate::collection::Collection;

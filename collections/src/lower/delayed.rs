@@ -129,7 +129,7 @@ impl DelayedTasks {
             Some(at) => at,
             None => {
                 let placeholder = CallKernel { name: node.name().into(), calls: Vec::new() };
-                let id = graph.layer(Layer::new(function, Arc::new(placeholder)));
+                let id = graph.layer(Layer::new(function, Arc::new(placeholder)).needs(node.need()));
                 // Room for all the calls there may be: what is not touched costs nothing.
                 let calls = Vec::with_capacity(hint.max(16));
                 layers.push(CallLayer { function, id, calls });

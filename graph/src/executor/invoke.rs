@@ -16,6 +16,26 @@ pub fn invoke(graph: &TaskGraph, task: TaskId, inputs: &mut [Value], cancel: &Ca
     invoke_layer(graph.layer(task), graph.block(task), inputs, cancel)
 }
 
+/// [`invoke`] on the calling thread, again and again if the task's annotation says so; sleeps in between.
+pub(crate) fn invoke_again(graph: &TaskGraph, task: TaskId, inputs: &mut [Value], cancel: &Cancel) -> Result<Value> {
+    let Some(need) = graph.layer(task).need.as_ref().filter(|need| need.retry_after(0).is_some()) else {
+        return invoke(graph, task, inputs, cancel);
+    };
+    let mut failures = 0;
+    loop {
+        // Kernels take their inputs.
+        match invoke(graph, task, &mut inputs.to_vec(), cancel) {
+            Err(Error::Kernel { .. } | Error::Panic { .. })
+                if !cancel.is_cancelled() && need.retry_after(failures).is_some() =>
+            {
+                crate::sync::thread::sleep(need.retry_after(failures).unwrap_or_default());
+                failures += 1;
+            }
+            result => return result,
+        }
+    }
+}
+
 #[inline]
 pub(crate) fn invoke_layer(layer: &Layer, block: u64, inputs: &mut [Value], cancel: &Cancel) -> Result<Value> {
     for input in inputs.iter_mut().filter(|input| input.is_away()) {
@@ -90,7 +110,7 @@ pub(crate) fn task_site(graph: &TaskGraph, task: TaskId) -> TaskSite {
     site(graph.layer(task), graph.block(task), &[])
 }
 
-fn panic_message(payload: &(dyn Any + Send)) -> String {
+pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(|text| text.to_string());
     text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".into())
 }

@@ -13,11 +13,13 @@ use crate::error::Result;
 use crate::events::{Observer, Watch};
 use crate::memory::{Headroom, Reclaim, SpillSpace};
 use crate::plan::Plan;
+use crate::pool::Pool;
 use crate::registry::Registry;
 use crate::status::Board;
 use crate::value::Value;
 
 pub use invoke::invoke;
+pub(crate) use invoke::panic_message;
 pub use sync::{Synchronous, run_in_order};
 pub use threads::Threads;
 
@@ -61,6 +63,14 @@ pub trait Executor: Send + Sync {
     /// How many tasks it may run at once.
     fn threads(&self) -> usize {
         1
+    }
+
+    /// Where calls run that are submitted: by default on the thread that submits them, at once.
+    ///
+    /// # Errors
+    /// If the executor never computes.
+    fn pool(&self) -> Result<Pool> {
+        Ok(Pool::inline())
     }
 
     /// Runs a plan and returns its outputs; under a memory limit some may be on disk ([`Value::loaded`] brings them here).

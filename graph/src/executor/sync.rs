@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 // Not the locks of the pool's model: only those who ask share this one.
 use parking_lot::{Mutex, MutexGuard};
 
-use super::invoke::{invoke, task_site};
+use super::invoke::{invoke_again, task_site};
 use super::spilling::{read_back, write_out};
 use super::{Executor, RunContext};
 use crate::cancel::Cancel;
@@ -30,7 +30,7 @@ impl Executor for Synchronous {
     }
 
     fn execute(&self, plan: Arc<Plan>, context: &RunContext) -> Result<Vec<Value>> {
-        run_in_order(plan, context, |plan, task, inputs| invoke(plan.graph(), task, inputs, &context.cancel))
+        run_in_order(plan, context, |plan, task, inputs| invoke_again(plan.graph(), task, inputs, &context.cancel))
     }
 }
 

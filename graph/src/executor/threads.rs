@@ -9,17 +9,20 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use hashbrown::HashMap;
+
 use super::invoke::{invoke, task_site};
 use super::spilling::{read_back, write_out};
 use super::{Executor, RunContext};
 use crate::error::{Error, Result};
 use crate::events::{Event, Watch};
+use crate::futures::{Failure, Future, Submit};
 use crate::memory::{Excess, Residency, Spilled};
 use crate::plan::Plan;
+use crate::pool::{Here, Offer, Pool, Shared, begin, wait};
 use crate::scheduler::{Instruction, Scheduler};
 use crate::status::{Levels, Probe, RunStatus, Running};
 use crate::store::{Leaving, Store};
-use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::task::TaskId;
 use crate::value::Value;
@@ -43,69 +46,29 @@ const ALONE: Duration = Duration::from_micros(100);
 /// ```
 pub struct Threads {
     threads: usize,
-    pool: Arc<Pool>,
-    workers: Vec<JoinHandle<()>>,
-}
-
-/// Where the pool's threads wait for runs that want help.
-#[derive(Default)]
-struct Pool {
-    offers: Mutex<Offers>,
-    wake: Condvar,
-}
-
-#[derive(Default)]
-struct Offers {
-    runs: Vec<Arc<Run>>,
-    closed: bool,
+    pool: Pool,
 }
 
 impl Threads {
     /// A pool of `threads` threads (at least one: the caller of each run). If the system gives fewer, there are fewer.
     pub fn new(threads: usize) -> Threads {
-        let pool = Arc::new(Pool::default());
-        let workers: Vec<JoinHandle<()>> = (1..threads.max(1))
-            .map_while(|number| {
-                let pool = pool.clone();
-                thread::Builder::new().name(format!("talatat-{number}")).spawn(move || pool.serve(number)).ok()
-            })
-            .collect();
-        Threads { threads: workers.len() + 1, pool, workers }
+        Threads::starting(threads, None)
     }
-}
 
-impl Drop for Threads {
-    fn drop(&mut self) {
-        self.pool.offers.lock().closed = true;
-        self.pool.wake.notify_all();
-        for worker in self.workers.drain(..) {
-            // A task may own the last handle of its own pool: a thread cannot wait for itself.
-            if worker.thread().id() != thread::current().id() {
-                let _ = worker.join();
-            }
-        }
+    /// The same; `start` is the first thing that each thread of the pool does: to name it, to bind it, or to keep a library from using more
+    /// threads than the pool has. It is told the thread's number.
+    pub fn with_start(threads: usize, start: impl Fn(usize) + Send + Sync + 'static) -> Threads {
+        Threads::starting(threads, Some(Arc::new(start)))
     }
-}
 
-impl Pool {
-    fn serve(&self, number: usize) {
-        loop {
-            let run = {
-                let mut offers = self.offers.lock();
-                loop {
-                    if let Some(run) = offers.runs.last() {
-                        break run.clone();
-                    }
-                    if offers.closed {
-                        return;
-                    }
-                    self.wake.wait(&mut offers);
-                }
-            };
-            run.work(number);
-            // Whoever finds a run at its end takes it off the board.
-            self.offers.lock().runs.retain(|other| !Arc::ptr_eq(other, &run));
-        }
+    fn starting(threads: usize, start: Option<Arc<dyn Fn(usize) + Send + Sync>>) -> Threads {
+        let pool = Pool::new(threads, start);
+        Threads { threads: pool.threads(), pool }
+    }
+
+    /// The pool, for calls that are submitted to it.
+    pub fn pool(&self) -> Pool {
+        self.pool.clone()
     }
 }
 
@@ -118,17 +81,37 @@ impl Executor for Threads {
         self.threads
     }
 
+    fn pool(&self) -> Result<Pool> {
+        Ok(self.pool.clone())
+    }
+
     fn execute(&self, plan: Arc<Plan>, context: &RunContext) -> Result<Vec<Value>> {
-        let pool = (self.threads > 1).then(|| self.pool.clone());
-        let run = Arc::new(Run::new(plan, context, self.threads, pool));
+        let shared = self.pool.shared();
+        let run = Arc::new(Run::new(plan, context, &self.pool, self.threads));
         let probe: Weak<Run> = Arc::downgrade(&run);
         context.board.enter(probe);
+        let visit = (!Here::is(shared)).then(|| Here::visit(shared));
         run.work(0);
         let result = run.finish();
-        self.pool.offers.lock().runs.retain(|other| !Arc::ptr_eq(other, &run));
+        drop(visit);
+        let offer: Arc<dyn Offer> = run.clone();
+        shared.retract(&offer);
         let (error, elapsed, peak) = (result.as_ref().err(), run.begin.elapsed(), run.state.lock().scheduler.peak());
         run.watch.tell(&Event::Finished { plan: &run.plan, error, elapsed, peak });
         result
+    }
+}
+
+impl Offer for Run {
+    fn help(self: Arc<Self>, worker: usize) -> bool {
+        self.work(worker);
+        self.state.lock().is_over()
+    }
+
+    fn nudge(&self) {
+        // With the lock, lest a helper goes to sleep between looking and waiting.
+        let _state = self.state.lock();
+        self.changed.notify_all();
     }
 }
 
@@ -137,7 +120,10 @@ struct Run {
     plan: Arc<Plan>,
     context: RunContext,
     watch: Watch,
-    pool: Option<Arc<Pool>>,
+    pool: Arc<Shared>,
+    owner: Pool,
+    /// Whether there are threads to be asked for help.
+    shared: bool,
     /// What each thread is busy with.
     slots: Vec<Slot>,
     begin: Instant,
@@ -158,6 +144,10 @@ struct State {
     busy: usize,
     /// Threads that wait for tasks.
     idle: usize,
+    /// How often threads have handed something in.
+    told: usize,
+    /// Annotated tasks that have been handed to the pool as calls.
+    called: HashMap<TaskId, Future<Value>>,
 }
 
 impl State {
@@ -171,6 +161,8 @@ impl State {
 struct Batch {
     tasks: Vec<(TaskId, usize)>,
     inputs: Vec<Value>,
+    /// Annotated tasks with their inputs.
+    calls: Vec<(TaskId, Vec<Value>)>,
     /// A result that is to leave memory before the tasks run.
     evict: Option<(TaskId, Vec<Leaving>)>,
     /// Blocks on disk that the next task will read.
@@ -190,7 +182,7 @@ impl Batch {
 }
 
 impl Run {
-    fn new(plan: Arc<Plan>, context: &RunContext, threads: usize, pool: Option<Arc<Pool>>) -> Run {
+    fn new(plan: Arc<Plan>, context: &RunContext, pool: &Pool, threads: usize) -> Run {
         let watch = context.watch(&plan, threads);
         let watched = watch.is_on() || plan.memory_limit().is_some();
         let graph = plan.graph();
@@ -202,12 +194,16 @@ impl Run {
             offered: false,
             busy: 0,
             idle: 0,
+            told: 0,
+            called: HashMap::new(),
         };
         let all_tiny = graph.layers().iter().all(|layer| layer.tiny);
         Run {
             context: context.clone(),
             watch,
-            pool,
+            owner: pool.clone(),
+            pool: pool.shared().clone(),
+            shared: threads > 1,
             slots: (0..threads).map(|_| Slot::default()).collect(),
             begin: Instant::now(),
             all_tiny,
@@ -219,16 +215,22 @@ impl Run {
 
     /// Runs tasks until the run is over.
     fn work(self: &Arc<Self>, thread: usize) {
+        let helper = thread > 0;
         let mut batch = Batch::default();
         let mut size = 1;
         let mut state = self.state.lock();
         state.busy += 1;
         loop {
             self.hand_in(&mut state, &mut batch);
-            if state.is_over() {
+            // Whoever only helps leaves when calls wait for a thread, and comes back.
+            if state.is_over() || (helper && self.pool.has_calls()) {
                 break;
             }
+            let told = state.told;
             self.take(&mut state, &mut batch, size);
+            if !batch.calls.is_empty() {
+                MutexGuard::unlocked(&mut state, || self.call(&mut batch));
+            }
             if batch.tasks.is_empty() && batch.evict.is_none() {
                 if state.is_over() {
                     break;
@@ -237,9 +239,25 @@ impl Run {
                     MutexGuard::unlocked(&mut state, || batch.tidy());
                     continue;
                 }
+                if !state.called.is_empty() && self.help_calls(&mut state, helper) {
+                    continue;
+                }
+                // The lock was given away: what was told meanwhile rang no bell for this thread.
+                if state.told != told {
+                    continue;
+                }
                 state.busy -= 1;
                 state.idle += 1;
-                self.changed.wait(&mut state);
+                if state.busy == 0 && !state.called.is_empty() {
+                    // Only calls are left to wait for: that is the first thread's business.
+                    self.changed.notify_all();
+                }
+                match self.pool.most_sleep() {
+                    Some(most) if helper => {
+                        self.changed.wait_for(&mut state, most);
+                    }
+                    _ => self.changed.wait(&mut state),
+                }
                 state.idle -= 1;
                 state.busy += 1;
                 continue;
@@ -256,9 +274,8 @@ impl Run {
                 if wake {
                     self.changed.notify_one();
                 }
-                if offer && let Some(pool) = &self.pool {
-                    pool.offers.lock().runs.push(self.clone());
-                    pool.wake.notify_all();
+                if offer && self.shared {
+                    self.pool.offer(self.clone());
                 }
                 batch.tidy();
                 size = self.run(thread, &mut batch);
@@ -272,6 +289,96 @@ impl Run {
         state.busy -= 1;
         drop(state);
         self.changed.notify_all();
+    }
+
+    /// Hands annotated tasks to the pool: it knows of priorities, resources and time.
+    fn call(self: &Arc<Self>, batch: &mut Batch) {
+        for (task, inputs) in batch.calls.drain(..) {
+            let layer = self.plan.graph().layer(task);
+            let mut call = Submit::new("task");
+            call.need(layer.need.as_deref().cloned().unwrap_or_default().name(layer.kernel.describe()));
+            if let Some(location) = layer.location {
+                call.at(location);
+            }
+            let run = self.clone();
+            let again = layer.need.as_ref().is_some_and(|need| need.retry_after(0).is_some());
+            let mut inputs = inputs;
+            let work = move || {
+                if run.context.cancel.is_cancelled() {
+                    return Err(Failure::Other(Error::Cancelled { done: 0, total: 0 }));
+                }
+                let mut inputs = if again { inputs.clone() } else { std::mem::take(&mut inputs) };
+                let start = run.begin.elapsed();
+                let thread = Here::number();
+                let loaded = run.load(task, thread, &mut inputs).map_err(Failure::Other);
+                let invoked =
+                    |()| invoke(run.plan.graph(), task, &mut inputs, &run.context.cancel).map_err(Failure::Located);
+                let value = loaded.and_then(invoked)?;
+                let (bytes, end) = (value.nbytes() as u64, run.begin.elapsed());
+                run.watch.tell(&Event::Task { task, thread, start, end, bytes });
+                Ok(value)
+            };
+            match call.again(&self.owner, work) {
+                Ok(future) => {
+                    self.state.lock().called.insert(task, future.clone());
+                    let run = self.clone();
+                    future.on_done(move |future| run.deliver(task, future));
+                }
+                Err(error) => batch.error = Some(error),
+            }
+        }
+        if batch.error.is_some() {
+            let state = &mut *self.state.lock();
+            self.hand_in(state, batch);
+        }
+    }
+
+    /// An annotated task has ended.
+    fn deliver(&self, task: TaskId, future: Future<Value>) {
+        let mut batch = Batch::default();
+        let mut state = self.state.lock();
+        let other = state.called.remove(&task);
+        MutexGuard::unlocked(&mut state, || {
+            // Whoever has the last future gets the value itself.
+            drop(other);
+            match future.result() {
+                Ok(value) => batch.done.push((task, value)),
+                Err(error) => batch.error = Some(error),
+            }
+        });
+        state.told += 1;
+        // Of a run that has failed the results are dropped.
+        if state.error.is_none() || batch.error.is_some() {
+            self.hand_in(&mut state, &mut batch);
+        }
+        drop(state);
+        self.tell_excesses(&mut batch);
+        drop(batch);
+        self.changed.notify_all();
+    }
+
+    /// Begins a call that stands for a task, or waits for one if nothing else goes on. Whether anything has changed.
+    fn help_calls(&self, state: &mut MutexGuard<'_, State>, helper: bool) -> bool {
+        // Of those that have ended the run will be told.
+        let open = state.called.values().filter(|call| !call.is_done());
+        let calls: Vec<_> = open.map(Future::node).collect();
+        let alone = state.busy == 1 && !helper;
+        let mut failed = None;
+        let helped = MutexGuard::unlocked(state, || {
+            if calls.iter().any(begin) {
+                return true;
+            }
+            if alone && let Some(first) = calls.first() {
+                failed = wait(first).err();
+                return true;
+            }
+            false
+        });
+        drop(calls);
+        if let Some(error) = failed {
+            self.fail(state, error);
+        }
+        helped
     }
 
     fn tell_excesses(&self, batch: &mut Batch) {
@@ -290,6 +397,7 @@ impl Run {
     /// Takes over what a batch has computed.
     fn hand_in(&self, state: &mut State, batch: &mut Batch) {
         let graph = self.plan.graph();
+        state.told += usize::from(batch.evict.is_some() || !batch.done.is_empty() || batch.error.is_some());
         if let Some((result, leaving)) = batch.evict.take() {
             state.store.left(result, leaving, &mut batch.trash);
             state.scheduler.left(result, &state.store);
@@ -316,10 +424,11 @@ impl Run {
 
     /// Takes up to `size` tasks, or a result that is to leave memory, but leaves enough for the other threads.
     fn take(&self, state: &mut State, batch: &mut Batch, size: usize) {
+        let graph = self.plan.graph();
         batch.tasks.clear();
         batch.inputs.clear();
         let share = 1 + state.scheduler.ready_tasks() / 4;
-        while batch.tasks.len() < size.min(share) {
+        while batch.tasks.len() + batch.calls.len() < size.min(share) {
             let task = match state.scheduler.next(&state.store) {
                 Instruction::Run(task) => task,
                 Instruction::Evict(result) => {
@@ -340,6 +449,10 @@ impl Run {
                 batch.tasks.clear();
                 self.fail(state, Error::Kernel { site: task_site(self.plan.graph(), task), source });
                 return;
+            }
+            if graph.layer(task).need.as_ref().is_some_and(|need| !need.is_plain()) {
+                batch.calls.push((task, batch.inputs.drain(start..).collect()));
+                continue;
             }
             batch.tasks.push((task, start));
         }
@@ -431,7 +544,12 @@ impl Run {
     /// Waits until no thread runs a task of this run and empties it.
     fn finish(&self) -> Result<Vec<Value>> {
         let mut state = self.state.lock();
-        while state.busy > 0 {
+        if state.error.is_some() {
+            let calls: Vec<Future<Value>> = state.called.values().cloned().collect();
+            // Each tells the run that it has ended.
+            MutexGuard::unlocked(&mut state, || calls.into_iter().for_each(|call| call.revoke()));
+        }
+        while state.busy > 0 || !state.called.is_empty() {
             self.changed.wait(&mut state);
         }
         let store = std::mem::take(&mut state.store);

@@ -37,6 +37,7 @@ pub fn fuse(graph: TaskGraph) -> TaskGraph {
         if let [edge] = graph.inputs(task)
             && readers[edge.task.index()] == 1
             && usize::from(depth[edge.task.index()]) + 1 < LONGEST
+            && alike(graph.layer(task), graph.layer(edge.task))
         {
             next[edge.task.index()] = task.0;
             depth[task.index()] = depth[edge.task.index()] + 1;
@@ -47,6 +48,15 @@ pub fn fuse(graph: TaskGraph) -> TaskGraph {
         return graph;
     }
     rebuild(graph, &next, &depth)
+}
+
+/// Whether tasks of both layers may be one: what is annotated stays as it was asked for.
+fn alike(layer: &Layer, other: &Layer) -> bool {
+    match (&layer.need, &other.need) {
+        (None, None) => true,
+        (Some(need), Some(other)) => need.same_but_name(other),
+        _ => false,
+    }
 }
 
 /// Builds the graph in which the chains along `next` are tasks; `depth` is a task's place in its chain.
@@ -138,6 +148,8 @@ impl FusedLayer {
             location: steps.last().and_then(|layer| layer.location),
             tiny: steps.iter().all(|layer| layer.tiny),
             estimated: steps.iter().any(|layer| layer.estimated),
+            // A chain has one annotation: see `alike`.
+            need: steps.last().and_then(|layer| layer.need.clone()),
             borrowed: steps.last().is_some_and(|layer| layer.borrowed),
             kernel: Arc::new(Fused {
                 description: names.join(" > "),

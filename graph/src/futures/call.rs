@@ -1,0 +1,538 @@
+//! One submitted call: its work until it starts, its result afterwards, and who is told.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
+use super::need::Need;
+use crate::error::{Error, KernelError, Result, TaskSite};
+use crate::executor::panic_message;
+use crate::pool::{Grant, Here, Parker, Pool};
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Release};
+use crate::sync::thread_local;
+use crate::sync::{Mutex, now};
+
+/// Why a call's work gave no result.
+#[derive(Clone, Debug)]
+pub enum Failure {
+    /// The function failed.
+    Own(KernelError),
+    /// The same, with its name and place.
+    Located(Error),
+    /// Something failed that has a name and a place of its own: an argument, a computation within.
+    Other(Error),
+}
+
+impl From<KernelError> for Failure {
+    fn from(error: KernelError) -> Self {
+        Failure::Own(error)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Other(error)
+    }
+}
+
+/// What a call does. It may be called again if it failed and is to be retried.
+pub trait Work: Send + 'static {
+    /// The result.
+    type Output: Clone + Send + Sync + 'static;
+
+    /// Does it.
+    ///
+    /// # Errors
+    /// If it fails.
+    fn call(&mut self) -> std::result::Result<Self::Output, Failure>;
+}
+
+/// Work that can be done only once.
+pub(crate) struct Once<F>(Option<F>);
+
+impl<F> Once<F> {
+    pub(crate) fn new(work: F) -> Self {
+        Once(Some(work))
+    }
+}
+
+impl<T, F> Work for Once<F>
+where
+    T: Clone + Send + Sync + 'static,
+    F: FnOnce() -> std::result::Result<T, Failure> + Send + 'static,
+{
+    type Output = T;
+
+    #[inline]
+    fn call(&mut self) -> std::result::Result<T, Failure> {
+        match self.0.take() {
+            Some(work) => work(),
+            None => Err(KernelError::new("it can be called only once").into()),
+        }
+    }
+}
+
+/// Work that can be done again.
+pub(crate) struct Again<F>(pub(crate) F);
+
+impl<T, F> Work for Again<F>
+where
+    T: Clone + Send + Sync + 'static,
+    F: FnMut() -> std::result::Result<T, Failure> + Send + 'static,
+{
+    type Output = T;
+
+    fn call(&mut self) -> std::result::Result<T, Failure> {
+        (self.0)()
+    }
+}
+
+/// Who is told when a call has ended.
+pub(crate) enum Then {
+    /// A call that waits for this one among others.
+    Count(Arc<dyn Node>),
+    /// A thread.
+    Unpark(Arc<Parker>),
+    /// A task of an asynchronous runtime.
+    Wake(Waker),
+    /// Anybody else.
+    Call(Box<dyn FnOnce() + Send>),
+}
+
+/// Where a call stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Standing {
+    /// Some argument is not there yet.
+    Blocked,
+    /// Nobody has begun it.
+    Ready,
+    /// It runs.
+    Running,
+    /// It has ended.
+    Done,
+}
+
+/// What all calls have, whatever they give.
+pub(crate) struct Core {
+    /// Arguments that are not there yet.
+    blocked: AtomicU32,
+    /// Futures of this call.
+    pub(super) handles: AtomicU32,
+    /// Where it runs: the number of the deque, counted from 1, and the place of its first child there.
+    place: AtomicU64,
+    /// When it may be tried again, in nanoseconds.
+    rests_until: AtomicU64,
+    name: &'static str,
+    location: &'static Location<'static>,
+    /// The pool, if no thread of it has submitted the call.
+    pub(crate) pool: Option<Pool>,
+    pub(crate) need: Option<Arc<Need>>,
+}
+
+/// Bits of [`Core::place`] for the place within a deque.
+const PLACE_BITS: u32 = 48;
+
+impl Core {
+    fn new(name: &'static str, location: &'static Location<'static>, need: Option<Arc<Need>>, blocked: u32) -> Core {
+        Core {
+            blocked: AtomicU32::new(blocked),
+            handles: AtomicU32::new(1),
+            place: AtomicU64::new(0),
+            rests_until: AtomicU64::new(0),
+            name,
+            location,
+            pool: None,
+            need,
+        }
+    }
+
+    /// The call's name.
+    pub(crate) fn name(&self) -> &str {
+        self.need.as_ref().and_then(|need| need.name.as_deref()).unwrap_or_else(|| short_name(self.name))
+    }
+
+    /// What errors say of it.
+    pub(crate) fn site(&self) -> TaskSite {
+        TaskSite { operation: self.name().into(), block: 0, inputs: Vec::new(), location: Some(self.location) }
+    }
+
+    /// One line for errors about waiting.
+    pub(crate) fn describe(&self) -> String {
+        format!("{} (called at {}:{})", self.name(), self.location.file(), self.location.line())
+    }
+
+    /// The deque that the call's children are in, and from which place on, while it runs.
+    pub(crate) fn place(&self) -> Option<(usize, u64)> {
+        let place = self.place.load(Acquire);
+        let deque = (place >> PLACE_BITS) as usize;
+        (deque > 0).then(|| (deque - 1, place & ((1 << PLACE_BITS) - 1)))
+    }
+
+    /// For how long it is not to be tried again after a failure.
+    pub(crate) fn rest(&self) -> Option<Duration> {
+        let until = Duration::from_nanos(self.rests_until.load(Acquire));
+        if until.is_zero() { None } else { until.checked_sub(now()).filter(|rest| !rest.is_zero()) }
+    }
+
+    fn runs_at(&self, deque: Option<(usize, u64)>) {
+        let place = deque.map_or(0, |(deque, mark)| (deque as u64 + 1) << PLACE_BITS | mark);
+        self.place.store(place, Release);
+    }
+}
+
+/// `a::b::increment` as `increment`, and a closure in `a::b::main` as `main::{{closure}}`.
+fn short_name(path: &str) -> &str {
+    let path = path.split('<').next().unwrap_or(path);
+    let closure = path.strip_suffix("::{{closure}}").unwrap_or(path);
+    closure.rfind("::").map_or(path, |at| &path[at + 2..])
+}
+
+/// A call, whatever it gives.
+pub(crate) trait Node: Send + Sync {
+    fn core(&self) -> &Core;
+
+    /// Runs the call on this thread, unless somebody has begun it or arguments are missing. `grant` is what has been reserved for it.
+    fn run(self: Arc<Self>, grant: Option<Grant>) -> bool;
+
+    fn standing(&self) -> Standing;
+
+    /// Lets somebody be told; gives it back if the call has ended.
+    fn subscribe(&self, then: Then) -> std::result::Result<(), Then>;
+
+    /// An argument of a call that cannot start.
+    fn missing(&self) -> Option<Arc<dyn Node>>;
+
+    /// Ends the call with an error, unless it has ended.
+    fn fail(&self, error: Error) -> bool;
+
+    /// The same, if nobody has begun it.
+    fn revoke(&self, error: Error) -> bool;
+}
+
+/// What a future asks of its call.
+pub(crate) trait Outcome<T>: Node {
+    /// The result, taken or copied, if the call has ended.
+    fn take(&self, last: bool) -> Option<Result<T>>;
+
+    /// Whether it failed, if it has ended.
+    fn failed(&self) -> Option<bool>;
+
+    /// Nobody has a future of the call any more.
+    fn abandon(&self);
+
+    fn into_node(self: Arc<Self>) -> Arc<dyn Node>;
+}
+
+enum Stage<T, W> {
+    Waiting(W, Arguments),
+    Running,
+    Done(Result<T>, Option<Grant>),
+    /// Somebody has the result.
+    Taken,
+}
+
+/// The calls whose results a call takes.
+type Arguments = Option<Box<[Arc<dyn Node>]>>;
+
+struct State<T, W> {
+    stage: Stage<T, W>,
+    then: Vec<Then>,
+    failures: u32,
+}
+
+pub(crate) struct Call<T, W> {
+    core: Core,
+    state: Mutex<State<T, W>>,
+}
+
+impl<W: Work> Call<W::Output, W> {
+    /// A call; `arguments` are the calls whose results `work` takes.
+    #[inline]
+    pub(crate) fn new(
+        work: W,
+        name: &'static str,
+        location: &'static Location<'static>,
+        need: Option<Arc<Need>>,
+        pool: Option<Pool>,
+        arguments: Vec<Arc<dyn Node>>,
+    ) -> Arc<Self> {
+        // One more than there are: nothing starts before all arguments know of it.
+        let blocked = if arguments.is_empty() { 0 } else { arguments.len() as u32 + 1 };
+        let arguments = (!arguments.is_empty()).then(|| arguments.into_boxed_slice());
+        let core = Core { pool, ..Core::new(name, location, need, blocked) };
+        let state = State { stage: Stage::Waiting(work, arguments), then: Vec::new(), failures: 0 };
+        Arc::new(Call { core, state: Mutex::new(state) })
+    }
+}
+
+impl<T: Clone + Send + Sync + 'static> Call<T, Once<fn() -> std::result::Result<T, Failure>>> {
+    /// A call whose result is there.
+    pub(crate) fn done(result: Result<T>, location: &'static Location<'static>) -> Arc<Self> {
+        let state = State { stage: Stage::Done(result, None), then: Vec::new(), failures: 0 };
+        Arc::new(Call { core: Core::new("scatter", location, None, 0), state: Mutex::new(state) })
+    }
+}
+
+/// An argument of `call` is there, or all of them have been looked at: it starts when this was said for each.
+pub(crate) fn count_down(call: Arc<dyn Node>) {
+    if call.core().blocked.fetch_sub(1, AcqRel) == 1 {
+        let pool = call.core().pool.clone();
+        match pool {
+            Some(pool) => pool.enter(call),
+            // Never so: calls with arguments know their pool. Whoever waits for it runs it.
+            None => drop(call),
+        }
+    }
+}
+
+/// Lets each of `arguments` tell `call` that it is there.
+pub(crate) fn link(call: &Arc<dyn Node>, arguments: &[Arc<dyn Node>]) {
+    for argument in arguments {
+        if argument.subscribe(Then::Count(call.clone())).is_err() {
+            count_down(call.clone());
+        }
+    }
+    count_down(call.clone());
+}
+
+impl<W: Work> Call<W::Output, W> {
+    /// Ends the call and tells everybody. The lock is not held while others' code runs.
+    fn complete(&self, result: Result<W::Output>, grant: Option<Grant>) -> bool {
+        self.end(result, grant, false)
+    }
+
+    fn end(&self, result: Result<W::Output>, grant: Option<Grant>, unless_begun: bool) -> bool {
+        let mut state = self.state.lock();
+        let begun = unless_begun && matches!(state.stage, Stage::Running);
+        if begun || matches!(state.stage, Stage::Done(..) | Stage::Taken) {
+            drop(state);
+            return false;
+        }
+        let before = std::mem::replace(&mut state.stage, Stage::Done(result, grant));
+        let then = std::mem::take(&mut state.then);
+        drop(state);
+        if let Stage::Waiting(work, arguments) = before {
+            discard(Box::new((work, arguments)));
+        }
+        tell(then);
+        // If all futures went away while it ran, nobody will take the result.
+        if self.core.handles.load(Acquire) == 0 {
+            self.abandon();
+        }
+        true
+    }
+
+    /// Puts the work back to be done again after a while; gives it back if it may not be.
+    fn retry(self: &Arc<Self>, work: W, grant: &mut Option<Grant>) -> Option<W> {
+        let (Some(need), Some(pool)) = (self.core.need.clone(), self.core.pool.clone()) else { return Some(work) };
+        if need.retries == 0 {
+            return Some(work);
+        }
+        let mut state = self.state.lock();
+        let Some(wait) = need.retry_after(state.failures) else { return Some(work) };
+        if !matches!(state.stage, Stage::Running) || self.core.handles.load(Acquire) == 0 {
+            return Some(work);
+        }
+        state.failures += 1;
+        state.stage = Stage::Waiting(work, None);
+        let time = now().saturating_add(wait);
+        self.core.rests_until.store(time.as_nanos().min(u64::MAX.into()) as u64, Release);
+        // Threads that sleep until the end look up, to see that there is a time to wait for.
+        let (threads, others) =
+            std::mem::take(&mut state.then).into_iter().partition(|then| matches!(then, Then::Unpark(_)));
+        state.then = others;
+        drop(state);
+        drop(grant.take());
+        pool.enter_later(time, self.clone());
+        tell(threads);
+        None
+    }
+}
+
+fn tell(then: Vec<Then>) {
+    for then in then {
+        match then {
+            Then::Count(call) => count_down(call),
+            Then::Unpark(parker) => parker.unpark(),
+            Then::Wake(waker) => waker.wake(),
+            Then::Call(call) => {
+                // A callback that panics has nobody to tell; the others are called all the same.
+                let _ = catch_unwind(AssertUnwindSafe(call));
+            }
+        }
+    }
+}
+
+impl<W: Work> Node for Call<W::Output, W> {
+    #[inline]
+    fn core(&self) -> &Core {
+        &self.core
+    }
+
+    fn run(self: Arc<Self>, grant: Option<Grant>) -> bool {
+        let mut grant = grant;
+        if self.core.blocked.load(Acquire) > 0 {
+            return false;
+        }
+        let mut state = self.state.lock();
+        if !matches!(state.stage, Stage::Waiting(..)) {
+            return false;
+        }
+        let Stage::Waiting(mut work, arguments) = std::mem::replace(&mut state.stage, Stage::Running) else {
+            return false;
+        };
+        drop(state);
+        drop(arguments);
+        let node: Arc<dyn Node> = self.clone();
+        let result = Here::frame(node, |place| {
+            self.core.runs_at(place);
+            catch_unwind(AssertUnwindSafe(|| work.call()))
+        });
+        let (error, own) = match result {
+            Ok(Ok(value)) => {
+                // What the work still holds is dropped before anybody hears of the result.
+                drop(work);
+                if let Some(grant) = &mut grant {
+                    grant.end();
+                }
+                self.complete(Ok(value), grant);
+                return true;
+            }
+            // What an argument failed with, it will fail with again.
+            Ok(Err(Failure::Other(error))) => (error, false),
+            Ok(Err(Failure::Located(error))) => (error, true),
+            Ok(Err(Failure::Own(source))) => (Error::Kernel { site: self.core.site(), source }, true),
+            Err(payload) => (Error::Panic { site: self.core.site(), message: panic_message(&*payload) }, true),
+        };
+        let work = if own { self.retry(work, &mut grant) } else { Some(work) };
+        if work.is_some() {
+            drop((work, grant));
+            self.complete(Err(error), None);
+        }
+        true
+    }
+
+    fn standing(&self) -> Standing {
+        match self.state.lock().stage {
+            Stage::Waiting(..) if self.core.blocked.load(Acquire) > 0 => Standing::Blocked,
+            Stage::Waiting(..) => Standing::Ready,
+            Stage::Running => Standing::Running,
+            Stage::Done(..) | Stage::Taken => Standing::Done,
+        }
+    }
+
+    fn subscribe(&self, then: Then) -> std::result::Result<(), Then> {
+        let mut state = self.state.lock();
+        if matches!(state.stage, Stage::Done(..) | Stage::Taken) {
+            return Err(then);
+        }
+        // Whoever asks again and again is told once.
+        let same = |other: &Then| match (other, &then) {
+            (Then::Wake(other), Then::Wake(waker)) => other.will_wake(waker),
+            (Then::Unpark(other), Then::Unpark(parker)) => Arc::ptr_eq(other, parker),
+            _ => false,
+        };
+        if !state.then.iter().any(same) {
+            state.then.push(then);
+        }
+        Ok(())
+    }
+
+    fn missing(&self) -> Option<Arc<dyn Node>> {
+        let state = self.state.lock();
+        let Stage::Waiting(_, Some(arguments)) = &state.stage else { return None };
+        // The lock of a call is taken before those of its arguments: they cannot be arguments of each other.
+        arguments.iter().find(|argument| argument.standing() != Standing::Done).cloned()
+    }
+
+    fn fail(&self, error: Error) -> bool {
+        self.complete(Err(error), None)
+    }
+
+    fn revoke(&self, error: Error) -> bool {
+        self.end(Err(error), None, true)
+    }
+}
+
+impl<W: Work> Outcome<W::Output> for Call<W::Output, W> {
+    #[inline]
+    fn take(&self, last: bool) -> Option<Result<W::Output>> {
+        let mut state = self.state.lock();
+        match &mut state.stage {
+            Stage::Done(result, _) if !last => Some(result.clone()),
+            Stage::Done(..) => match std::mem::replace(&mut state.stage, Stage::Taken) {
+                Stage::Done(result, grant) => {
+                    drop(state);
+                    drop(grant);
+                    Some(result)
+                }
+                _ => None,
+            },
+            Stage::Taken => {
+                Some(Err(Error::Dropped { operation: format!("{}, whose result was taken,", self.core.name()) }))
+            }
+            _ => None,
+        }
+    }
+
+    fn failed(&self) -> Option<bool> {
+        match &self.state.lock().stage {
+            Stage::Done(result, _) => Some(result.is_err()),
+            _ => None,
+        }
+    }
+
+    fn abandon(&self) {
+        let mut state = self.state.lock();
+        match state.stage {
+            // Somebody may wait for it by other ways than a future.
+            Stage::Waiting(..) => {
+                drop(state);
+                self.revoke(Error::Dropped { operation: self.core.describe() });
+            }
+            Stage::Done(..) => {
+                let result = std::mem::replace(&mut state.stage, Stage::Taken);
+                drop(state);
+                drop(result);
+            }
+            Stage::Running | Stage::Taken => {}
+        }
+    }
+
+    fn into_node(self: Arc<Self>) -> Arc<dyn Node> {
+        self
+    }
+}
+
+thread_local! {
+    /// Work that is being discarded on this thread: a call holds its arguments, which hold theirs, and a chain of a million
+    /// must not be dropped a million frames deep.
+    static DISCARDED: RefCell<Option<Vec<Box<dyn Any + Send>>>> = const { RefCell::new(None) };
+}
+
+fn discard(work: Box<dyn Any + Send>) {
+    let mut work = Some(work);
+    let first = DISCARDED.try_with(|discarded| {
+        let mut discarded = discarded.borrow_mut();
+        match &mut *discarded {
+            Some(others) => {
+                others.extend(work.take());
+                false
+            }
+            None => {
+                *discarded = Some(Vec::new());
+                true
+            }
+        }
+    });
+    drop(work);
+    if matches!(first, Ok(true)) {
+        while let Ok(Some(next)) = DISCARDED.try_with(|discarded| discarded.borrow_mut().as_mut().and_then(Vec::pop)) {
+            drop(next);
+        }
+        let _ = DISCARDED.try_with(|discarded| discarded.borrow_mut().take());
+    }
+}
