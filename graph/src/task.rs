@@ -50,6 +50,13 @@ pub trait Kernel: Send + Sync + 'static {
         })
     }
 
+    /// The block, if this kernel computes nothing and only hands out what is there anyway: an executor that sends tasks elsewhere
+    /// sends the block, or leaves it where it is, instead of the task.
+    fn held(&self, block: u64) -> Option<Value> {
+        let _ = block;
+        None
+    }
+
     /// Where the user called the operation for this block, if the kernel knows better than its layer.
     fn location(&self, block: u64) -> Option<&'static Location<'static>> {
         let _ = block;
