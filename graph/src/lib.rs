@@ -50,4 +50,4 @@ pub use registry::Registry;
 pub use scheduler::{Instruction, Scheduler};
 pub use store::{Leaving, Store};
 pub use task::{Kernel, TaskContext, TaskId};
-pub use value::{Block, Brief, Value};
+pub use value::{Block, Brief, Remote, Value};

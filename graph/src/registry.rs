@@ -113,6 +113,7 @@ impl Registry {
                 sized(out, &body);
             }
             Value::Spilled(spilled) => self.encode_value(&Value::Block(spilled.read()?), out)?,
+            Value::Remote(remote) => self.encode_value(&remote.fetch()?.loaded()?, out)?,
             Value::Parts(parts) => {
                 number(out, 6, (parts.len() as u64).to_le_bytes());
                 for part in parts {

@@ -46,7 +46,9 @@ pub trait Kernel: Send + Sync + 'static {
         let _ = block;
         Err(Error::NotPortable {
             operation: self.describe(),
-            reason: "it is a closure of this process; register the function as a named kernel".into(),
+            reason: "it is a closure of this process; register the function as a named kernel: a type that implements `Kernel` \
+                     with `encode`, and on both sides `Registry::new().kernel::<TheType>(\"its.name\")`"
+                .into(),
         })
     }
 

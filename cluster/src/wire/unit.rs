@@ -83,6 +83,8 @@ pub enum Held<D> {
         of: D,
         /// Which of its outputs.
         output: u32,
+        /// Which part of that output, if not the whole.
+        part: Option<u32>,
     },
 }
 
@@ -116,7 +118,9 @@ pub fn pack<D: Clone + Eq + std::hash::Hash>(
                 InputData::Other { dependency: dependency(name(unit)), output, part: input.part }
             }
             Source::Held(task) => match held(task)? {
-                Held::There { of, output } => InputData::Other { dependency: dependency(of), output, part: input.part },
+                Held::There { of, output, part } => {
+                    InputData::Other { dependency: dependency(of), output, part: part.or(input.part) }
+                }
                 Held::Sent(value) => {
                     let mut bytes = Vec::new();
                     registry.encode_value(&value, &mut bytes)?;

@@ -15,7 +15,7 @@ use talatat_graph::{
 
 use crate::wire::UnitData;
 use budget::Budget;
-pub use report::{Failure, FailureKind, Report, TaskTime};
+pub use report::{Failure, FailureKind, Report, Site, TaskTime};
 
 /// Runs units on an executor of this process.
 pub struct Worker {

@@ -1,0 +1,108 @@
+//! Operations for tests of clusters: blocks of any size, failures, and tasks that wait for somebody.
+
+use std::io::Read;
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use talatat_graph::{
+    Block, Brief, Error, Kernel, KernelError, KernelResult, Registry, Result, TaskContext, Value, testing,
+};
+
+/// The operations of the graph crate's tests and those of this module.
+pub fn registry() -> Registry {
+    testing::registry().kernel::<Act>(ACT).block(BLOB, |bytes| Ok(Arc::new(Blob(bytes.to_vec()))))
+}
+
+const ACT: &str = "testing.act";
+const BLOB: &str = "testing.blob";
+
+/// Bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blob(pub Vec<u8>);
+
+impl Block for Blob {
+    fn nbytes(&self) -> usize {
+        self.0.len()
+    }
+
+    fn brief(&self) -> Brief {
+        Brief::new("blob", &[self.0.len()])
+    }
+
+    fn codec(&self) -> Option<&'static str> {
+        Some(BLOB)
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) -> KernelResult<()> {
+        out.extend_from_slice(&self.0);
+        Ok(())
+    }
+}
+
+/// What a task of a test does.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Act {
+    /// Makes a blob of so many bytes, all of them the block's number, plus the first byte of each input.
+    Blob(usize),
+    /// Makes so many parts, each a blob of so many bytes: the k-th is full of k.
+    Parts(u32, usize),
+    /// The sum of the first bytes of all inputs.
+    First,
+    /// Fails.
+    Fail,
+    /// Panics.
+    Panic,
+    /// Connects to an address and waits until it is told to go on, or cut off; then adds its inputs and one.
+    Wait(String),
+    /// Like `Wait`, by name of an operation that the worker does not know.
+    Unknown,
+}
+
+impl Kernel for Act {
+    fn name(&self) -> &str {
+        if matches!(self, Act::Unknown) { "testing.unknown" } else { ACT }
+    }
+
+    fn describe(&self) -> String {
+        match self {
+            Act::Blob(_) => "blob",
+            Act::Parts(..) => "parts",
+            Act::First => "first",
+            Act::Fail => "fail",
+            Act::Panic => "panic",
+            Act::Wait(_) => "wait",
+            Act::Unknown => "testing.unknown",
+        }
+        .into()
+    }
+
+    fn run(&self, task: TaskContext, inputs: &mut [Value]) -> KernelResult<Value> {
+        let first = |value: &Value| match value {
+            Value::I64(value) => Ok(*value),
+            value => Ok(value.get::<Blob>()?.0.first().copied().map_or(0, i64::from)),
+        };
+        let sum = inputs.iter().map(first).sum::<KernelResult<i64>>()?;
+        Ok(match self {
+            Act::Blob(bytes) => Value::block(Blob(vec![(task.block as i64 + sum) as u8; *bytes])),
+            Act::Parts(parts, bytes) => {
+                Value::Parts((0..*parts).map(|part| Value::block(Blob(vec![part as u8; *bytes]))).collect())
+            }
+            Act::First => Value::I64(sum),
+            Act::Fail => return Err(KernelError::new("failed as it was told to")),
+            Act::Panic => std::panic::resume_unwind(Box::new("panicked as it was told to")),
+            Act::Wait(address) => {
+                let mut gate = TcpStream::connect(address).map_err(KernelError::from_source)?;
+                // Whoever holds the gate writes or hangs up.
+                let _ = gate.read(&mut [0]);
+                Value::I64(sum + 1)
+            }
+            Act::Unknown => Value::Unit,
+        })
+    }
+
+    fn encode(&self, _: u64) -> Result<Vec<u8>> {
+        postcard::to_stdvec(self)
+            .map_err(|error| Error::NotPortable { operation: self.describe(), reason: error.to_string() })
+    }
+}

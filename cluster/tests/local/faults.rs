@@ -1,0 +1,164 @@
+//! What goes wrong is told, and nothing hangs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use talatat_cluster::Cluster;
+use talatat_cluster::testing::Act;
+use talatat_graph::testing::Rng;
+use talatat_graph::{Cancel, Edge, Error, Executor, GraphBuilder, Key, Layer, RunContext, Value, closure_kernel};
+
+use crate::support::{Acts, Gate, LARGE, builder, context, kill, plan, python};
+
+fn fails(act: Act) -> Option<(Cluster, Error)> {
+    let cluster = builder()?.local(2).unwrap();
+    let mut acts = Acts::default();
+    let before = acts.add(Act::Blob(8), LARGE, &[]);
+    let other = acts.add(Act::Blob(8), LARGE, &[]);
+    let failing = acts.add(act, LARGE, &[before, other]);
+    acts.add(Act::First, LARGE, &[failing]);
+    let error = cluster.execute(acts.plan(), &context()).unwrap_err();
+    // The cluster lives on.
+    let mut acts = Acts::default();
+    acts.add(Act::First, 0, &[]);
+    assert!(matches!(cluster.execute(acts.plan(), &context()).unwrap()[..], [Value::I64(0)]));
+    Some((cluster, error))
+}
+
+#[test]
+fn an_error_says_what_and_where() {
+    let Some((cluster, error)) = fails(Act::Fail) else { return };
+    let Error::Kernel { site, source } = &error else { panic!("{error}") };
+    assert_eq!((site.operation.as_str(), site.block, site.inputs.len()), ("fail", 2, 2));
+    assert_eq!(source.to_string(), "failed as it was told to");
+    assert!(site.location.unwrap().file().ends_with("faults.rs"), "{error}");
+    let worker = site.worker.as_deref().unwrap();
+    assert!(cluster.workers().iter().any(|other| other.address == worker), "{error}");
+}
+
+#[test]
+fn a_panic_is_an_error() {
+    let Some((_, error)) = fails(Act::Panic) else { return };
+    let Error::Panic { site, message } = &error else { panic!("{error}") };
+    assert_eq!((site.operation.as_str(), message.as_str()), ("panic", "panicked as it was told to"));
+}
+
+#[test]
+fn an_operation_that_workers_lack_is_named() {
+    let Some((_, error)) = fails(Act::Unknown) else { return };
+    assert!(matches!(error, Error::Unavailable { .. }), "{error}");
+    assert!(error.to_string().contains("lacks an operation that this program sends to it: testing.unknown"), "{error}");
+}
+
+#[test]
+fn a_closure_is_named_and_its_registration_shown() {
+    let Some(builder) = builder() else { return };
+    let cluster = builder.local(1).unwrap();
+    let mut graph = GraphBuilder::new();
+    let kernel = Arc::new(closure_kernel("my_closure", |_, _| Ok(Value::Unit)));
+    let layer = graph.layer(Layer::new(Key::of("my_closure", &[]), kernel));
+    let task = graph.task(layer, 0, 1, &[]).unwrap();
+    graph.output(task.into());
+    let error = cluster.execute(plan(graph.build()), &context()).unwrap_err();
+    assert!(matches!(error, Error::NotPortable { .. }), "{error}");
+    assert!(error.to_string().contains("my_closure") && error.to_string().contains("Registry::new()"), "{error}");
+}
+
+#[test]
+fn a_cancelled_run_ends() {
+    let Some(builder) = builder() else { return };
+    let cluster = builder.local(2).unwrap();
+    let gate = Gate::new();
+    let mut acts = Acts::default();
+    let waits = acts.add(gate.act(), LARGE, &[]);
+    acts.add(Act::Fail, LARGE, &[waits]);
+    let (plan, cancel) = (acts.plan(), Cancel::new());
+    let error = std::thread::scope(|scope| {
+        let context = RunContext { cancel: cancel.clone(), ..context() };
+        let run = scope.spawn(|| cluster.execute(plan, &{ context }).unwrap_err());
+        let _waiting = gate.arrival();
+        cancel.cancel();
+        run.join().unwrap()
+    });
+    assert!(
+        matches!(error, Error::Cancelled { done: 0, total: 2 } | Error::Cancelled { done: 0, total: 1 }),
+        "{error}"
+    );
+}
+
+/// Units in a shuffle, one of which waits; then a worker is killed, chosen by a seed.
+#[test]
+fn a_killed_worker_costs_time_only() {
+    let Some(builder) = builder() else { return };
+    let cluster = builder.local(3).unwrap();
+    for seed in 0..3 {
+        let gate = Gate::new();
+        let mut acts = Acts::default();
+        let sources: Vec<_> = (0..6).map(|_| acts.add(Act::Parts(6, 1 << 16), LARGE, &[])).collect();
+        let waits = acts.add(gate.act(), LARGE, &[sources[0]].map(|source| Edge::part_of(source.task, 1)));
+        let mut ends = vec![waits];
+        for part in 0..6 {
+            let parts: Vec<_> = sources.iter().map(|source| Edge::part_of(source.task, part)).collect();
+            ends.push(acts.add(Act::Blob(1 << 16), LARGE, &parts));
+        }
+        acts.add(Act::First, 0, &ends);
+        let plan = acts.plan();
+        let workers = cluster.refresh().unwrap();
+        let victim = workers[Rng::new(seed).below(workers.len())].pid;
+        let values = std::thread::scope(|scope| {
+            let run = scope.spawn(|| cluster.execute(plan, &context()));
+            // Whether the task that waits is lost, too, is a matter of chance: then it comes again.
+            let first = gate.arrival();
+            kill(victim);
+            drop(first);
+            let open = scope.spawn(|| while !gate.is_over() {});
+            let values = run.join().unwrap();
+            gate.end();
+            open.join().unwrap();
+            values.unwrap()
+        });
+        // The k-th blob is full of its block's number, 7 + k, and six times k; one is for the wait.
+        let expected: i64 = 1 + 1 + (0..6).map(|k| 7 + k + 6 * k).sum::<i64>();
+        assert!(matches!(values[..], [Value::I64(sum)] if sum == expected), "{values:?}, not {expected}");
+    }
+}
+
+#[test]
+fn a_killed_helper_is_an_error() {
+    let Some(builder) = builder() else { return };
+    let cluster = builder.local(2).unwrap();
+    let gate = Gate::new();
+    let mut acts = Acts::default();
+    acts.add(gate.act(), LARGE, &[]);
+    let plan = acts.plan();
+    let error = std::thread::scope(|scope| {
+        let run = scope.spawn(|| cluster.execute(plan.clone(), &context()).unwrap_err());
+        let _waiting = gate.arrival();
+        kill(cluster.helper_pid());
+        run.join().unwrap()
+    });
+    assert!(error.to_string().contains("the helper is gone"), "{error}");
+    let again = cluster.execute(plan, &context()).unwrap_err();
+    assert!(again.to_string().contains("the helper is gone"), "{again}");
+}
+
+#[test]
+fn a_scheduler_that_is_not_there_is_an_error() {
+    let Some(builder) = builder() else { return };
+    // A port that was free a moment ago.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let address = format!("tcp://127.0.0.1:{port}");
+    let error = builder.timeout(Duration::from_secs(5)).connect(&address).unwrap_err();
+    assert!(error.to_string().contains(&format!("cannot connect to {address}")), "{error}");
+}
+
+#[test]
+fn a_python_without_the_package_is_an_error() {
+    if python().is_none() {
+        return;
+    }
+    let error = Cluster::builder().python("/usr/bin/env").local(1).unwrap_err();
+    assert!(matches!(error, Error::Unavailable { .. }), "{error}");
+    let error = Cluster::builder().python("/no/such/python").connect("tcp://127.0.0.1:1").unwrap_err();
+    assert!(error.to_string().contains("TALATAT_PYTHON"), "{error}");
+}

@@ -1,0 +1,197 @@
+"""The driver's hand in Dask: ``python -m talatat_worker.helper SOCKET``.
+
+It takes units from the driver, has them run by Dask's own client, and hands results back as the bytes that came. It ends when
+the driver does: then the socket is closed.
+"""
+
+import os
+import signal
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import dask
+import distributed
+from dask._task_spec import Task, TaskRef
+from distributed import Client, Security
+
+from .frames import PROTOCOL, Channel
+from .unit import TOPIC, UnitFailed, cancel, describe, run, select
+
+
+class Helper:
+    """What the driver has asked for and has not been given up yet."""
+
+    def __init__(self, channel):
+        self.channel = channel
+        self.client = None
+        # What the driver wants to stay: futures by key.
+        self.kept = {}
+        # Runs that have not ended: their futures, and how many are still waited for.
+        self.runs = {}
+        self.lock = threading.Lock()
+        # Whatever waits for the cluster waits here, so that messages are read meanwhile.
+        self.waiting = ThreadPoolExecutor(8, thread_name_prefix="waiting")
+
+    def serve(self):
+        """Does what the driver says until it has gone."""
+        while (received := self.channel.receive()) is not None:
+            message, frames = received
+            operation = message.pop("op")
+            try:
+                getattr(self, "do_" + operation)(message, frames)
+            except Exception as error:
+                self.fail(message, error)
+
+    def fail(self, message, error):
+        """Tells that what was asked for cannot be had."""
+        answer = {"ev": "failed", "id": message.get("id"), "run": message.get("run")}
+        self.channel.send({**answer, "kind": type(error).__name__, "message": str(error) or repr(error)})
+
+    def later(self, message, work):
+        """Does something that takes its time."""
+
+        def guarded():
+            try:
+                work()
+            except Exception as error:
+                self.fail(message, error)
+
+        self.waiting.submit(guarded)
+
+    def do_connect(self, message, frames):
+        def connect():
+            security = message.get("security")
+            client = Client(
+                message["address"],
+                timeout=message["timeout"],
+                security=Security(**security, require_encryption=True) if security else None,
+                direct_to_workers=message["direct"],
+                set_as_default=True,
+                name="talatat",
+            )
+            if message["workers"]:
+                client.wait_for_workers(message["workers"], timeout=message["timeout"])
+            client.subscribe_topic(TOPIC, self.report)
+            self.client = client
+            self.describe(message)
+
+        self.later(message, connect)
+
+    def do_describe(self, message, frames):
+        self.later(message, lambda: self.describe(message))
+
+    def describe(self, message):
+        """Tells what the workers are, and this process."""
+        threads = self.client.nthreads()
+        told = self.client.run(describe, on_error="return")
+        workers = []
+        for address, told in sorted(told.items()):
+            if isinstance(told, BaseException):
+                told = {"missing": f"{type(told).__name__}: {told}"}
+            workers.append({"address": address, "threads": threads.get(address, 1), **told})
+        packages = {"dask": dask.__version__, "distributed": distributed.__version__}
+        here = {"protocol": PROTOCOL, "pid": os.getpid(), "packages": packages}
+        self.channel.send({"ev": "described", "id": message["id"], "workers": workers, **here})
+
+    def do_submit(self, message, frames):
+        run_id, graph = message["run"], {}
+        for unit, frame in zip(message["units"], frames, strict=True):
+            references = [TaskRef(key) for key in unit["deps"]]
+            graph[unit["key"]] = Task(unit["key"], run, bytes(frame), message["observe"], *references)
+        wanted = []
+        for want in message["wanted"]:
+            key = want["key"]
+            if want["pick"] is not None:
+                graph[key + "-picked"] = Task(key + "-picked", select, TaskRef(key), want["pick"])
+                key += "-picked"
+            wanted.append(key)
+        # A graph that reads what has been kept names its keys: the futures must be known to the scheduler, and they are.
+        futures = self.client.get(graph, wanted, sync=False)
+        entry = {"futures": futures, "left": len(futures), "keep": message["keep"]}
+        with self.lock:
+            self.runs[run_id] = entry
+        for future in futures:
+            future.add_done_callback(lambda future: self.done(run_id, entry, future))
+
+    def done(self, run_id, entry, future):
+        """A wanted result is there, or will never be."""
+        with self.lock:
+            if self.runs.get(run_id) is not entry:
+                return
+            if future.status == "finished":
+                entry["left"] -= 1
+                if entry["left"] > 0:
+                    return
+            del self.runs[run_id]
+        message = {"run": run_id}
+        if future.status == "finished":
+            self.later(message, lambda: self.hand_over(run_id, entry))
+        else:
+            self.later(message, lambda: self.tell_failure(run_id, entry, future))
+
+    def hand_over(self, run_id, entry):
+        """All of a run's results are there."""
+        futures = entry["futures"]
+        if entry["keep"]:
+            self.kept.update((future.key, future) for future in futures)
+            self.channel.send({"ev": "kept", "run": run_id, "keys": [future.key for future in futures]})
+        else:
+            self.send_values({"ev": "values", "run": run_id}, futures)
+
+    def send_values(self, message, futures):
+        bundles = self.client.gather(futures)
+        frames = [bundle.frames() for bundle in bundles]
+        counts = [len(each) for each in frames]
+        self.channel.send({**message, "counts": counts}, [frame for each in frames for frame in each])
+
+    def tell_failure(self, run_id, entry, future):
+        error = future.exception() if future.status == "error" else None
+        self.client.cancel(entry["futures"])
+        if isinstance(error, UnitFailed):
+            self.channel.send({"ev": "unit-failed", "run": run_id, "worker": error.worker}, [error.failure])
+            return
+        kind = type(error).__name__ if error is not None else "Lost"
+        told = str(error) if error is not None else f"the scheduler has given up {future.key}: {future.status}"
+        self.channel.send({"ev": "failed", "run": run_id, "kind": kind, "message": told})
+
+    def do_kept(self, message, frames):
+        self.channel.send({"ev": "count", "id": message["id"], "count": len(self.kept)})
+
+    def do_gather(self, message, frames):
+        futures = [self.kept[key] for key in message["keys"]]
+        self.later(message, lambda: self.send_values({"ev": "values", "id": message["id"]}, futures))
+
+    def do_release(self, message, frames):
+        for key in message["keys"]:
+            self.kept.pop(key, None)
+
+    def do_cancel(self, message, frames):
+        run_id = message["run"]
+        with self.lock:
+            entry = self.runs.pop(run_id, None)
+
+        def stop():
+            if entry is not None:
+                self.client.cancel(entry["futures"], force=True)
+                self.client.run(cancel, run_id, on_error="ignore")
+            self.channel.send({"ev": "cancelled", "run": run_id})
+
+        self.later(message, stop)
+
+    async def report(self, event):
+        _, message = event
+        self.channel.send({"ev": "report", "worker": message["worker"]}, [message["report"]])
+
+
+def main():
+    # Ctrl-C is for the driver, which tells what to cancel.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    helper = Helper(Channel(sys.argv[1]))
+    helper.serve()
+    # The scheduler sees that the client has gone and frees what it held; nothing here is worth waiting for.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
