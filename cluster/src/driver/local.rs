@@ -63,6 +63,15 @@ impl Local {
         &self.scheduler
     }
 
+    /// Fails if the process has ended, and the scheduler with it.
+    pub(super) fn check(&mut self) -> Result<()> {
+        if matches!(self.process.child().try_wait(), Ok(None)) {
+            return Ok(());
+        }
+        let address = &self.scheduler;
+        Err(unavailable(format!("the local scheduler at {address} is gone: {}", self.process.last_words())))
+    }
+
     pub(super) fn pid(&mut self) -> u32 {
         self.process.child().id()
     }

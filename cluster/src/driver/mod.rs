@@ -140,6 +140,13 @@ impl Cluster {
     }
 }
 
+impl Link {
+    /// Fails at once if a local scheduler is gone, which will not come back.
+    fn check(&self) -> Result<()> {
+        self.local.lock().as_mut().map_or(Ok(()), Local::check)
+    }
+}
+
 impl ClusterBuilder {
     /// The driver's Python; otherwise the environment variable `TALATAT_PYTHON` names it, or it is `python3`.
     pub fn python(mut self, python: impl Into<PathBuf>) -> Self {
@@ -147,7 +154,7 @@ impl ClusterBuilder {
         self
     }
 
-    /// How long to wait for the scheduler and the workers; by default a minute.
+    /// How long to wait for the scheduler and the workers, also when the connection is lost; by default a minute.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self

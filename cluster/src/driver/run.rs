@@ -80,6 +80,7 @@ impl<'a> Run<'a> {
         }
         let start = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let watch = Watch { context, workers, start, seen: HashSet::new(), tasks: 0 };
+        cluster.link.check()?;
         let told = cluster.link.helper.open(&name);
         let run = Run { cluster, plan, context, name, units, wanted, told, watch };
         if !run.wanted.is_empty() {
@@ -159,7 +160,10 @@ impl<'a> Run<'a> {
             }
             let told = match self.told.recv_timeout(LOOK) {
                 Ok(told) => told,
-                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.cluster.link.check()?;
+                    continue;
+                }
                 Err(RecvTimeoutError::Disconnected) => return Err(unavailable("the helper is gone")),
             };
             match told {
@@ -201,11 +205,13 @@ impl<'a> Run<'a> {
     fn cancel(&mut self) -> Error {
         let helper = &self.cluster.link.helper;
         if helper.send(&Request::Cancel { run: self.name.clone() }, &[]).is_ok() {
-            while let Ok(told) = self.told.recv() {
-                match told {
-                    Told::Report(worker, report) => self.watch.done(&self.units, &worker, &report),
-                    Told::Answer(Answer::Cancelled { .. } | Answer::Failed { .. }, _) | Told::Gone(_) => break,
-                    Told::Answer(..) => {}
+            loop {
+                match self.told.recv_timeout(LOOK) {
+                    Ok(Told::Report(worker, report)) => self.watch.done(&self.units, &worker, &report),
+                    Ok(Told::Answer(Answer::Cancelled { .. } | Answer::Failed { .. }, _) | Told::Gone(_)) => break,
+                    Ok(Told::Answer(..)) => {}
+                    Err(RecvTimeoutError::Timeout) if self.cluster.link.check().is_ok() => {}
+                    Err(_) => break,
                 }
             }
         }

@@ -1,5 +1,7 @@
 //! What goes wrong is told, and nothing hangs.
 
+use std::io::Read;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -161,4 +163,58 @@ fn a_python_without_the_package_is_an_error() {
     assert!(matches!(error, Error::Unavailable { .. }), "{error}");
     let error = Cluster::builder().python("/no/such/python").connect("tcp://127.0.0.1:1").unwrap_err();
     assert!(error.to_string().contains("TALATAT_PYTHON"), "{error}");
+}
+
+/// Of a local cluster, which knows at once, and of another one, which waits whether the scheduler comes back.
+#[test]
+fn a_killed_scheduler_is_an_error() {
+    let (Some(builder), Some(other)) = (builder(), builder()) else { return };
+    let local = builder.local(2).unwrap();
+    let connected = other.timeout(Duration::from_secs(10)).connect(local.address()).unwrap();
+    let gate = Gate::new();
+    let plans = [(); 2].map(|()| {
+        let mut acts = Acts::default();
+        acts.add(gate.act(), LARGE, &[]);
+        acts.plan()
+    });
+    let errors = std::thread::scope(|scope| {
+        let runs = [scope.spawn(|| error_of(&local, &plans[0])), scope.spawn(|| error_of(&connected, &plans[1]))];
+        let _waiting = [gate.arrival(), gate.arrival()];
+        kill(local.local_pid().unwrap());
+        runs.map(|run| run.join().unwrap())
+    });
+    let address = local.address();
+    assert!(errors[0].contains(&format!("the local scheduler at {address} is gone")), "{}", errors[0]);
+    let lost = format!("the connection to the scheduler at {address} is lost");
+    for error in [&errors[1], &error_of(&connected, &plans[1])] {
+        assert!(error.contains(&lost), "{error}");
+    }
+}
+
+fn error_of(cluster: &Cluster, plan: &Arc<talatat_graph::Plan>) -> String {
+    cluster.execute(plan.clone(), &context()).unwrap_err().to_string()
+}
+
+/// The environment variable that makes of this test's process the driver that is killed: the address that its task waits at.
+const DRIVER: &str = "TALATAT_TEST_GATE";
+
+#[test]
+fn workers_end_with_a_driver_that_is_killed() {
+    let Some(builder) = builder() else { return };
+    if let Ok(address) = std::env::var(DRIVER) {
+        let mut acts = Acts::default();
+        acts.add(Act::Wait(address), LARGE, &[]);
+        let _ = builder.local(2).unwrap().execute(acts.plan(), &context());
+        return;
+    }
+    let gate = Gate::new();
+    let Act::Wait(address) = gate.act() else { unreachable!("a gate is there to wait at") };
+    let name = "faults::workers_end_with_a_driver_that_is_killed";
+    let mut driver = Command::new(std::env::current_exe().unwrap());
+    let mut driver = driver.args(["--exact", name]).env(DRIVER, address).stdout(Stdio::null()).spawn().unwrap();
+    let mut worker = gate.arrival();
+    driver.kill().unwrap();
+    driver.wait().unwrap();
+    // The connection ends when the worker's process does.
+    assert!(matches!(worker.read(&mut [0]), Ok(0) | Err(_)));
 }

@@ -24,7 +24,7 @@ class Helper:
 
     def __init__(self, channel):
         self.channel = channel
-        self.client = None
+        self.client = self.address = None
         # What the driver wants to stay: futures by key.
         self.kept = {}
         # Runs that have not ended: their futures, and how many are still waited for.
@@ -73,7 +73,7 @@ class Helper:
             if message["workers"]:
                 client.wait_for_workers(message["workers"], timeout=message["timeout"])
             client.subscribe_topic(TOPIC, self.report)
-            self.client = client
+            self.client, self.address = client, message["address"]
             self.describe(message)
 
         self.later(message, connect)
@@ -95,6 +95,7 @@ class Helper:
         self.channel.send({"ev": "described", "id": message["id"], "workers": workers, **here})
 
     def do_submit(self, message, frames):
+        self.check_scheduler()
         run_id, graph = message["run"], {}
         for unit, frame in zip(message["units"], frames, strict=True):
             references = [TaskRef(key) for key in unit["deps"]]
@@ -147,13 +148,21 @@ class Helper:
 
     def tell_failure(self, run_id, entry, future):
         error = future.exception() if future.status == "error" else None
-        self.client.cancel(entry["futures"])
+        if self.client.status == "running":
+            self.client.cancel(entry["futures"])
         if isinstance(error, UnitFailed):
             self.channel.send({"ev": "unit-failed", "run": run_id, "worker": error.worker}, [error.failure])
             return
-        kind = type(error).__name__ if error is not None else "Lost"
-        told = str(error) if error is not None else f"the scheduler has given up {future.key}: {future.status}"
-        self.channel.send({"ev": "failed", "run": run_id, "kind": kind, "message": told})
+        if error is not None:
+            self.fail({"run": run_id}, error)
+        else:
+            self.check_scheduler()
+            raise RuntimeError(f"the scheduler has given up {future.key}")
+
+    def check_scheduler(self):
+        """Says so if the scheduler is not there any more."""
+        if self.client.status != "running":
+            raise ConnectionError(f"the connection to the scheduler at {self.address} is lost, and it did not come back in time")
 
     def do_kept(self, message, frames):
         self.channel.send({"ev": "count", "id": message["id"], "count": len(self.kept)})
