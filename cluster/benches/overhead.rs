@@ -17,7 +17,7 @@ use talatat_graph::{Executor, GraphBuilder, Key, Layer, Plan, PlanOptions, RunCo
 type Failed = Box<dyn std::error::Error>;
 
 /// The median of several times.
-fn median(count: usize, mut work: impl FnMut() -> Result<(), Failed>) -> Result<Duration, Failed> {
+fn median<T, E>(count: usize, mut work: impl FnMut() -> Result<T, E>) -> Result<Duration, E> {
     let mut times = Vec::with_capacity(count);
     for _ in 0..count {
         let start = Instant::now();
@@ -50,19 +50,19 @@ fn main() -> Result<(), Failed> {
     let tasks = tree.graph().len();
     let count = units::Units::cut(&tree, &units::Costs::default(), &units::CutOptions::slots(2)).units.len();
     let local = Threads::new(2);
-    let here = median(5, || Ok(drop(local.execute(tree.clone(), &context)?)))?;
-    let there = median(5, || Ok(drop(cluster.execute(tree.clone(), &context)?)))?;
+    let here = median(5, || local.execute(tree.clone(), &context))?;
+    let there = median(5, || cluster.execute(tree.clone(), &context))?;
     let each = |time: Duration| time.as_secs_f64() * 1e6 / tasks as f64;
     println!("tree sum of {tasks} tasks: {count} units, {there:?} ({:.2} us a task)", each(there));
     println!("  here, on two threads: {here:?} ({:.2} us a task)", each(here));
     let tiny = Arc::new(Plan::new(tree_graph(1, 2), &PlanOptions::default())?);
-    println!("one task, there and back: {:?}", median(20, || Ok(drop(cluster.execute(tiny.clone(), &context)?)))?);
+    println!("one task, there and back: {:?}", median(20, || cluster.execute(tiny.clone(), &context))?);
     for bytes in [1 << 20, 64 << 20] {
         let plan = blob(bytes)?;
-        let time = median(7, || Ok(drop(cluster.execute(plan.clone(), &context)?)))?;
+        let time = median(7, || cluster.execute(plan.clone(), &context))?;
         let keep = PlanOptions { outputs: talatat_graph::Outputs::Anywhere, ..PlanOptions::default() };
         let kept = cluster.execute(Arc::new(Plan::new(plan.graph().clone(), &keep)?), &context)?;
-        let gather = median(7, || Ok(drop(kept[0].clone().loaded()?)))?;
+        let gather = median(7, || kept[0].clone().loaded())?;
         println!(
             "a block of {} MiB: made and gathered in {time:?}; gathered where it was kept in {gather:?}",
             bytes >> 20

@@ -11,7 +11,12 @@ use talatat_graph::{
 
 /// The operations of the graph crate's tests and those of this module.
 pub fn registry() -> Registry {
-    testing::registry().kernel::<Act>(ACT).block(BLOB, |bytes| Ok(Arc::new(Blob(bytes.to_vec()))))
+    let registry = testing::registry().kernel::<Act>(ACT);
+    registry.block(BLOB, |bytes| Ok(Arc::new(Blob(bytes.to_vec())))).block_reader(BLOB, |bytes, nbytes| {
+        let mut blob = Vec::with_capacity(usize::try_from(nbytes.min(1 << 28)).unwrap_or(0));
+        bytes.read_to_end(&mut blob).map_err(KernelError::from_source)?;
+        Ok(Arc::new(Blob(blob)))
+    })
 }
 
 const ACT: &str = "testing.act";
@@ -37,6 +42,10 @@ impl Block for Blob {
     fn encode(&self, out: &mut Vec<u8>) -> KernelResult<()> {
         out.extend_from_slice(&self.0);
         Ok(())
+    }
+
+    fn raw(&self) -> Option<(Vec<u8>, &[u8])> {
+        Some((Vec::new(), &self.0))
     }
 }
 
@@ -104,5 +113,32 @@ impl Kernel for Act {
     fn encode(&self, _: u64) -> Result<Vec<u8>> {
         postcard::to_stdvec(self)
             .map_err(|error| Error::NotPortable { operation: self.describe(), reason: error.to_string() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_head_and_the_memory_are_the_bytes(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let (registry, value) = (registry(), Value::block(Blob(bytes)));
+            let mut whole = Vec::new();
+            registry.encode_value(&value, &mut whole).unwrap();
+            let Value::Block(block) = &value else { unreachable!("it was made one") };
+            let mut pieces = registry.encode_head(&**block).unwrap();
+            pieces.extend_from_slice(block.raw().unwrap().1);
+            prop_assert_eq!(&pieces, &whole);
+            let read = registry.read_value(&mut whole.as_slice()).unwrap();
+            prop_assert_eq!(read.get::<Blob>().unwrap(), value.get::<Blob>().unwrap());
+        }
+
+        #[test]
+        fn garbage_is_no_value(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = registry().read_value(&mut bytes.as_slice());
+        }
     }
 }

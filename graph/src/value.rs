@@ -34,6 +34,12 @@ pub trait Block: Any + Send + Sync {
         Err(KernelError::new(format!("{} cannot be serialized", self.describe())))
     }
 
+    /// The bytes of [`encode`](Block::encode) as a head and what lies in memory as it is, if they are such: then they are sent without
+    /// a copy. The same bytes each time; only asked for if [`codec`](Block::codec) names a decoder.
+    fn raw(&self) -> Option<(Vec<u8>, &[u8])> {
+        None
+    }
+
     /// Writes the bytes of [`encode`](Block::encode), which go to a file because memory is short: without a copy of them,
     /// if the type can. Only called if [`codec`](Block::codec) names a decoder.
     ///

@@ -1,5 +1,6 @@
 //! The helper's process and the socket to it: requests go out, answers go to whoever waits for them.
 
+use std::io::{self, Read};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::Stdio;
@@ -10,16 +11,18 @@ use std::time::{Duration, Instant};
 
 use hashbrown::HashMap;
 use parking_lot::Mutex;
-use talatat_graph::Result;
+use talatat_graph::{Registry, Result, Value};
 
 use super::python::{Process, unavailable};
-use crate::wire::{Answer, Request, read_message, write_message};
+use crate::wire::{Answer, Request, read_frame, read_header, write_message};
 use crate::worker::Report;
 
 /// What comes back.
 pub(super) enum Told {
     /// An answer with its frames.
     Answer(Answer, Vec<Vec<u8>>),
+    /// Results, which have been read off the socket.
+    Values(Vec<usize>, Result<Vec<Value>>),
     /// A unit is done.
     Report(String, Report),
     /// The helper is gone: nothing will come any more.
@@ -34,11 +37,18 @@ pub(super) struct Helper {
     reader: Option<std::thread::JoinHandle<()>>,
 }
 
+/// Where answers go, and what reads the values in them.
+#[derive(Clone)]
+struct Waiting {
+    sender: Sender<Told>,
+    registry: Arc<Registry>,
+}
+
 /// Who waits for what.
 #[derive(Default)]
 struct Routes {
-    runs: HashMap<String, Sender<Told>>,
-    asked: HashMap<u64, Sender<Told>>,
+    runs: HashMap<String, Waiting>,
+    asked: HashMap<u64, Waiting>,
     /// Why there is no helper any more.
     gone: Option<String>,
 }
@@ -67,7 +77,7 @@ impl Helper {
                 let (runs, asked) = (std::mem::take(&mut routes.runs), std::mem::take(&mut routes.asked));
                 drop(routes);
                 for waiting in runs.into_values().chain(asked.into_values()) {
-                    let _ = waiting.send(Told::Gone(reason.clone()));
+                    let _ = waiting.sender.send(Told::Gone(reason.clone()));
                 }
                 // The socket's folder goes with the helper.
                 drop(folder);
@@ -87,29 +97,42 @@ impl Helper {
     }
 
     /// Sends a request and waits for its answer.
-    pub(super) fn ask(&self, request: impl FnOnce(u64) -> Request) -> Result<(Answer, Vec<Vec<u8>>)> {
+    pub(super) fn ask(&self, request: impl FnOnce(u64) -> Request) -> Result<Answer> {
+        match self.told(request, Arc::default())? {
+            Told::Answer(answer, _) => Ok(answer),
+            _ => Err(unavailable("the helper answers something else")),
+        }
+    }
+
+    /// Sends a request and waits for the values that it asks for.
+    pub(super) fn fetch(&self, request: impl FnOnce(u64) -> Request, registry: Arc<Registry>) -> Result<Vec<Value>> {
+        match self.told(request, registry)? {
+            Told::Values(_, values) => values,
+            _ => Err(unavailable("the helper answers something else")),
+        }
+    }
+
+    fn told(&self, request: impl FnOnce(u64) -> Request, registry: Arc<Registry>) -> Result<Told> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (sender, answers) = channel();
-        self.routes.lock().asked.insert(id, sender);
-        if let Err(error) = self.send(&request(id), &[]) {
-            self.routes.lock().asked.remove(&id);
-            return Err(error);
-        }
-        match answers.recv() {
+        self.routes.lock().asked.insert(id, Waiting { sender, registry });
+        let told = self.send(&request(id), &[]).map(|()| answers.recv());
+        self.routes.lock().asked.remove(&id);
+        match told? {
             Ok(Told::Answer(Answer::Failed { kind, message, .. }, _)) => Err(unavailable(format!("{kind}: {message}"))),
-            Ok(Told::Answer(answer, frames)) => Ok((answer, frames)),
             Ok(Told::Gone(reason)) => Err(unavailable(reason)),
-            Ok(Told::Report(..)) | Err(_) => Err(unavailable("the helper answers something else")),
+            Ok(told) => Ok(told),
+            Err(_) => Err(unavailable("the helper is gone")),
         }
     }
 
     /// Opens a run: what is told of it comes here.
-    pub(super) fn open(&self, run: &str) -> Receiver<Told> {
+    pub(super) fn open(&self, run: &str, registry: Arc<Registry>) -> Receiver<Told> {
         let (sender, receiver) = channel();
         let mut routes = self.routes.lock();
         match &routes.gone {
             Some(gone) => drop(sender.send(Told::Gone(gone.clone()))),
-            None => drop(routes.runs.insert(run.to_string(), sender)),
+            None => drop(routes.runs.insert(run.to_string(), Waiting { sender, registry })),
         }
         receiver
     }
@@ -154,35 +177,67 @@ fn accept(listener: &UnixListener, process: &mut Process, timeout: Duration) -> 
 /// Hands answers on until there are none any more, and tells why.
 fn read(mut stream: UnixStream, routes: &Mutex<Routes>) -> String {
     loop {
-        let (answer, frames) = match read_message::<Answer>(&mut stream) {
-            Ok(Some(message)) => message,
-            Ok(None) => return "it has closed the socket".into(),
+        match read_header::<Answer>(&mut stream).and_then(|header| match header {
+            None => Ok(false),
+            Some((answer, sizes)) => hand_on(answer, sizes, &mut stream, routes).map(|()| true),
+        }) {
+            Ok(true) => {}
+            Ok(false) => return "it has closed the socket".into(),
             Err(error) => return error.to_string(),
-        };
-        let routes = routes.lock();
-        let waiting = match &answer {
-            Answer::Report { worker } => {
-                let report = frames.first().and_then(|frame| Report::decode(frame));
-                if let Some(report) = report
-                    && let Some(waiting) = routes.runs.get(&run_name(report.run))
-                {
-                    let _ = waiting.send(Told::Report(worker.clone(), report));
-                }
-                continue;
-            }
-            Answer::Described { id, .. } | Answer::Count { id, .. } => routes.asked.get(id),
-            Answer::Kept { run, .. } | Answer::UnitFailed { run, .. } | Answer::Cancelled { run } => {
-                routes.runs.get(run)
-            }
-            Answer::Values { run, id, .. } | Answer::Failed { run, id, .. } => {
-                run.as_ref().and_then(|run| routes.runs.get(run)).or(id.as_ref().and_then(|id| routes.asked.get(id)))
-            }
-        };
-        // Nobody waits for a run that has ended with an error.
-        if let Some(waiting) = waiting {
-            let _ = waiting.send(Told::Answer(answer, frames));
         }
     }
+}
+
+/// Reads the frames of an answer and gives them to whoever waits for it. Nobody waits for a run that has ended with an error.
+fn hand_on(answer: Answer, sizes: Vec<u64>, stream: &mut UnixStream, routes: &Mutex<Routes>) -> io::Result<()> {
+    let waiting = {
+        let routes = routes.lock();
+        match &answer {
+            Answer::Report { .. } => None,
+            Answer::Described { id, .. } | Answer::Count { id, .. } => routes.asked.get(id).cloned(),
+            Answer::Kept { run, .. } | Answer::UnitFailed { run, .. } | Answer::Cancelled { run } => {
+                routes.runs.get(run).cloned()
+            }
+            Answer::Values { run, id, .. } | Answer::Failed { run, id, .. } => {
+                let run = run.as_ref().and_then(|run| routes.runs.get(run));
+                run.or(id.as_ref().and_then(|id| routes.asked.get(id))).cloned()
+            }
+        }
+    };
+    if let (Answer::Values { counts, .. }, Some(waiting)) = (&answer, &waiting) {
+        let values = read_values(sizes, stream, &waiting.registry)?;
+        let _ = waiting.sender.send(Told::Values(counts.clone(), values));
+        return Ok(());
+    }
+    let frames: Vec<Vec<u8>> = sizes.into_iter().map(|size| read_frame(stream, size)).collect::<io::Result<_>>()?;
+    if let Answer::Report { worker } = answer {
+        let report = frames.first().and_then(|frame| Report::decode(frame));
+        let waiting = report.as_ref().and_then(|report| routes.lock().runs.get(&run_name(report.run)).cloned());
+        if let (Some(report), Some(waiting)) = (report, waiting) {
+            let _ = waiting.sender.send(Told::Report(worker, report));
+        }
+    } else if let Some(waiting) = waiting {
+        let _ = waiting.sender.send(Told::Answer(answer, frames));
+    }
+    Ok(())
+}
+
+/// Reads values off the socket. One that cannot be read is skipped, so that what follows can be.
+fn read_values(sizes: Vec<u64>, stream: &mut UnixStream, registry: &Registry) -> io::Result<Result<Vec<Value>>> {
+    let mut values = Ok(Vec::with_capacity(sizes.len()));
+    for size in sizes {
+        let mut frame = stream.take(size);
+        match (&mut values, registry.read_value(&mut frame)) {
+            (Ok(values), Ok(value)) => values.push(value),
+            (Ok(_), Err(error)) => values = Err(error),
+            (Err(_), _) => {}
+        }
+        io::copy(&mut frame, &mut io::sink())?;
+        if frame.limit() > 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    Ok(values)
 }
 
 /// A run's number as it is written in headers.

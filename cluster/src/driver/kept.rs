@@ -6,7 +6,7 @@ use talatat_graph::{Brief, Registry, Remote, Result, Value};
 
 use super::Link;
 use super::python::unavailable;
-use crate::wire::{Answer, Request};
+use crate::wire::Request;
 
 /// What the engine keeps for us under a name; the last handle's drop gives it up.
 pub(super) struct KeptUnit {
@@ -42,13 +42,10 @@ impl Remote for KeptValue {
 
     fn fetch(&self) -> Result<Value> {
         let keys = vec![self.unit.key.clone()];
-        let (answer, frames) = self.unit.link.helper.ask(|id| Request::Gather { id, keys })?;
-        let frame = match answer {
-            Answer::Values { .. } => frames.into_iter().nth(self.output as usize),
-            _ => None,
-        };
-        let frame = frame.ok_or_else(|| unavailable(format!("the helper did not bring {}", self.unit.key)))?;
-        let value = self.registry.decode_value(&mut frame.as_slice())?;
+        let link = &self.unit.link;
+        let values = link.helper.fetch(|id| Request::Gather { id, keys }, self.registry.clone())?;
+        let value = values.into_iter().nth(self.output as usize);
+        let value = value.ok_or_else(|| unavailable(format!("the helper did not bring {}", self.unit.key)))?;
         match self.part {
             None => Ok(value),
             Some(part) => {

@@ -113,7 +113,7 @@ impl Cluster {
     /// # Errors
     /// As [`connect`](Cluster::connect).
     pub fn refresh(&self) -> Result<Vec<WorkerInfo>> {
-        let (workers, _) = described(self.link.helper.ask(|id| Request::Describe { id })?.0)?;
+        let (workers, _) = described(self.link.helper.ask(|id| Request::Describe { id })?)?;
         *self.link.workers.lock() = workers.clone();
         Ok(workers)
     }
@@ -123,7 +123,7 @@ impl Cluster {
     /// # Errors
     /// If the helper is gone.
     pub fn kept(&self) -> Result<usize> {
-        match self.link.helper.ask(|id| Request::Kept { id })?.0 {
+        match self.link.helper.ask(|id| Request::Kept { id })? {
             Answer::Count { count, .. } => Ok(count),
             _ => Err(unavailable("the helper answers something else")),
         }
@@ -223,7 +223,7 @@ impl ClusterBuilder {
             security: self.security.clone(),
         };
         let asked = helper.ask(connect);
-        let (answer, _) = asked.map_err(|error| unavailable(format!("cannot connect to {address}: {error}")))?;
+        let answer = asked.map_err(|error| unavailable(format!("cannot connect to {address}: {error}")))?;
         let (workers, helper_pid) = described(answer)?;
         let (local, workers) = (Mutex::new(local), Mutex::new(workers));
         Ok(Cluster { link: Arc::new(Link { helper, local, workers, address, helper_pid }), costs: self.costs })

@@ -81,7 +81,7 @@ impl<'a> Run<'a> {
         let start = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let watch = Watch { context, workers, start, seen: HashSet::new(), tasks: 0 };
         cluster.link.check()?;
-        let told = cluster.link.helper.open(&name);
+        let told = cluster.link.helper.open(&name, context.registry.clone());
         let run = Run { cluster, plan, context, name, units, wanted, told, watch };
         if !run.wanted.is_empty() {
             run.submit(number)?;
@@ -169,9 +169,9 @@ impl<'a> Run<'a> {
             match told {
                 Told::Report(worker, report) => self.watch.done(&self.units, &worker, &report),
                 Told::Gone(reason) => return Err(unavailable(reason)),
-                Told::Answer(Answer::Values { counts, .. }, frames) => {
+                Told::Values(counts, values) => {
                     self.wait_for_reports();
-                    return self.values(&counts, frames);
+                    return self.values(&counts, values?);
                 }
                 Told::Answer(Answer::Kept { keys, .. }, _) => {
                     self.wait_for_reports();
@@ -209,7 +209,7 @@ impl<'a> Run<'a> {
                 match self.told.recv_timeout(LOOK) {
                     Ok(Told::Report(worker, report)) => self.watch.done(&self.units, &worker, &report),
                     Ok(Told::Answer(Answer::Cancelled { .. } | Answer::Failed { .. }, _) | Told::Gone(_)) => break,
-                    Ok(Told::Answer(..)) => {}
+                    Ok(Told::Answer(..) | Told::Values(..)) => {}
                     Err(RecvTimeoutError::Timeout) if self.cluster.link.check().is_ok() => {}
                     Err(_) => break,
                 }
@@ -218,16 +218,16 @@ impl<'a> Run<'a> {
         Error::Cancelled { done: self.watch.tasks, total: self.plan.graph().len() }
     }
 
-    /// Reads results back: `counts` frames for each wanted unit.
-    fn values(&self, counts: &[usize], frames: Vec<Vec<u8>>) -> Result<Vec<Value>> {
-        let mut frames = frames.into_iter();
+    /// Puts results in their places: `counts` of them are of each wanted unit.
+    fn values(&self, counts: &[usize], found: Vec<Value>) -> Result<Vec<Value>> {
+        let mut found = found.into_iter();
         let mut values: HashMap<(u32, u32), Value> = HashMap::new();
         for ((unit, outputs), &count) in self.wanted.iter().zip(counts) {
             if count != outputs.len() {
                 return Err(unavailable(format!("unit {unit} gave {count} results of {}", outputs.len())));
             }
-            for (&output, frame) in outputs.iter().zip(frames.by_ref()) {
-                let value = self.context.registry.decode_value(&mut frame.as_slice())?;
+            for &output in outputs {
+                let value = found.next().ok_or_else(|| unavailable("the helper did not bring all results"))?;
                 values.insert((*unit, output), value);
             }
         }

@@ -55,6 +55,16 @@ pub fn write_message(out: &mut impl Write, message: &impl Serialize, frames: &[&
 /// # Errors
 /// What `input` fails with, or [`io::ErrorKind::InvalidData`].
 pub fn read_message<M: DeserializeOwned>(input: &mut impl Read) -> io::Result<Option<(M, Vec<Vec<u8>>)>> {
+    let Some((message, sizes)) = read_header(input)? else { return Ok(None) };
+    let frames = sizes.into_iter().map(|size| read_frame(input, size)).collect::<io::Result<_>>()?;
+    Ok(Some((message, frames)))
+}
+
+/// Reads a message and the sizes of its frames, which are next in the stream.
+///
+/// # Errors
+/// As [`read_message`].
+pub fn read_header<M: DeserializeOwned>(input: &mut impl Read) -> io::Result<Option<(M, Vec<u64>)>> {
     let mut length = [0; 4];
     match input.read(&mut length)? {
         0 => return Ok(None),
@@ -70,11 +80,14 @@ pub fn read_message<M: DeserializeOwned>(input: &mut impl Read) -> io::Result<Op
     if sizes.frames.len() > FRAMES {
         return Err(malformed(format!("{} frames", sizes.frames.len())));
     }
-    let frames = sizes.frames.into_iter().map(|size| read_frame(input, size)).collect::<io::Result<_>>()?;
-    Ok(Some((message, frames)))
+    Ok(Some((message, sizes.frames)))
 }
 
-fn read_frame(input: &mut impl Read, size: u64) -> io::Result<Vec<u8>> {
+/// Reads a frame.
+///
+/// # Errors
+/// What `input` fails with.
+pub fn read_frame(input: &mut impl Read, size: u64) -> io::Result<Vec<u8>> {
     let mut frame = Vec::new();
     let ahead = usize::try_from(size.min(AHEAD)).map_err(|_| malformed(format!("a frame of {size} bytes")))?;
     frame.try_reserve_exact(ahead).map_err(|_| malformed(format!("no memory for a frame of {size} bytes")))?;

@@ -4,6 +4,6 @@ mod frame;
 mod messages;
 mod unit;
 
-pub use frame::{PROTOCOL, read_message, write_message};
+pub use frame::{PROTOCOL, read_frame, read_header, read_message, write_message};
 pub use messages::{Answer, Request, Security, UnitHeader, Wanted, WorkerInfo};
 pub use unit::{Held, Packed, UnitData, pack};

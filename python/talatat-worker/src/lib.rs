@@ -19,15 +19,19 @@
 //! quarry = "quarry"
 //! ```
 
+mod frame;
+
+use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
+use frame::Frame;
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList};
+use pyo3::types::PyBytes;
 use talatat_cluster::worker::Worker;
-use talatat_graph::{Error, Registry, Synchronous, Threads, Value};
+use talatat_graph::{Block, Error, Registry, Synchronous, Threads, Value};
 
 /// Fills an extension's module: the process's worker, and what it knows.
 ///
@@ -108,9 +112,14 @@ impl Process {
     }
 
     /// Reads values back from the bytes that [`Values::frames`] gave.
-    fn values(&self, py: Python<'_>, frames: Vec<PyBuffer<u8>>) -> PyResult<Values> {
-        let frames: Vec<Vec<u8>> = frames.iter().map(|frame| frame.to_vec(py)).collect::<PyResult<_>>()?;
-        let read = |frame: &Vec<u8>| self.registry.decode_value(&mut frame.as_slice());
+    fn values(&self, py: Python<'_>, frames: Vec<Vec<PyBuffer<u8>>>) -> PyResult<Values> {
+        let copy = |pieces: Vec<PyBuffer<u8>>| pieces.iter().map(|piece| piece.to_vec(py)).collect::<PyResult<_>>();
+        let frames: Vec<Vec<Vec<u8>>> = frames.into_iter().map(copy).collect::<PyResult<_>>()?;
+        let read = |pieces: &Vec<Vec<u8>>| {
+            let start: Box<dyn Read> = Box::new(std::io::empty());
+            let mut all = pieces.iter().fold(start, |all, piece| Box::new(all.chain(piece.as_slice())));
+            self.registry.read_value(&mut *all)
+        };
         let values = py.detach(|| frames.iter().map(read).collect::<Result<Vec<Value>, Error>>());
         let values = values.map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
         Ok(Values { values, registry: self.registry.clone() })
@@ -142,17 +151,30 @@ impl Values {
         Ok(Values { values: values.collect::<PyResult<_>>()?, registry: self.registry.clone() })
     }
 
-    /// Each as bytes.
-    fn frames<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let frames = PyList::empty(py);
+    /// The bytes of each, in one buffer or in several; the memory of a block is shown where it is, if its bytes are just that.
+    fn frames<'py>(&self, py: Python<'py>) -> PyResult<Vec<Vec<Bound<'py, Frame>>>> {
+        let mut frames = Vec::with_capacity(self.values.len());
         for value in &self.values {
-            let bytes = py.detach(|| {
-                let mut bytes = Vec::with_capacity(value.nbytes() + 64);
-                self.registry.encode_value(value, &mut bytes).map(|()| bytes)
-            });
-            let bytes = bytes.map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
-            frames.append(PyBytes::new(py, &bytes))?;
+            let pieces = match self.head(value) {
+                Some((head, block)) => vec![Frame::own(head), Frame::of(block)],
+                None => {
+                    let bytes = py.detach(|| {
+                        let mut bytes = Vec::with_capacity(value.nbytes() + 64);
+                        self.registry.encode_value(value, &mut bytes).map(|()| bytes)
+                    });
+                    vec![Frame::own(bytes.map_err(|error| PyRuntimeError::new_err(error.to_string()))?)]
+                }
+            };
+            frames.push(pieces.into_iter().map(|piece| Bound::new(py, piece)).collect::<PyResult<_>>()?);
         }
         Ok(frames)
+    }
+}
+
+impl Values {
+    /// A block whose bytes are its memory, and what goes before them.
+    fn head(&self, value: &Value) -> Option<(Vec<u8>, Arc<dyn Block>)> {
+        let Value::Block(block) = value else { return None };
+        Some((self.registry.encode_head(&**block)?, block.clone()))
     }
 }

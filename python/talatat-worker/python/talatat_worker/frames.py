@@ -42,15 +42,16 @@ class Channel:
         return message, frames
 
     def send(self, message, frames=()):
-        """Sends a message; frames are any buffers, and are not copied."""
-        frames = [memoryview(frame).cast("B") for frame in frames]
+        """Sends a message; each frame is a list of buffers, which are not copied."""
+        frames = [[memoryview(piece).cast("B") for piece in frame] for frame in frames]
         if frames:
-            message = {**message, "frames": [frame.nbytes for frame in frames]}
+            message = {**message, "frames": [sum(piece.nbytes for piece in frame) for frame in frames]}
         header = json.dumps(message).encode()
         with self._writing:
             self._socket.sendall(_LENGTH.pack(len(header)) + header)
             for frame in frames:
-                self._socket.sendall(frame)
+                for piece in frame:
+                    self._socket.sendall(piece)
 
     def _read(self, size):
         data = bytearray(size)

@@ -151,7 +151,7 @@ class Helper:
         if self.client.status == "running":
             self.client.cancel(entry["futures"])
         if isinstance(error, UnitFailed):
-            self.channel.send({"ev": "unit-failed", "run": run_id, "worker": error.worker}, [error.failure])
+            self.channel.send({"ev": "unit-failed", "run": run_id, "worker": error.worker}, [[error.failure]])
             return
         if error is not None:
             self.fail({"run": run_id}, error)
@@ -190,7 +190,7 @@ class Helper:
 
     async def report(self, event):
         _, message = event
-        self.channel.send({"ev": "report", "worker": message["worker"]}, [message["report"]])
+        self.channel.send({"ev": "report", "worker": message["worker"]}, [[message["report"]]])
 
 
 def main():

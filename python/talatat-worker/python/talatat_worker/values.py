@@ -26,7 +26,7 @@ class Bundle:
         return values
 
     def frames(self):
-        """A buffer for each value."""
+        """For each value the buffers that its bytes are in, one after the other."""
         frames = self._frames
         return self._values.frames() if frames is None else frames
 
@@ -41,7 +41,7 @@ class Bundle:
     def nbytes(self):
         """Bytes of memory."""
         frames = self._frames
-        return self._values.nbytes if frames is None else sum(memoryview(frame).nbytes for frame in frames)
+        return self._values.nbytes if frames is None else sum(memoryview(piece).nbytes for frame in frames for piece in frame)
 
     def __len__(self):
         frames = self._frames
@@ -55,9 +55,13 @@ def _sizeof(bundle):
 
 @dask_serialize.register(Bundle)
 def _serialize(bundle):
-    return {}, bundle.frames()
+    frames = bundle.frames()
+    # Dask leaves out what is empty; so do we, to know what comes back.
+    frames = [[view for piece in frame if (view := memoryview(piece)).nbytes] for frame in frames]
+    return {"pieces": [len(frame) for frame in frames]}, [piece for frame in frames for piece in frame]
 
 
 @dask_deserialize.register(Bundle)
 def _deserialize(header, frames):
-    return Bundle(frames=list(frames))
+    rest = iter(frames)
+    return Bundle(frames=[[next(rest) for _ in range(count)] for count in header["pieces"]])
