@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 use talatat_graph::{Executor, Plan, Result, RunContext, Value};
 
 use crate::units::Costs;
-use crate::wire::{Answer, PROTOCOL, Request, Security, WorkerInfo};
+use crate::wire::{Answer, PROTOCOL, Request, WorkerInfo};
 use helper::Helper;
 use local::Local;
 use python::{python, unavailable};
@@ -55,7 +55,6 @@ pub struct ClusterBuilder {
     python: Option<PathBuf>,
     timeout: Duration,
     direct: bool,
-    security: Option<Security>,
     costs: Costs,
     threads: usize,
     memory_limit: Option<u64>,
@@ -67,7 +66,6 @@ impl Default for ClusterBuilder {
             python: None,
             timeout: Duration::from_secs(60),
             direct: false,
-            security: None,
             costs: Costs::default(),
             threads: 1,
             memory_limit: None,
@@ -154,7 +152,7 @@ impl ClusterBuilder {
         self
     }
 
-    /// How long to wait for the scheduler and the workers, also when the connection is lost; by default a minute.
+    /// How long to wait for the scheduler and the workers, also when the connection is lost or no worker is left; by default a minute.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -164,13 +162,6 @@ impl ClusterBuilder {
     /// only of a local cluster.
     pub fn direct(mut self, direct: bool) -> Self {
         self.direct = direct;
-        self
-    }
-
-    /// Encrypted connections (`tls://`): files of the authority's certificate, this client's certificate and its key.
-    pub fn tls(mut self, authority: impl Into<String>, certificate: impl Into<String>, key: impl Into<String>) -> Self {
-        let (tls_ca_file, tls_client_cert, tls_client_key) = (authority.into(), certificate.into(), key.into());
-        self.security = Some(Security { tls_ca_file, tls_client_cert, tls_client_key });
         self
     }
 
@@ -220,7 +211,6 @@ impl ClusterBuilder {
             timeout: self.timeout.as_secs_f64(),
             workers,
             direct: self.direct,
-            security: self.security.clone(),
         };
         let asked = helper.ask(connect);
         let answer = asked.map_err(|error| unavailable(format!("cannot connect to {address}: {error}")))?;

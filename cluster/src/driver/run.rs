@@ -61,7 +61,10 @@ struct Watch<'a> {
 
 impl<'a> Run<'a> {
     fn start(cluster: &'a Cluster, plan: &'a Plan, context: &'a RunContext) -> Result<Run<'a>> {
-        let workers = cluster.workers();
+        let workers = match cluster.workers() {
+            none if none.is_empty() => cluster.refresh()?,
+            workers => workers,
+        };
         let slots = talatat_graph::Executor::threads(cluster);
         let units = Units::cut(plan, &cluster.costs, &CutOptions::slots(slots));
         let number = (u128::from(RandomState::new().hash_one(0)) << 64) | u128::from(RandomState::new().hash_one(1));

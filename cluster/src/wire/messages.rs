@@ -18,8 +18,6 @@ pub enum Request {
         workers: usize,
         /// Whether results come from the workers themselves, not by way of the scheduler.
         direct: bool,
-        /// Certificates, if the connections are encrypted.
-        security: Option<Security>,
     },
     /// Tell what the workers are; answered by [`Answer::Described`].
     Describe {
@@ -80,17 +78,6 @@ pub struct Wanted {
     pub key: String,
     /// Which of its outputs, if not all.
     pub pick: Option<Vec<u32>>,
-}
-
-/// Files of certificates.
-#[derive(Clone, Debug, Serialize)]
-pub struct Security {
-    /// Of the authority.
-    pub tls_ca_file: String,
-    /// Of this client.
-    pub tls_client_cert: String,
-    /// Its key.
-    pub tls_client_key: String,
 }
 
 /// From the helper.

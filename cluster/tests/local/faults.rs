@@ -1,6 +1,6 @@
 //! What goes wrong is told, and nothing hangs.
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -152,6 +152,27 @@ fn a_scheduler_that_is_not_there_is_an_error() {
     let address = format!("tcp://127.0.0.1:{port}");
     let error = builder.timeout(Duration::from_secs(5)).connect(&address).unwrap_err();
     assert!(error.to_string().contains(&format!("cannot connect to {address}")), "{error}");
+}
+
+/// A scheduler alone.
+#[test]
+fn no_workers_is_an_error() {
+    let (Some(builder), Some(python)) = (builder(), python()) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let mut local = Command::new(python);
+    local.args(["-m", "talatat_worker.local", "--workers", "0", "--folder"]).arg(folder.path());
+    let mut local = local.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(local.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.split('"').nth(3).unwrap();
+    let cluster = builder.timeout(Duration::from_secs(3)).connect(address).unwrap();
+    let mut acts = Acts::default();
+    acts.add(Act::First, 0, &[]);
+    let error = cluster.execute(acts.plan(), &context()).unwrap_err();
+    assert!(error.to_string().contains(&format!("no worker is connected to the scheduler at {address}")), "{error}");
+    // It ends with its standard input.
+    drop(local.stdin.take());
+    assert!(local.wait().unwrap().success());
 }
 
 #[test]

