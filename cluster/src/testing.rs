@@ -11,12 +11,19 @@ use talatat_graph::{
 
 /// The operations of the graph crate's tests and those of this module.
 pub fn registry() -> Registry {
-    let registry = testing::registry().kernel::<Act>(ACT);
-    registry.block(BLOB, |bytes| Ok(Arc::new(Blob(bytes.to_vec())))).block_reader(BLOB, |bytes, nbytes| {
-        let mut blob = Vec::with_capacity(usize::try_from(nbytes.min(1 << 28)).unwrap_or(0));
-        bytes.read_to_end(&mut blob).map_err(KernelError::from_source)?;
-        Ok(Arc::new(Blob(blob)))
-    })
+    register(testing::registry())
+}
+
+/// Adds the operations of this module.
+pub fn register(registry: Registry) -> Registry {
+    registry.kernel::<Act>(ACT).block(BLOB, |bytes| Ok(Arc::new(Blob(bytes.to_vec())))).block_reader(
+        BLOB,
+        |bytes, nbytes| {
+            let mut blob = Vec::with_capacity(usize::try_from(nbytes.min(1 << 28)).unwrap_or(0));
+            bytes.read_to_end(&mut blob).map_err(KernelError::from_source)?;
+            Ok(Arc::new(Blob(blob)))
+        },
+    )
 }
 
 const ACT: &str = "testing.act";

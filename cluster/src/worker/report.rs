@@ -160,3 +160,30 @@ impl Observer for Times {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn garbage_is_nothing(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            // Whatever is read is written back as at most what it was read from.
+            if let Some(failure) = Failure::decode(&bytes) {
+                prop_assert!(failure.encode().len() <= bytes.len());
+            }
+            if let Some(report) = Report::decode(&bytes) {
+                prop_assert!(report.encode().len() <= bytes.len());
+            }
+        }
+
+        #[test]
+        fn failures_travel(run in any::<u128>(), unit in any::<u32>(), message in ".*", block in any::<u64>()) {
+            let site = Site { operation: message.clone(), block, inputs: vec![message.clone()] };
+            let failure = Failure { run, unit, kind: FailureKind::Panic(site), message };
+            prop_assert_eq!(Failure::decode(&failure.encode()), Some(failure));
+        }
+    }
+}

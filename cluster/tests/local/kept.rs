@@ -8,7 +8,7 @@ use talatat_graph::{
     TaskContext, TaskGraph, Value,
 };
 
-use crate::support::{LARGE, builder, context, plan, plan_with};
+use crate::support::{LARGE, builder, context, kill, plan, plan_with};
 
 /// Hands out what is there.
 struct Kept(Vec<Value>);
@@ -78,4 +78,16 @@ fn what_is_dropped_is_released() {
     assert_eq!(cluster.kept().unwrap(), 2);
     drop(kept);
     assert_eq!(cluster.kept().unwrap(), 0);
+}
+
+/// A worker that is killed takes what was kept with it; the engine makes it again.
+#[test]
+fn what_was_kept_outlives_its_worker() {
+    let Some(builder) = builder() else { return };
+    let cluster = builder.local(2).unwrap();
+    let options = PlanOptions { outputs: Outputs::Anywhere, ..PlanOptions::default() };
+    let kept = cluster.execute(plan_with(make(6), &options), &context()).unwrap();
+    kill(cluster.workers()[0].pid);
+    let values = cluster.execute(sum(&kept), &context()).unwrap();
+    assert!(matches!(values[0], Value::I64(15)), "{values:?}");
 }

@@ -46,7 +46,11 @@ pub fn extension(module: &Bound<'_, PyModule>, registry: Registry) -> PyResult<(
 
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    extension(module, talatat_cluster::testing::registry())
+    #[cfg(feature = "collections")]
+    let registry = talatat_cluster::testing::register(talatat_collections::registry());
+    #[cfg(not(feature = "collections"))]
+    let registry = talatat_cluster::testing::registry();
+    extension(module, registry)
 }
 
 /// The one worker of a process.
