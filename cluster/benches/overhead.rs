@@ -36,6 +36,16 @@ fn blob(bytes: usize) -> Result<Arc<Plan>, Failed> {
     Ok(Arc::new(Plan::new(graph.build(), &PlanOptions::default())?))
 }
 
+fn spin(tasks: u32, micros: u64) -> Result<Arc<Plan>, Failed> {
+    let mut graph = GraphBuilder::new();
+    let layer = graph.layer(Layer::new(Key::of("spin", &[]), Arc::new(Act::Spin(micros))));
+    let edges = (0..tasks).map(|block| Ok(graph.task(layer, block, 8, &[])?.into()));
+    let edges = edges.collect::<Result<Vec<talatat_graph::Edge>, Failed>>()?;
+    let total = graph.task(layer, tasks, 8, &edges)?;
+    graph.output(total.into());
+    Ok(Arc::new(Plan::new(graph.build(), &PlanOptions::default())?))
+}
+
 fn main() -> Result<(), Failed> {
     let Ok(python) = std::env::var("TALATAT_PYTHON") else {
         println!("TALATAT_PYTHON must name a Python with the worker package: see the head of this file");
@@ -68,6 +78,16 @@ fn main() -> Result<(), Failed> {
             bytes >> 20
         );
     }
+    // Kernels of 10 ms: what is lost between them when units are of 100 ms.
+    let rate = units::Rate { task: Duration::from_millis(10), bytes_per_second: 1e12 };
+    let costs = units::Costs::default().measured("testing.act", rate);
+    let busy = Cluster::builder().python(&python).costs(costs.clone()).connect(cluster.address())?;
+    let plan = spin(400, 10_000)?;
+    let here = median(3, || local.execute(plan.clone(), &context))?;
+    let there = median(3, || busy.execute(plan.clone(), &context))?;
+    let count = units::Units::cut(&plan, &costs, &units::CutOptions::slots(2)).units.len();
+    let more = (there.as_secs_f64() / here.as_secs_f64() - 1.0) * 100.0;
+    println!("400 kernels of 10 ms in {count} units: {there:?}, here on two threads {here:?}: {more:.1} % more");
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/overhead.py");
     let status = Command::new(&python).args([script, cluster.address(), &leaves.to_string()]).status()?;
     if status.success() { Ok(()) } else { Err("the comparison failed".into()) }

@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use talatat_graph::{
@@ -56,6 +57,19 @@ impl Block for Blob {
     }
 }
 
+/// A block without a codec.
+struct Rooted;
+
+impl Block for Rooted {
+    fn nbytes(&self) -> usize {
+        0
+    }
+
+    fn brief(&self) -> Brief {
+        Brief::new("rooted", &[])
+    }
+}
+
 /// What a task of a test does.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Act {
@@ -65,6 +79,10 @@ pub enum Act {
     Parts(u32, usize),
     /// The sum of the first bytes of all inputs.
     First,
+    /// Computes for so many microseconds and gives 1 for each time.
+    Spin(u64),
+    /// Makes a block that cannot leave its process.
+    Stay,
     /// Fails.
     Fail,
     /// Panics.
@@ -85,6 +103,8 @@ impl Kernel for Act {
             Act::Blob(_) => "blob",
             Act::Parts(..) => "parts",
             Act::First => "first",
+            Act::Spin(_) => "spin",
+            Act::Stay => "stay",
             Act::Fail => "fail",
             Act::Panic => "panic",
             Act::Wait(_) => "wait",
@@ -105,6 +125,14 @@ impl Kernel for Act {
                 Value::Parts((0..*parts).map(|part| Value::block(Blob(vec![part as u8; *bytes]))).collect())
             }
             Act::First => Value::I64(sum),
+            Act::Spin(micros) => {
+                let begin = Instant::now();
+                while begin.elapsed() < Duration::from_micros(*micros) {
+                    std::hint::spin_loop();
+                }
+                Value::I64(sum + 1)
+            }
+            Act::Stay => Value::block(Rooted),
             Act::Fail => return Err(KernelError::new("failed as it was told to")),
             Act::Panic => std::panic::resume_unwind(Box::new("panicked as it was told to")),
             Act::Wait(address) => {

@@ -110,6 +110,7 @@ impl Worker {
         let start = std::time::SystemTime::now();
         let begin = std::time::Instant::now();
         let values = self.executor.execute(plan, &context)?;
+        values.iter().try_for_each(portable)?;
         let tasks = times.map_or_else(Vec::new, |times| times.take());
         let report = Report::new(unit.run, unit.number, start, begin.elapsed(), tasks);
         Ok((values, report))
@@ -146,5 +147,19 @@ impl Worker {
                 runs.running.remove(&run);
             }
         }
+    }
+}
+
+/// What a unit gives to others may have to travel.
+fn portable(value: &Value) -> Result<()> {
+    match value {
+        Value::Block(block) if block.codec().is_none() => Err(Error::NotPortable {
+            operation: block.describe(),
+            reason: "it is the result of a unit, and its type has no codec: implement `Block::codec` and `Block::encode`, and \
+                     register the codec by `Registry::block`"
+                .into(),
+        }),
+        Value::Parts(parts) => parts.iter().try_for_each(portable),
+        _ => Ok(()),
     }
 }

@@ -46,6 +46,19 @@ fn a_panic_is_an_error() {
 }
 
 #[test]
+fn a_block_that_cannot_travel_is_named() {
+    let Some(builder) = builder() else { return };
+    let mut acts = Acts::default();
+    acts.add(Act::Stay, LARGE, &[]);
+    let error = builder.local(1).unwrap().execute(acts.plan(), &context()).unwrap_err();
+    assert!(matches!(error, Error::NotPortable { .. }), "{error}");
+    assert!(
+        error.to_string().starts_with("rooted[] cannot be serialized") && error.to_string().contains("codec"),
+        "{error}"
+    );
+}
+
+#[test]
 fn an_operation_that_workers_lack_is_named() {
     let Some((_, error)) = fails(Act::Unknown) else { return };
     assert!(matches!(error, Error::Unavailable { .. }), "{error}");

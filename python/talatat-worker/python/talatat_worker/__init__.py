@@ -12,7 +12,9 @@ __all__ = ["Bundle", "UnitFailed", "cancel", "describe", "run", "select"]
 
 def dask_setup(node):
     """Called by Dask when it preloads this package: whatever is missing is said now, not with the first unit."""
-    if hasattr(node, "nthreads") or hasattr(node, "state") and hasattr(node.state, "nthreads"):
+    from distributed import Worker
+
+    if isinstance(node, Worker):
         from .extension import process
 
         process(node)

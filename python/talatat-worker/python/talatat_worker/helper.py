@@ -21,6 +21,8 @@ from .unit import TOPIC, UnitFailed, cancel, describe, run, select
 
 # How often is looked whether there are workers, in seconds.
 _LOOK = 0.5
+# How long a cancel waits for all workers to have heard of it, in seconds.
+_FLAG = 5.0
 
 
 class Helper:
@@ -36,6 +38,8 @@ class Helper:
         self.lock = threading.Lock()
         # Whatever waits for the cluster waits here, so that messages are read meanwhile.
         self.waiting = ThreadPoolExecutor(8, thread_name_prefix="waiting")
+        # And whatever is waited for with a limit.
+        self.asking = ThreadPoolExecutor(64, thread_name_prefix="asking")
 
     def serve(self):
         """Does what the driver says until it has gone."""
@@ -63,6 +67,13 @@ class Helper:
 
         self.waiting.submit(guarded)
 
+    def within(self, seconds, work):
+        """What comes of it, or an error if it takes longer: a worker that is frozen never answers."""
+        try:
+            return self.asking.submit(work).result(timeout=seconds)
+        except TimeoutError:
+            raise TimeoutError(f"no answer from all workers of {self.address} within {seconds:g} s") from None
+
     def do_connect(self, message, frames):
         def connect():
             client = Client(
@@ -75,7 +86,7 @@ class Helper:
             if message["workers"]:
                 client.wait_for_workers(message["workers"], timeout=message["timeout"])
             client.subscribe_topic(TOPIC, self.report)
-            self.client, self.address = client, message["address"]
+            self.client, self.address, self.patience = client, message["address"], message["timeout"]
             threading.Thread(target=self.watch, args=(message["timeout"],), daemon=True).start()
             self.describe(message)
 
@@ -106,7 +117,7 @@ class Helper:
     def describe(self, message):
         """Tells what the workers are, and this process."""
         threads = self.client.nthreads()
-        told = self.client.run(describe, on_error="return")
+        told = self.within(self.patience, lambda: self.client.run(describe, on_error="return"))
         workers = []
         for address, told in sorted(told.items()):
             if isinstance(told, BaseException):
@@ -174,8 +185,9 @@ class Helper:
             self.client.cancel(entry["futures"])
         if isinstance(error, UnitFailed):
             self.channel.send({"ev": "unit-failed", "run": run_id, "worker": error.worker}, [[error.failure]])
-            return
-        if error is not None:
+            # Other units of the run need not go on.
+            self.client.run(cancel, run_id, on_error="ignore", wait=False)
+        elif error is not None:
             self.fail({"run": run_id}, error)
         else:
             self.check_scheduler()
@@ -205,7 +217,7 @@ class Helper:
         def stop():
             if entry is not None:
                 self.client.cancel(entry["futures"], force=True)
-                self.client.run(cancel, run_id, on_error="ignore")
+                self.within(_FLAG, lambda: self.client.run(cancel, run_id, on_error="ignore"))
             self.channel.send({"ev": "cancelled", "run": run_id})
 
         self.later(message, stop)
