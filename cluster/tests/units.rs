@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
+use talatat_cluster::testing::Act;
 use talatat_cluster::units::{Costs, CutOptions, Rate, Source, Units};
 use talatat_cluster::wire::{Held, UnitData, pack};
 use talatat_cluster::worker::{FailureKind, Worker};
@@ -164,4 +165,68 @@ fn cancelled_runs_stay_cancelled() {
     let failure = worker.run(&unit.bytes, |_, _| Ok(Value::Unit), false).unwrap_err();
     assert_eq!(failure.kind, FailureKind::Cancelled);
     assert_eq!(UnitData::decode(&unit.bytes).unwrap().run, 9);
+}
+
+/// The packed units of a plan that is one unit.
+fn single(plan: &Plan, registry: &talatat_graph::Registry) -> Vec<u8> {
+    let units = Units::cut(
+        plan,
+        &Costs::default(),
+        &CutOptions { shortest: Duration::from_secs(1000), ..CutOptions::default() },
+    );
+    assert_eq!(units.units.len(), 1);
+    let held = |_| -> talatat_graph::Result<Held<u32>> { unreachable!("nothing is held") };
+    pack(plan, &units.units[0], (9, 0), registry, |unit| unit, held).unwrap().bytes
+}
+
+#[test]
+fn a_unit_larger_than_memory_goes_to_the_disk() {
+    const BYTES: usize = 1 << 20;
+    let mut graph = GraphBuilder::new();
+    let blob = graph.layer(Layer::new(Key::of("blob", &[]), Arc::new(Act::Blob(BYTES))));
+    let first = graph.layer(Layer::new(Key::of("first", &[]), Arc::new(Act::First)));
+    let blobs: Vec<Edge> = (0..12).map(|block| graph.task(blob, block, BYTES as u64, &[]).unwrap().into()).collect();
+    // Each is read early and late, so that all of them are wanted at once.
+    let mut ends: Vec<Edge> = Vec::new();
+    for pair in blobs.chunks(2).chain([&blobs[..2]]) {
+        ends.push(graph.task(first, ends.len() as u32, 8, pair).unwrap().into());
+    }
+    for pair in blobs.chunks(2).rev() {
+        let inputs = [&ends[..], pair].concat();
+        ends.push(graph.task(first, ends.len() as u32, 8, &inputs).unwrap().into());
+    }
+    graph.output(ends[ends.len() - 1]);
+    let plan = plan(graph.build());
+    let registry = Arc::new(talatat_cluster::testing::registry());
+    let unit = single(&plan, &registry);
+    let expected = Synchronous.execute(plan.clone(), &RunContext::default()).unwrap();
+    let limit = 4 * BYTES as u64;
+    assert!(plan.peak().bytes > limit, "{}", plan.peak().bytes);
+    let worker = Worker::new(registry, Synchronous).memory_limit(limit, std::env::temp_dir());
+    let (values, _) = worker.run(&unit, |_, _| unreachable!("it has no inputs"), false).unwrap();
+    assert_eq!(text(&values), text(&expected));
+    assert!(worker.spill_traffic().0 > 0);
+}
+
+#[test]
+fn a_cancel_is_seen_between_kernels() {
+    let gate = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut graph = GraphBuilder::new();
+    let wait = Arc::new(Act::Wait(gate.local_addr().unwrap().to_string()));
+    let wait = graph.layer(Layer::new(Key::of("wait", &[]), wait));
+    let fail = graph.layer(Layer::new(Key::of("fail", &[]), Arc::new(Act::Fail)));
+    let waits = graph.task(wait, 0, 8, &[]).unwrap();
+    let fails = graph.task(fail, 0, 8, &[waits.into()]).unwrap();
+    graph.output(fails.into());
+    let registry = Arc::new(talatat_cluster::testing::registry());
+    let unit = single(&plan(graph.build()), &registry);
+    let worker = Worker::new(registry, Synchronous);
+    let failure = std::thread::scope(|scope| {
+        let run = scope.spawn(|| worker.run(&unit, |_, _| unreachable!("it has no inputs"), false).unwrap_err());
+        let waiting = gate.accept().unwrap();
+        worker.cancel(9);
+        drop(waiting);
+        run.join().unwrap()
+    });
+    assert_eq!(failure.kind, FailureKind::Cancelled);
 }

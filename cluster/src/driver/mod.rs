@@ -139,7 +139,7 @@ impl Cluster {
 }
 
 impl Link {
-    /// Fails at once if a local scheduler is gone, which will not come back.
+    /// Fails if a local scheduler is gone.
     fn check(&self) -> Result<()> {
         self.local.lock().as_mut().map_or(Ok(()), Local::check)
     }
@@ -152,7 +152,7 @@ impl ClusterBuilder {
         self
     }
 
-    /// How long to wait for the scheduler and the workers, also when the connection is lost or no worker is left; by default a minute.
+    /// How long to wait for the scheduler and the workers, and for a worker when none is left; by default a minute.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self

@@ -184,6 +184,7 @@ impl<'a> Run<'a> {
                     return Err(self.failed(worker, frames.first().and_then(|frame| Failure::decode(frame))));
                 }
                 Told::Answer(Answer::Failed { kind, message, .. }, _) => {
+                    self.cluster.link.check()?;
                     return Err(unavailable(format!("{kind}: {message}")));
                 }
                 Told::Answer(_, _) => {}

@@ -27,6 +27,10 @@ impl Budget {
         Budget { limit: Some(limit), ..Budget::default() }
     }
 
+    pub(super) fn limit(&self) -> Option<u64> {
+        self.limit
+    }
+
     /// Waits until the bytes fit, or nothing else runs.
     pub(super) fn reserve(&self, bytes: u64) -> Reservation<'_> {
         let mut reserved = self.reserved.lock();

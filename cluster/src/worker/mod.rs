@@ -5,10 +5,12 @@
 mod budget;
 mod report;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 use parking_lot::Mutex;
+use talatat_graph::memory::SpillSpace;
 use talatat_graph::{
     Cancel, Error, Executor, Observer, Outputs, PASSES, Plan, PlanOptions, Registry, Result, RunContext, Value,
 };
@@ -22,6 +24,7 @@ pub struct Worker {
     registry: Arc<Registry>,
     executor: Box<dyn Executor>,
     budget: Budget,
+    spill: Option<SpillSpace>,
     runs: Mutex<Runs>,
 }
 
@@ -42,17 +45,30 @@ impl Worker {
     /// use std::sync::Arc;
     /// use talatat_cluster::worker::Worker;
     /// use talatat_graph::{Synchronous, testing::registry};
-    /// let worker = Worker::new(Arc::new(registry()), Synchronous).memory_limit(1 << 30);
+    /// let worker = Worker::new(Arc::new(registry()), Synchronous).memory_limit(1 << 30, std::env::temp_dir());
     /// assert_eq!(worker.registry().kernel_names(), ["testing.sum"]);
     /// ```
     pub fn new(registry: Arc<Registry>, executor: impl Executor + 'static) -> Worker {
-        Worker { registry, executor: Box::new(executor), budget: Budget::default(), runs: Mutex::default() }
+        Worker {
+            registry,
+            executor: Box::new(executor),
+            budget: Budget::default(),
+            spill: None,
+            runs: Mutex::default(),
+        }
     }
 
-    /// The most bytes that units which run at once may need, as their plans project it. A unit that needs more than that runs alone.
-    pub fn memory_limit(mut self, bytes: u64) -> Worker {
+    /// The most bytes that units which run at once may need, as their plans project it. A unit that needs more than that runs alone,
+    /// with results that go to a folder.
+    pub fn memory_limit(mut self, bytes: u64, spill_folder: impl Into<PathBuf>) -> Worker {
         self.budget = Budget::new(bytes);
+        self.spill = Some(SpillSpace::new(spill_folder, self.registry.clone()));
         self
+    }
+
+    /// Bytes that have gone to the folder and come back because memory was short.
+    pub fn spill_traffic(&self) -> (u64, u64) {
+        self.spill.as_ref().map_or((0, 0), SpillSpace::traffic)
     }
 
     /// The kernels and blocks that this worker knows.
@@ -98,18 +114,22 @@ impl Worker {
         // The driver's plan has been through the passes and is in order.
         let skip = PASSES.iter().map(|pass| pass.name).filter(|&name| name != "check").chain(["order"]);
         let options = PlanOptions {
-            outputs: Outputs::InMemory,
+            memory_limit: self.budget.limit(),
+            spill: self.spill.is_some(),
+            // They are brought back below: what others read of a unit is small beside what it needs, or the unit is cut badly.
+            outputs: Outputs::Anywhere,
             skip_passes: skip.map(String::from).collect(),
-            ..PlanOptions::default()
         };
         let plan = Arc::new(Plan::new(graph, &options)?);
         let _reservation = self.budget.reserve(plan.peak().bytes);
         let times = observe.then(|| Arc::new(report::Times::new(inputs)));
         let observers = times.iter().map(|times| times.clone() as Arc<dyn Observer>).collect();
-        let context = RunContext { cancel, observers, registry: self.registry.clone(), ..RunContext::default() };
+        let (registry, spill) = (self.registry.clone(), self.spill.clone());
+        let context = RunContext { cancel, observers, registry, spill, ..RunContext::default() };
         let start = std::time::SystemTime::now();
         let begin = std::time::Instant::now();
         let values = self.executor.execute(plan, &context)?;
+        let values: Vec<Value> = values.into_iter().map(Value::loaded).collect::<Result<_>>()?;
         values.iter().try_for_each(portable)?;
         let tasks = times.map_or_else(Vec::new, |times| times.take());
         let report = Report::new(unit.run, unit.number, start, begin.elapsed(), tasks);

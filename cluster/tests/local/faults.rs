@@ -10,7 +10,7 @@ use talatat_cluster::testing::Act;
 use talatat_graph::testing::Rng;
 use talatat_graph::{Cancel, Edge, Error, Executor, GraphBuilder, Key, Layer, RunContext, Value, closure_kernel};
 
-use crate::support::{Acts, Gate, LARGE, builder, context, kill, plan, python};
+use crate::support::{Acts, Gate, LARGE, builder, context, kill, plan, python, signal};
 
 fn fails(act: Act) -> Option<(Cluster, Error)> {
     let cluster = builder()?.local(2).unwrap();
@@ -90,7 +90,7 @@ fn a_cancelled_run_ends() {
     let (plan, cancel) = (acts.plan(), Cancel::new());
     let error = std::thread::scope(|scope| {
         let context = RunContext { cancel: cancel.clone(), ..context() };
-        let run = scope.spawn(|| cluster.execute(plan, &{ context }).unwrap_err());
+        let run = scope.spawn(|| gate.during(|| cluster.execute(plan, &{ context })).unwrap_err());
         let _waiting = gate.arrival();
         cancel.cancel();
         run.join().unwrap()
@@ -99,6 +99,28 @@ fn a_cancelled_run_ends() {
         matches!(error, Error::Cancelled { done: 0, total: 2 } | Error::Cancelled { done: 0, total: 1 }),
         "{error}"
     );
+}
+
+/// A frozen worker hears of no cancel; the driver does not wait for it.
+#[test]
+fn a_frozen_worker_does_not_hold_a_cancel() {
+    let Some(builder) = builder() else { return };
+    let cluster = builder.local(1).unwrap();
+    let worker = cluster.workers()[0].pid;
+    let gate = Gate::new();
+    let mut acts = Acts::default();
+    acts.add(gate.act(), LARGE, &[]);
+    let (plan, cancel) = (acts.plan(), Cancel::new());
+    let error = std::thread::scope(|scope| {
+        let context = RunContext { cancel: cancel.clone(), ..context() };
+        let run = scope.spawn(|| gate.during(|| cluster.execute(plan, &{ context })).unwrap_err());
+        let _waiting = gate.arrival();
+        signal(worker, "STOP");
+        cancel.cancel();
+        run.join().unwrap()
+    });
+    kill(worker);
+    assert!(matches!(error, Error::Cancelled { .. }), "{error}");
 }
 
 /// Units in a shuffle, one of which waits; then a worker is killed, chosen by a seed.
@@ -121,7 +143,7 @@ fn a_killed_worker_costs_time_only() {
         let workers = cluster.refresh().unwrap();
         let victim = workers[Rng::new(seed).below(workers.len())].pid;
         let values = std::thread::scope(|scope| {
-            let run = scope.spawn(|| cluster.execute(plan, &context()));
+            let run = scope.spawn(|| gate.during(|| cluster.execute(plan, &context())));
             // Whether the task that waits is lost, too, is a matter of chance: then it comes again.
             let first = gate.arrival();
             kill(victim);
@@ -147,7 +169,7 @@ fn a_killed_helper_is_an_error() {
     acts.add(gate.act(), LARGE, &[]);
     let plan = acts.plan();
     let error = std::thread::scope(|scope| {
-        let run = scope.spawn(|| cluster.execute(plan.clone(), &context()).unwrap_err());
+        let run = scope.spawn(|| gate.during(|| cluster.execute(plan.clone(), &context())).unwrap_err());
         let _waiting = gate.arrival();
         kill(cluster.helper_pid());
         run.join().unwrap()
@@ -199,26 +221,27 @@ fn a_python_without_the_package_is_an_error() {
     assert!(error.to_string().contains("TALATAT_PYTHON"), "{error}");
 }
 
-/// Of a local cluster, which knows at once, and of another one, which waits whether the scheduler comes back.
+/// Of a local cluster, which knows its scheduler's process, and of another one.
 #[test]
 fn a_killed_scheduler_is_an_error() {
     let (Some(builder), Some(other)) = (builder(), builder()) else { return };
     let local = builder.local(2).unwrap();
     let connected = other.timeout(Duration::from_secs(10)).connect(local.address()).unwrap();
-    let gate = Gate::new();
+    let gate = &Gate::new();
     let plans = [(); 2].map(|()| {
         let mut acts = Acts::default();
         acts.add(gate.act(), LARGE, &[]);
         acts.plan()
     });
     let errors = std::thread::scope(|scope| {
-        let runs = [scope.spawn(|| error_of(&local, &plans[0])), scope.spawn(|| error_of(&connected, &plans[1]))];
+        let runs = [(&local, &plans[0]), (&connected, &plans[1])]
+            .map(|(cluster, plan)| scope.spawn(move || gate.during(|| error_of(cluster, plan))));
         let _waiting = [gate.arrival(), gate.arrival()];
         kill(local.local_pid().unwrap());
         runs.map(|run| run.join().unwrap())
     });
     let address = local.address();
-    assert!(errors[0].contains(&format!("the local scheduler at {address} is gone")), "{}", errors[0]);
+    assert!(errors[0].contains(&format!("scheduler at {address} is")), "{}", errors[0]);
     let lost = format!("the connection to the scheduler at {address} is lost");
     for error in [&errors[1], &error_of(&connected, &plans[1])] {
         assert!(error.contains(&lost), "{error}");

@@ -56,8 +56,8 @@ pub struct Acts {
     last: Option<Edge>,
 }
 
-/// Bytes that make a task a unit of its own: a block of 1 GB, going by what is predicted of it.
-pub const LARGE: u64 = 1 << 30;
+/// Bytes that make a task a unit of its own, going by what is predicted of it, and that fit into a worker's memory.
+pub const LARGE: u64 = 160 << 20;
 
 impl Acts {
     /// Adds a task that says it makes so many bytes.
@@ -95,6 +95,13 @@ impl Gate {
         Act::Wait(self.0.local_addr().unwrap().to_string())
     }
 
+    /// Does something during which a test waits for arrivals; at its end one more comes, so that the test sees how it ended.
+    pub fn during<R>(&self, work: impl FnOnce() -> R) -> R {
+        let result = work();
+        let _ = TcpStream::connect(self.0.local_addr().unwrap());
+        result
+    }
+
     /// Waits until a task has come; it waits as long as what is given is not dropped.
     pub fn arrival(&self) -> TcpStream {
         self.0.accept().unwrap().0
@@ -120,6 +127,10 @@ impl Gate {
 
 /// Kills a process for good.
 pub fn kill(pid: u32) {
-    let status = Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
-    assert!(status.success());
+    signal(pid, "KILL");
+}
+
+/// Sends a process a signal.
+pub fn signal(pid: u32, name: &str) {
+    assert!(Command::new("kill").args(["-s", name, &pid.to_string()]).status().unwrap().success());
 }

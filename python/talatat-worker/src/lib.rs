@@ -23,6 +23,7 @@ mod frame;
 
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use frame::Frame;
@@ -69,14 +70,17 @@ struct Values {
 
 #[pymethods]
 impl Process {
-    /// Says how many threads run tasks and how many bytes units may need; the first call counts.
-    fn configure(&self, threads: usize, memory_limit: Option<u64>) {
+    /// Says how many threads run tasks, how many bytes units may need, and where results go beyond that; the first call counts.
+    fn configure(&self, threads: usize, memory_limit: Option<u64>, spill_folder: PathBuf) {
         self.worker.get_or_init(|| {
             let worker = match threads {
                 0 | 1 => Worker::new(self.registry.clone(), Synchronous),
                 threads => Worker::new(self.registry.clone(), Threads::new(threads)),
             };
-            memory_limit.into_iter().fold(worker, Worker::memory_limit)
+            match memory_limit {
+                None => worker,
+                Some(bytes) => worker.memory_limit(bytes, spill_folder),
+            }
         });
     }
 

@@ -34,6 +34,7 @@ def process(worker):
         with _configuring:
             native = extension().process
             memory = worker.memory_manager.memory_limit
-            native.configure(worker.state.nthreads, memory)
+            # Half of it is for units that run; the other half for their results, of which Dask keeps 60 % of all in memory.
+            native.configure(worker.state.nthreads, memory and memory // 2, worker.local_directory)
             _configured = native
     return _configured

@@ -196,7 +196,7 @@ class Helper:
     def check_scheduler(self):
         """Says so if the scheduler is not there any more."""
         if self.client.status != "running":
-            raise ConnectionError(f"the connection to the scheduler at {self.address} is lost, and it did not come back in time")
+            raise ConnectionError(f"the connection to the scheduler at {self.address} is lost")
 
     def do_kept(self, message, frames):
         self.channel.send({"ev": "count", "id": message["id"], "count": len(self.kept)})
