@@ -54,9 +54,11 @@ pub struct TaskSite {
     /// The block's number within its layer.
     pub block: u64,
     /// Descriptions of the task's inputs, e.g. `float64[3, 4]`.
-    pub inputs: Vec<String>,
+    pub inputs: Box<[String]>,
     /// Where the user called the operation.
     pub location: Option<&'static Location<'static>>,
+    /// The machine that ran it, if it was another one than this.
+    pub worker: Option<Box<str>>,
 }
 
 impl fmt::Display for TaskSite {
@@ -67,6 +69,9 @@ impl fmt::Display for TaskSite {
         }
         if let Some(location) = self.location {
             write!(f, ", called at {}:{}", location.file(), location.line())?;
+        }
+        if let Some(worker) = &self.worker {
+            write!(f, ", on {worker}")?;
         }
         Ok(())
     }
@@ -164,6 +169,14 @@ pub enum Error {
     /// The graph is malformed: a cycle, a missing input, a part that does not exist.
     #[error("invalid graph: {0}")]
     InvalidGraph(String),
+    /// Who should run the graph cannot be reached, is gone, or is not what it must be.
+    #[error("{executor}: {reason}")]
+    Unavailable {
+        /// The executor.
+        executor: String,
+        /// What happened, and what to do.
+        reason: String,
+    },
     /// Reading or writing of spilled blocks failed.
     #[error("spilling to {path}: {source}")]
     Spill {

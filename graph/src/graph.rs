@@ -321,11 +321,16 @@ impl Successors {
 }
 
 /// Builds a [`TaskGraph`], inputs before readers.
-#[derive(Default)]
 pub struct GraphBuilder {
     graph: TaskGraph,
     /// Whether layers that are added now have bytes that are guesses.
     estimated: bool,
+}
+
+impl Default for GraphBuilder {
+    fn default() -> Self {
+        GraphBuilder::new()
+    }
 }
 
 impl GraphBuilder {

@@ -59,4 +59,4 @@ pub use scheduler::{Instruction, Scheduler};
 pub use status::{Board, HeldUp, Levels, Probe, RunStatus, Running, Waiting};
 pub use store::{Leaving, Store};
 pub use task::{Kernel, TaskContext, TaskId};
-pub use value::{Block, Brief, Value};
+pub use value::{Block, Brief, Remote, Value};

@@ -33,7 +33,7 @@ pub enum Outputs {
     /// In memory, all of them at once.
     #[default]
     InMemory,
-    /// In memory or on disk.
+    /// In memory, on disk, or on the machines that made them.
     Anywhere,
 }
 
@@ -46,6 +46,7 @@ pub struct Plan {
     passes: Vec<PassReport>,
     memory_limit: Option<u64>,
     may_spill: bool,
+    outputs: Outputs,
     /// The most that one task needs with its inputs, if the plan does not fit without spilling.
     working_set: Option<Peak>,
     /// Whether the plan fits only if guesses are too high.
@@ -76,6 +77,7 @@ impl Plan {
         let mut plan = Plan {
             memory_limit: options.memory_limit,
             may_spill: options.spill && options.memory_limit.is_some(),
+            outputs: options.outputs,
             working_set: None,
             unsure: false,
             graph,
@@ -138,6 +140,11 @@ impl Plan {
     /// Whether results may go to the disk when memory is short.
     pub fn may_spill(&self) -> bool {
         self.may_spill
+    }
+
+    /// Where the results are wanted.
+    pub fn outputs(&self) -> Outputs {
+        self.outputs
     }
 
     /// Whether results must go to the disk for the plan to stay within its limit.

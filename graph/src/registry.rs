@@ -66,7 +66,8 @@ impl Registry {
             return read(bytes, nbytes);
         }
         let decode = self.blocks.get(codec).ok_or_else(|| KernelError::new(format!("no block codec {codec:?}")))?;
-        let mut all = Vec::with_capacity(usize::try_from(nbytes).unwrap_or(0));
+        // Of what is said to come no more than this is believed.
+        let mut all = Vec::with_capacity(usize::try_from(nbytes.min(1 << 28)).unwrap_or(0));
         bytes.read_to_end(&mut all).map_err(KernelError::from_source)?;
         decode(&all)
     }
@@ -106,13 +107,19 @@ impl Registry {
                 })?;
                 out.push(5);
                 sized(out, codec.as_bytes());
-                let mut body = Vec::new();
+                // The length is known when the bytes are there: they are not written twice.
+                let length = out.len();
+                out.extend([0; 8]);
                 block
-                    .encode(&mut body)
+                    .encode(out)
                     .map_err(|error| Error::NotPortable { operation: block.describe(), reason: error.to_string() })?;
-                sized(out, &body);
+                let bytes = (out.len() - length - 8) as u64;
+                if let Some(place) = out.get_mut(length..length + 8) {
+                    place.copy_from_slice(&bytes.to_le_bytes());
+                }
             }
             Value::Spilled(spilled) => self.encode_value(&Value::Block(spilled.read()?), out)?,
+            Value::Remote(remote) => self.encode_value(&remote.fetch()?.loaded()?, out)?,
             Value::Parts(parts) => {
                 number(out, 6, (parts.len() as u64).to_le_bytes());
                 for part in parts {
@@ -121,6 +128,43 @@ impl Registry {
             }
         }
         Ok(())
+    }
+
+    /// What goes before a block's memory, if its bytes lie there as they are ([`Block::raw`]): both together are the bytes of
+    /// [`encode_value`](Registry::encode_value).
+    pub fn encode_head(&self, block: &dyn Block) -> Option<Vec<u8>> {
+        let (codec, (head, body)) = (block.codec()?, block.raw()?);
+        let mut out = vec![5];
+        sized(&mut out, codec.as_bytes());
+        out.extend(((head.len() + body.len()) as u64).to_le_bytes());
+        out.extend(head);
+        Some(out)
+    }
+
+    /// Reads a value from a stream that holds it and nothing else, blocks without a copy of their bytes if their type can
+    /// ([`block_reader`](Registry::block_reader)). Garbage gives an error, never a panic.
+    ///
+    /// # Errors
+    /// If the bytes are not a value's, the stream fails, or a block is of a type that is not registered here.
+    pub fn read_value(&self, bytes: &mut dyn Read) -> Result<Value> {
+        let malformed = |reason: String| Error::NotPortable { operation: "value".into(), reason };
+        let failed = |error: std::io::Error| malformed(format!("its bytes cannot be read: {error}"));
+        let mut tag = [0];
+        bytes.read_exact(&mut tag).map_err(failed)?;
+        if tag != [5] {
+            let mut all = tag.to_vec();
+            bytes.read_to_end(&mut all).map_err(failed)?;
+            return self.decode_value(&mut all.as_slice());
+        }
+        let mut number = [0; 8];
+        bytes.read_exact(&mut number).map_err(failed)?;
+        let mut codec = Vec::new();
+        bytes.take(u64::from_le_bytes(number).min(1 << 16)).read_to_end(&mut codec).map_err(failed)?;
+        let codec = std::str::from_utf8(&codec).map_err(|_| malformed("malformed bytes: codec is not text".into()))?;
+        bytes.read_exact(&mut number).map_err(failed)?;
+        let length = u64::from_le_bytes(number);
+        let block = self.read_block(codec, &mut bytes.take(length), length);
+        block.map(Value::Block).map_err(|error| malformed(error.to_string()))
     }
 
     /// Reads a value from the front of `bytes` and moves past it. Garbage gives an error, never a panic.

@@ -46,8 +46,17 @@ pub trait Kernel: Send + Sync + 'static {
         let _ = block;
         Err(Error::NotPortable {
             operation: self.describe(),
-            reason: "it is a closure of this process; register the function as a named kernel".into(),
+            reason: "it is a closure of this process; register the function as a named kernel: a type that implements `Kernel` \
+                     with `encode`, and on both sides `Registry::new().kernel::<TheType>(\"its.name\")`"
+                .into(),
         })
+    }
+
+    /// The block, if this kernel computes nothing and only hands out what is there anyway: an executor that sends tasks elsewhere
+    /// sends the block, or leaves it where it is, instead of the task.
+    fn held(&self, block: u64) -> Option<Value> {
+        let _ = block;
+        None
     }
 
     /// Where the user called the operation for this block, if the kernel knows better than its layer.

@@ -34,6 +34,12 @@ pub trait Block: Any + Send + Sync {
         Err(KernelError::new(format!("{} cannot be serialized", self.describe())))
     }
 
+    /// The bytes of [`encode`](Block::encode) as a head and what lies in memory as it is, if they are such: then they are sent without
+    /// a copy. The same bytes each time; only asked for if [`codec`](Block::codec) names a decoder.
+    fn raw(&self) -> Option<(Vec<u8>, &[u8])> {
+        None
+    }
+
     /// Writes the bytes of [`encode`](Block::encode), which go to a file because memory is short: without a copy of them,
     /// if the type can. Only called if [`codec`](Block::codec) names a decoder.
     ///
@@ -44,6 +50,21 @@ pub trait Block: Any + Send + Sync {
         self.encode(&mut bytes).map_err(std::io::Error::other)?;
         out.write_all(&bytes)
     }
+}
+
+/// A value on another machine.
+pub trait Remote: Any + Send + Sync {
+    /// Bytes that it takes there, and would take here.
+    fn nbytes(&self) -> u64;
+
+    /// What it is.
+    fn brief(&self) -> Brief;
+
+    /// Brings it here.
+    ///
+    /// # Errors
+    /// If the machine cannot be reached, or has lost it.
+    fn fetch(&self) -> Result<Value>;
 }
 
 /// What a block is, in a few words that can be copied: a kind and at most four extents.
@@ -102,6 +123,8 @@ pub enum Value {
     Parts(Box<[Value]>),
     /// A block that is on disk. Executors read it back before a kernel sees it.
     Spilled(Arc<Spilled>),
+    /// A value that is on another machine. An executor of that machine uses it where it is; others bring it here before a kernel sees it.
+    Remote(Arc<dyn Remote>),
 }
 
 impl Value {
@@ -127,6 +150,7 @@ impl Value {
             Value::Block(block) => block.brief(),
             Value::Parts(parts) => Brief::new("parts", &[parts.len()]),
             Value::Spilled(spilled) => spilled.brief(),
+            Value::Remote(remote) => remote.brief(),
             _ => Brief::new("scalar", &[]),
         }
     }
@@ -142,26 +166,28 @@ impl Value {
             Value::Block(block) => block.describe(),
             Value::Parts(parts) => format!("{} parts", parts.len()),
             Value::Spilled(spilled) => format!("{} on disk", spilled.brief()),
+            Value::Remote(remote) => format!("{} on another machine", remote.brief()),
         }
     }
 
-    /// The value with its blocks in memory: those on disk are read back.
+    /// The value with its blocks in memory: those on disk are read back, those on other machines are brought here.
     ///
     /// # Errors
-    /// If the disk fails.
+    /// If the disk or the other machine fails.
     pub fn loaded(self) -> Result<Value> {
         Ok(match self {
             Value::Spilled(spilled) => Value::Block(spilled.read()?),
+            Value::Remote(remote) => remote.fetch()?.loaded()?,
             Value::Parts(parts) => Value::Parts(parts.into_iter().map(|part| part.loaded()).collect::<Result<_>>()?),
             value => value,
         })
     }
 
-    /// Whether the value, or a part of it, is on disk.
+    /// Whether the value, or a part of it, is on disk or on another machine.
     #[inline]
     pub(crate) fn is_away(&self) -> bool {
         match self {
-            Value::Spilled(_) => true,
+            Value::Spilled(_) | Value::Remote(_) => true,
             Value::Parts(parts) => parts.iter().any(Value::is_away),
             _ => false,
         }
@@ -171,6 +197,7 @@ impl Value {
     pub fn on_disk(&self) -> u64 {
         match self {
             Value::Spilled(spilled) => spilled.nbytes(),
+            Value::Remote(remote) => remote.nbytes(),
             Value::Parts(parts) => parts.iter().map(Value::on_disk).sum(),
             _ => 0,
         }

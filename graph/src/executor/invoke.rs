@@ -103,6 +103,7 @@ fn site(layer: &Layer, block: u64, briefs: &[Brief]) -> TaskSite {
         block,
         inputs: briefs.iter().filter(|brief| **brief != Brief::default()).map(Brief::to_string).collect(),
         location: layer.kernel.location(block).or(layer.location),
+        worker: None,
     }
 }
 

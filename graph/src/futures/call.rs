@@ -156,7 +156,13 @@ impl Core {
 
     /// What errors say of it.
     pub(crate) fn site(&self) -> TaskSite {
-        TaskSite { operation: self.name().into(), block: 0, inputs: Vec::new(), location: Some(self.location) }
+        TaskSite {
+            operation: self.name().into(),
+            block: 0,
+            inputs: Box::default(),
+            location: Some(self.location),
+            worker: None,
+        }
     }
 
     /// One line for errors about waiting.

@@ -36,6 +36,7 @@ pub fn fuse(graph: TaskGraph) -> TaskGraph {
     for task in graph.tasks() {
         if let [edge] = graph.inputs(task)
             && readers[edge.task.index()] == 1
+            && !is_held(&graph, edge.task)
             && usize::from(depth[edge.task.index()]) + 1 < LONGEST
             && alike(graph.layer(task), graph.layer(edge.task))
         {
@@ -57,6 +58,11 @@ fn alike(layer: &Layer, other: &Layer) -> bool {
         (Some(need), Some(other)) => need.same_but_name(other),
         _ => false,
     }
+}
+
+/// Whether a task only hands out what is there: such a task may vanish where its value is, and its reader runs there.
+fn is_held(graph: &TaskGraph, task: TaskId) -> bool {
+    graph.inputs(task).is_empty() && graph.layer(task).kernel.held(graph.block(task)).is_some()
 }
 
 /// Builds the graph in which the chains along `next` are tasks; `depth` is a task's place in its chain.

@@ -6,7 +6,7 @@ use super::graphs::Rng;
 use crate::error::{KernelError, Result};
 use crate::executor::{Executor, RunContext};
 use crate::graph::{GraphBuilder, Layer};
-use crate::plan::{Outputs, Plan, PlanOptions};
+use crate::plan::{Plan, PlanOptions};
 use crate::task::{Kernel, TaskContext, TaskId};
 use crate::value::Value;
 
@@ -81,7 +81,7 @@ impl<E: Executor> Executor for Faulty<E> {
         let options = PlanOptions {
             memory_limit: plan.memory_limit(),
             spill: plan.may_spill(),
-            outputs: Outputs::Anywhere,
+            outputs: plan.outputs(),
             skip_passes: skip,
         };
         self.inner.execute(Arc::new(Plan::new(rebuilt.build(), &options)?), context)

@@ -1,0 +1,300 @@
+//! The executor: hands a plan's units to an engine and gives the results back.
+//!
+//! ```text
+//! Cluster -> helper (a process of the user's Python with the engine's own client) -> scheduler -> workers
+//!    run.rs: cut, pack, submit, wait, read back      kept.rs: results that stay on the workers
+//! ```
+
+mod helper;
+mod kept;
+mod local;
+mod python;
+mod run;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use talatat_graph::{Executor, Plan, Result, RunContext, Value};
+
+use crate::units::Costs;
+use crate::wire::{Answer, PROTOCOL, Request, WorkerInfo};
+use helper::Helper;
+use local::Local;
+use python::{python, unavailable};
+
+/// Runs plans on a cluster of machines, by Dask's `distributed`.
+///
+/// The driver needs a Python with the package `talatat-worker`: the one that an option names, or the environment variable
+/// `TALATAT_PYTHON`, or `python3`. So do the scheduler and the workers. Kernels that run there must be registered.
+///
+/// ```no_run
+/// use talatat_cluster::Cluster;
+/// let cluster = Cluster::connect("tcp://scheduler:8786")?;
+/// # Ok::<(), talatat_graph::Error>(())
+/// ```
+pub struct Cluster {
+    link: Arc<Link>,
+    costs: Costs,
+}
+
+/// The connection, shared with results that stay on the workers.
+struct Link {
+    helper: Helper,
+    local: Mutex<Option<Local>>,
+    workers: Mutex<Vec<WorkerInfo>>,
+    address: String,
+    helper_pid: u32,
+}
+
+/// How to connect.
+#[derive(Clone, Debug)]
+pub struct ClusterBuilder {
+    python: Option<PathBuf>,
+    timeout: Duration,
+    direct: bool,
+    costs: Costs,
+    threads: usize,
+    memory_limit: Option<u64>,
+}
+
+impl Default for ClusterBuilder {
+    fn default() -> Self {
+        ClusterBuilder {
+            python: None,
+            timeout: Duration::from_secs(60),
+            direct: false,
+            costs: Costs::default(),
+            threads: 1,
+            memory_limit: None,
+        }
+    }
+}
+
+impl Cluster {
+    /// Connects to a scheduler, e.g. `tcp://10.0.0.1:8786`.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`](talatat_graph::Error::Unavailable) if there is no Python with the worker package, the scheduler cannot be
+    /// reached, or a worker has other versions.
+    pub fn connect(address: &str) -> Result<Cluster> {
+        Cluster::builder().connect(address)
+    }
+
+    /// Starts a scheduler and `workers` workers of one thread each on 127.0.0.1. They end when this is dropped, or when this process ends.
+    ///
+    /// # Errors
+    /// As [`connect`](Cluster::connect).
+    pub fn local(workers: usize) -> Result<Cluster> {
+        Cluster::builder().local(workers)
+    }
+
+    /// Options for [`connect`](ClusterBuilder::connect) and [`local`](ClusterBuilder::local).
+    pub fn builder() -> ClusterBuilder {
+        ClusterBuilder::default()
+    }
+
+    /// The scheduler's address.
+    pub fn address(&self) -> &str {
+        &self.link.address
+    }
+
+    /// The workers, as they were when they were last asked.
+    pub fn workers(&self) -> Vec<WorkerInfo> {
+        self.link.workers.lock().clone()
+    }
+
+    /// Asks who the workers are now.
+    ///
+    /// # Errors
+    /// As [`connect`](Cluster::connect).
+    pub fn refresh(&self) -> Result<Vec<WorkerInfo>> {
+        let (workers, _) = described(self.link.helper.ask(|id| Request::Describe { id })?)?;
+        *self.link.workers.lock() = workers.clone();
+        Ok(workers)
+    }
+
+    /// How many results stay on the workers for this program, counted where they are held. Results of one unit count as one.
+    ///
+    /// # Errors
+    /// If the helper is gone.
+    pub fn kept(&self) -> Result<usize> {
+        match self.link.helper.ask(|id| Request::Kept { id })? {
+            Answer::Count { count, .. } => Ok(count),
+            _ => Err(unavailable("the helper answers something else")),
+        }
+    }
+
+    /// The helper's process.
+    pub fn helper_pid(&self) -> u32 {
+        self.link.helper_pid
+    }
+
+    /// The process that started the scheduler and the workers, if this is a [local](Cluster::local) cluster.
+    pub fn local_pid(&self) -> Option<u32> {
+        self.link.local.lock().as_mut().map(Local::pid)
+    }
+}
+
+impl Link {
+    /// Fails if a local scheduler is gone.
+    fn check(&self) -> Result<()> {
+        self.local.lock().as_mut().map_or(Ok(()), Local::check)
+    }
+}
+
+impl ClusterBuilder {
+    /// The driver's Python; otherwise the environment variable `TALATAT_PYTHON` names it, or it is `python3`.
+    pub fn python(mut self, python: impl Into<PathBuf>) -> Self {
+        self.python = Some(python.into());
+        self
+    }
+
+    /// How long to wait for the scheduler and the workers, and for a worker when none is left; by default a minute.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Whether results come from the workers themselves and not by way of the scheduler: faster where the driver can reach them. By default
+    /// only of a local cluster.
+    pub fn direct(mut self, direct: bool) -> Self {
+        self.direct = direct;
+        self
+    }
+
+    /// What operations have been measured to take: units are cut by it.
+    pub fn costs(mut self, costs: Costs) -> Self {
+        self.costs = costs;
+        self
+    }
+
+    /// Threads of each worker of a local cluster; by default one.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads.max(1);
+        self
+    }
+
+    /// Bytes of memory for each worker of a local cluster; by default the machine's memory is divided among them.
+    pub fn memory_limit(mut self, bytes: u64) -> Self {
+        self.memory_limit = Some(bytes);
+        self
+    }
+
+    /// Connects to a scheduler.
+    ///
+    /// # Errors
+    /// As [`Cluster::connect`].
+    pub fn connect(self, address: &str) -> Result<Cluster> {
+        self.link(address.to_string(), None, 0)
+    }
+
+    /// Starts a scheduler and workers on 127.0.0.1.
+    ///
+    /// # Errors
+    /// As [`Cluster::connect`].
+    pub fn local(mut self, workers: usize) -> Result<Cluster> {
+        let python = python(self.python.as_deref());
+        let workers = workers.max(1);
+        let local = Local::start(&python, workers, self.threads, self.memory_limit, self.timeout)?;
+        self.direct = true;
+        self.link(local.scheduler().to_string(), Some(local), workers)
+    }
+
+    fn link(self, address: String, local: Option<Local>, workers: usize) -> Result<Cluster> {
+        let helper = Helper::start(&python(self.python.as_deref()), self.timeout)?;
+        let connect = |id| Request::Connect {
+            id,
+            address: address.clone(),
+            timeout: self.timeout.as_secs_f64(),
+            workers,
+            direct: self.direct,
+        };
+        let asked = helper.ask(connect);
+        let answer = asked.map_err(|error| unavailable(format!("cannot connect to {address}: {error}")))?;
+        let (workers, helper_pid) = described(answer)?;
+        let (local, workers) = (Mutex::new(local), Mutex::new(workers));
+        Ok(Cluster { link: Arc::new(Link { helper, local, workers, address, helper_pid }), costs: self.costs })
+    }
+}
+
+/// Compares what the helper and the workers are with what they must be.
+fn described(answer: Answer) -> Result<(Vec<WorkerInfo>, u32)> {
+    let Answer::Described { protocol, pid, packages, workers, .. } = answer else {
+        return Err(unavailable("the helper answers something else"));
+    };
+    let ours = env!("CARGO_PKG_VERSION");
+    if protocol != PROTOCOL {
+        return Err(unavailable(format!(
+            "the driver's Python has a package talatat-worker that speaks version {protocol}, this program speaks {PROTOCOL}: install \
+             talatat-worker {ours} there"
+        )));
+    }
+    let mut wrong = Vec::new();
+    for worker in &workers {
+        if let Some(missing) = &worker.missing {
+            wrong.push(format!("{} cannot run units: {missing}", worker.address));
+            continue;
+        }
+        if worker.version != ours {
+            let version = &worker.version;
+            wrong.push(format!("{} has talatat-worker {version}, this program is {ours}", worker.address));
+        }
+        for (package, version) in &packages {
+            if let Some(other) = worker.packages.get(package).filter(|&other| other != version) {
+                wrong.push(format!("{} has {package} {other}, the driver's Python {version}", worker.address));
+            }
+        }
+    }
+    if wrong.is_empty() { Ok((workers, pid)) } else { Err(unavailable(wrong.join("; "))) }
+}
+
+/// Finds the operations of a plan that a worker lacks.
+fn check_operations(plan: &Plan, workers: &[WorkerInfo]) -> Result<()> {
+    let graph = plan.graph();
+    let mut used = vec![false; graph.layers().len()];
+    graph.tasks().for_each(|task| used[graph.layer_id(task).0 as usize] = true);
+    let mut needed: BTreeSet<&str> = BTreeSet::new();
+    for (layer, _) in graph.layers().iter().zip(used).filter(|&(layer, used)| used && layer.kernel.held(0).is_none()) {
+        match layer.kernel.fused() {
+            Some(fused) => needed.extend(fused.layers().iter().map(|layer| layer.kernel.name())),
+            None => drop(needed.insert(layer.kernel.name())),
+        }
+    }
+    for worker in workers {
+        let lacks: Vec<&str> =
+            needed.iter().filter(|name| !worker.operations.iter().any(|known| known == *name)).copied().collect();
+        if !lacks.is_empty() {
+            return Err(unavailable(format!(
+                "the worker at {} lacks {} that this program sends to it: {}; build the workers' extension from a crate that registers {}",
+                worker.address,
+                if lacks.len() == 1 { "an operation" } else { "operations" },
+                lacks.join(", "),
+                if lacks.len() == 1 { "it" } else { "them" },
+            )));
+        }
+    }
+    Ok(())
+}
+
+impl Executor for Cluster {
+    fn name(&self) -> &str {
+        "cluster"
+    }
+
+    fn threads(&self) -> usize {
+        self.link.workers.lock().iter().map(|worker| worker.threads).sum::<usize>().max(1)
+    }
+
+    fn execute(&self, plan: Arc<Plan>, context: &RunContext) -> Result<Vec<Value>> {
+        run::execute(self, &plan, context)
+    }
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Cluster({}, {} workers)", self.link.address, self.link.workers.lock().len())
+    }
+}

@@ -1,0 +1,96 @@
+//! A cluster gives what one machine gives.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use talatat_cluster::testing::{Act, Blob};
+use talatat_cluster::units::{Costs, Rate};
+use talatat_graph::testing::{conformance, random_graph, tree_graph};
+use talatat_graph::{Edge, Event, Executor, Observer, RunContext, Synchronous, TaskId, Value};
+
+use crate::support::{Acts, LARGE, builder, context, plan};
+
+#[test]
+fn conformance_of_two_workers() {
+    let Some(builder) = builder() else { return };
+    conformance(&builder.local(2).unwrap(), true);
+}
+
+/// Rates by which even small graphs become many units.
+fn slow() -> Costs {
+    let rate = Rate { task: std::time::Duration::from_millis(4), bytes_per_second: 1e12 };
+    Costs::default().measured("testing.sum", rate).measured("graph.fused", rate)
+}
+
+#[test]
+fn many_units_give_the_same_values() {
+    let Some(builder) = builder() else { return };
+    let cluster = builder.costs(slow()).local(3).unwrap();
+    for seed in 0..60 {
+        let plan = plan(random_graph(seed, 100));
+        let local = Synchronous.execute(plan.clone(), &context()).unwrap();
+        let remote = cluster.execute(plan, &context()).unwrap();
+        assert_eq!(format!("{remote:?}"), format!("{local:?}"), "graph {seed}");
+    }
+    let tree = plan(tree_graph(2000, 4));
+    let local = Synchronous.execute(tree.clone(), &context()).unwrap();
+    assert_eq!(format!("{:?}", cluster.execute(tree, &context()).unwrap()), format!("{local:?}"));
+}
+
+/// Tasks that were told of.
+#[derive(Default)]
+struct Seen(Mutex<Vec<TaskId>>);
+
+impl Observer for Seen {
+    fn on(&self, event: &Event<'_>) {
+        if let Event::Task { task, .. } = event {
+            self.0.lock().push(*task);
+        }
+    }
+}
+
+#[test]
+fn every_task_is_told_of() {
+    let Some(builder) = builder() else { return };
+    let cluster = builder.costs(slow()).local(2).unwrap();
+    let seen = Arc::new(Seen::default());
+    let context = RunContext { observers: vec![seen.clone()], ..context() };
+    let plan = plan(tree_graph(300, 4));
+    cluster.execute(plan.clone(), &context).unwrap();
+    let mut tasks = seen.0.lock().clone();
+    tasks.sort_unstable();
+    assert_eq!(tasks, plan.graph().tasks().collect::<Vec<_>>());
+}
+
+#[test]
+fn blocks_and_parts_travel() {
+    let Some(builder) = builder() else { return };
+    let cluster = builder.local(2).unwrap();
+    let mut acts = Acts::default();
+    let sources: Vec<Edge> = (0..4).map(|_| acts.add(Act::Parts(3, 1 << 20), LARGE, &[])).collect();
+    for part in 0..3 {
+        let parts: Vec<Edge> = sources.iter().map(|source| Edge::part_of(source.task, part)).collect();
+        let joined = acts.add(Act::Blob(1 << 20), LARGE, &parts);
+        acts.output(joined);
+    }
+    acts.output(Edge::part_of(sources[1].task, 2));
+    let values = cluster.execute(acts.plan(), &context()).unwrap();
+    let firsts: Vec<u8> = values.iter().map(|value| value.get::<Blob>().unwrap().0[0]).collect();
+    assert_eq!(firsts, [4, 5 + 4, 6 + 8, 2]);
+    assert!(values.iter().all(|value| value.nbytes() == 1 << 20));
+}
+
+#[test]
+fn an_output_that_is_also_read_comes_once() {
+    let Some(builder) = builder() else { return };
+    let cluster = builder.local(2).unwrap();
+    let mut acts = Acts::default();
+    let blob = acts.add(Act::Blob(64), LARGE, &[]);
+    let other = acts.add(Act::Blob(64), LARGE, &[blob]);
+    let sum = acts.add(Act::First, 0, &[blob, other]);
+    for edge in [sum, blob, sum] {
+        acts.output(edge);
+    }
+    let values = cluster.execute(acts.plan(), &context()).unwrap();
+    assert!(matches!(values[..], [Value::I64(1), Value::Block(_), Value::I64(1)]), "{values:?}");
+}

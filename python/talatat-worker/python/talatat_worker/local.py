@@ -1,0 +1,42 @@
+"""A scheduler and workers on 127.0.0.1: ``python -m talatat_worker.local``. They end when standard input does."""
+
+import argparse
+import json
+import os
+import signal
+import sys
+
+import dask
+from distributed import LocalCluster
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--workers", type=int, required=True)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--memory-limit", default="auto")
+    parser.add_argument("--folder", required=True)
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # What the driver reads is the address and nothing else.
+    told, sys.stdout = os.fdopen(os.dup(1), "w"), sys.stderr
+    os.dup2(2, 1)
+    with dask.config.set({"distributed.worker.profile.enabled": False}):
+        cluster = LocalCluster(
+            n_workers=arguments.workers,
+            threads_per_worker=arguments.threads,
+            memory_limit=arguments.memory_limit,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            worker_dashboard_address="127.0.0.1:0",
+            local_directory=arguments.folder,
+            preload="talatat_worker",
+        )
+        print(json.dumps({"scheduler": cluster.scheduler_address}), file=told, flush=True)
+        sys.stdin.buffer.read()
+        cluster.close(timeout=5)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
