@@ -319,3 +319,50 @@ fn keys_are_the_same_in_every_process() {
     };
     assert_eq!(run(), run());
 }
+
+#[test]
+fn several_outputs_of_one_call() {
+    use talatat::delayed::Outputs;
+    for session in sessions() {
+        let runs = Arc::new(AtomicUsize::new(0));
+        let count = runs.clone();
+        let divide = delayed(move |a: i64, b: i64| {
+            count.fetch_add(1, Ordering::SeqCst);
+            (a / b, a % b, format!("{a}/{b}"))
+        });
+        let (quotient, rest, text) = divide.call((17_i64, 5_i64)).outputs();
+        let sum = delayed(add).call((quotient.clone(), rest.clone()));
+        assert_eq!((sum, (quotient, text)).compute_on(&session).unwrap(), (5, (3, "17/5".to_string())));
+        assert_eq!(runs.load(Ordering::SeqCst), 1);
+    }
+}
+
+struct Lazy {
+    rate: Delayed<f64>,
+    years: Vec<Delayed<i64>>,
+    name: String,
+}
+
+#[derive(Clone)]
+struct Terms {
+    rate: f64,
+    years: Vec<i64>,
+    name: String,
+}
+
+talatat::argument!(Lazy => Terms { rate, years, name });
+
+#[test]
+fn structs_are_arguments() {
+    let show = delayed(|terms: Terms, scale: f64| format!("{} {} {:?}", terms.name, terms.rate * scale, terms.years));
+    let lazy = |name: &str| Lazy {
+        rate: delayed(|| 0.5).call(()),
+        years: (0..2).map(|x: i64| delayed(increment).call(x)).collect(),
+        name: name.to_string(),
+    };
+    let (one, other) = (show.call((lazy("a"), 2.0)), show.call((lazy("b"), 2.0)));
+    assert_eq!(one.key(), show.call((lazy("a"), 2.0)).key());
+    assert_ne!(one.key(), other.key());
+    let session = builder().build().unwrap();
+    assert_eq!(one.compute_on(&session).unwrap(), "a 1 [1, 2]");
+}
