@@ -25,6 +25,9 @@ use helper::Helper;
 use local::Local;
 use python::{python, unavailable};
 
+/// A helper is given so long to start, however little is left to the scheduler: that it is slow says nothing of the cluster.
+const HELPER: Duration = Duration::from_secs(60);
+
 /// Runs plans on a cluster of machines, by Dask's `distributed`.
 ///
 /// The driver needs a Python with the package `talatat-worker`: the one that an option names, or the environment variable
@@ -204,7 +207,7 @@ impl ClusterBuilder {
     }
 
     fn link(self, address: String, local: Option<Local>, workers: usize) -> Result<Cluster> {
-        let helper = Helper::start(&python(self.python.as_deref()), self.timeout)?;
+        let helper = Helper::start(&python(self.python.as_deref()), self.timeout.max(HELPER))?;
         let connect = |id| Request::Connect {
             id,
             address: address.clone(),

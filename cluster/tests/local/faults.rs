@@ -200,7 +200,7 @@ fn no_workers_is_an_error() {
     let mut line = String::new();
     BufReader::new(local.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let address = line.split('"').nth(3).unwrap();
-    let cluster = builder.timeout(Duration::from_secs(3)).connect(address).unwrap();
+    let cluster = builder.timeout(Duration::from_secs(10)).connect(address).unwrap();
     let mut acts = Acts::default();
     acts.add(Act::First, 0, &[]);
     let error = cluster.execute(acts.plan(), &context()).unwrap_err();
@@ -226,7 +226,7 @@ fn a_python_without_the_package_is_an_error() {
 fn a_killed_scheduler_is_an_error() {
     let (Some(builder), Some(other)) = (builder(), builder()) else { return };
     let local = builder.local(2).unwrap();
-    let connected = other.timeout(Duration::from_secs(10)).connect(local.address()).unwrap();
+    let connected = other.timeout(Duration::from_secs(30)).connect(local.address()).unwrap();
     let gate = &Gate::new();
     let plans = [(); 2].map(|()| {
         let mut acts = Acts::default();
