@@ -7,7 +7,6 @@
 //! cargo run --release --example credit
 //! ```
 
-use std::future::Future as _;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};

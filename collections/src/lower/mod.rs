@@ -29,6 +29,7 @@ pub(crate) use frame::Operation as FrameOperation;
 pub use frame::{Measured, SAMPLING, Stage};
 
 /// Blocks that a collection of another kind makes: a frame's column as an array, an array as a frame's column.
+#[cfg(any(feature = "array", feature = "frame"))]
 pub(crate) trait Foreign: Send + Sync {
     /// Makes the tasks and gives their blocks, in order.
     fn lower(&self, lowering: &mut Lowering) -> crate::error::Result<Vec<Edge>>;

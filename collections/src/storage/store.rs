@@ -19,13 +19,17 @@ use super::runtime;
 #[derive(Clone, Debug)]
 pub struct Store {
     inner: Arc<dyn ObjectStore>,
+    #[cfg_attr(not(any(feature = "array", feature = "frame")), expect(dead_code, reason = "written by their blocks"))]
     parts: Option<Parts>,
     remote: bool,
 }
 
 /// The same store, as one whose uploads can be named and continued; local files cannot be.
 #[derive(Clone)]
-struct Parts(Arc<dyn MultipartStore>);
+struct Parts(
+    #[cfg_attr(not(any(feature = "array", feature = "frame")), expect(dead_code, reason = "as above"))]
+    Arc<dyn MultipartStore>,
+);
 
 impl std::fmt::Debug for Parts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

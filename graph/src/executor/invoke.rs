@@ -54,7 +54,7 @@ pub(crate) fn invoke_layer(layer: &Layer, block: u64, inputs: &mut [Value], canc
             }
             let input = step
                 .input(value)
-                .map_err(|source| Error::Kernel { site: site(step.layer, step.block, &[]), source })?;
+                .map_err(|source| Error::Kernel { site: site(step.layer, step.block, &[], 0), source })?;
             invoke_step(step.layer, step.block, &mut [input])?
         };
     }
@@ -86,10 +86,7 @@ fn failed(
     count: usize,
     failure: std::thread::Result<KernelResult<Value>>,
 ) -> Error {
-    let mut site = site(layer, block, briefs);
-    if count > briefs.len() {
-        site.inputs.push(format!("{} more", count - briefs.len()));
-    }
+    let site = site(layer, block, briefs, count.saturating_sub(briefs.len()));
     match failure {
         Ok(Err(source)) => Error::Kernel { site, source },
         Err(payload) => Error::Panic { site, message: panic_message(&*payload) },
@@ -97,18 +94,21 @@ fn failed(
     }
 }
 
-fn site(layer: &Layer, block: u64, briefs: &[Brief]) -> TaskSite {
+/// `more` inputs are not shown.
+fn site(layer: &Layer, block: u64, briefs: &[Brief], more: usize) -> TaskSite {
+    let shown = briefs.iter().filter(|brief| **brief != Brief::default()).map(Brief::to_string);
+    let more = (more > 0).then(|| format!("{more} more"));
     TaskSite {
         operation: layer.kernel.describe(),
         block,
-        inputs: briefs.iter().filter(|brief| **brief != Brief::default()).map(Brief::to_string).collect(),
+        inputs: shown.chain(more).collect(),
         location: layer.kernel.location(block).or(layer.location),
         worker: None,
     }
 }
 
 pub(crate) fn task_site(graph: &TaskGraph, task: TaskId) -> TaskSite {
-    site(graph.layer(task), graph.block(task), &[])
+    site(graph.layer(task), graph.block(task), &[], 0)
 }
 
 pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
