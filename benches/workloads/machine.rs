@@ -16,6 +16,17 @@ pub fn status_bytes(field: &str) -> u64 {
     kilobytes.parse::<u64>().unwrap_or(0) * 1024
 }
 
+/// Bytes that this process has read from disks, and those it has given the system to write to them; 0 where the system does not tell.
+#[cfg_attr(not(feature = "zarr"), allow(dead_code))]
+pub fn io_bytes() -> (u64, u64) {
+    let io = std::fs::read_to_string("/proc/self/io").unwrap_or_default();
+    let field = |name: &str| {
+        let line = io.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+        line.trim_start_matches([':', ' ']).parse().unwrap_or(0)
+    };
+    (field("read_bytes"), field("write_bytes"))
+}
+
 /// Gigabytes a second of `c = a + 3 b` on arrays of 240 MB each, the best of five: what memory can do.
 /// (McCalpin's STREAM counts 24 bytes an element, as here.)
 #[cfg_attr(not(feature = "array"), allow(dead_code))]

@@ -1,6 +1,6 @@
 //! The workloads that the peers run too: the same inputs, the same answers.
 //!
-//! `cargo bench --bench workloads -- NAME [--scale F] [--threads N] [--memory BYTES]` runs one and prints as its last line a JSON object
+//! `cargo bench --bench workloads -- NAME [--scale F] [--threads N] [--memory BYTES] [--skip REWRITE]` runs one and prints as its last line a JSON object
 //! `{"digest": {...}, "inner_s": seconds, "parts": {...}, "metrics": {...}}`.
 
 #[cfg(feature = "array")]
@@ -14,6 +14,8 @@ mod linear;
 mod machine;
 #[cfg(feature = "array")]
 mod memory;
+#[cfg(feature = "zarr")]
+mod out_of_core;
 #[cfg(feature = "array")]
 mod peaks;
 mod report;
@@ -54,6 +56,17 @@ const ARRAYS: &[(&str, Workload)] = &[
 #[cfg(not(feature = "array"))]
 const ARRAYS: &[(&str, Workload)] = &[];
 
+/// On arrays in Zarr stores, larger than memory: `m0` makes what the others read.
+#[cfg(feature = "zarr")]
+const STORES: &[(&str, Workload)] = &[
+    ("m0", out_of_core::make),
+    ("m1", out_of_core::anomaly),
+    ("m2", out_of_core::rechunk),
+    ("m3", out_of_core::persisted),
+];
+#[cfg(not(feature = "zarr"))]
+const STORES: &[(&str, Workload)] = &[];
+
 /// On frames: they read the files that the peers' `data.py` makes, in the folder that `PEER_DATA` names.
 #[cfg(feature = "frame")]
 const FRAMES: &[(&str, Workload)] = &[
@@ -91,9 +104,9 @@ fn main() {
             std::process::exit(2);
         }
     };
-    let mut all = [ARRAYS, FRAMES, TASKS].into_iter().flatten();
+    let mut all = [ARRAYS, STORES, FRAMES, TASKS].into_iter().flatten();
     let Some((_, workload)) = all.find(|(name, _)| *name == options.name) else {
-        let names: Vec<&str> = [ARRAYS, FRAMES, TASKS].into_iter().flatten().map(|(name, _)| *name).collect();
+        let names: Vec<&str> = [ARRAYS, STORES, FRAMES, TASKS].into_iter().flatten().map(|(name, _)| *name).collect();
         eprintln!("no workload {:?}; there are {}", options.name, names.join(" "));
         // `cargo bench` without a name is not a mistake: it says what there is.
         std::process::exit(if options.name.is_empty() { 0 } else { 2 });

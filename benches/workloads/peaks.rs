@@ -33,7 +33,7 @@ pub fn rows_to_columns(options: &Options, report: &mut Report) -> talatat::Resul
 }
 
 /// A function of the user's, which no rewrite sees through.
-fn opaque(x: &Array<f64>) -> talatat::Result<Array<f64>> {
+pub fn opaque(x: &Array<f64>) -> talatat::Result<Array<f64>> {
     x.map_blocks::<f64, _>(|_, block| block.mapv(|x| x + 1.0))
 }
 

@@ -11,11 +11,13 @@ pub struct Options {
     pub scale: f64,
     pub threads: usize,
     pub memory: Option<u64>,
+    /// Rewrites and passes to leave out.
+    pub skip: Vec<String>,
 }
 
 impl Options {
     pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
-        let mut options = Options { name: String::new(), scale: 1.0, threads: 2, memory: None };
+        let mut options = Options { name: String::new(), scale: 1.0, threads: 2, memory: None, skip: Vec::new() };
         let mut arguments = arguments;
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or(format!("{argument} wants a value"));
@@ -25,6 +27,7 @@ impl Options {
                 "--scale" => options.scale = value().and_then(|v| v.parse().map_err(|_| wrong(&v)))?,
                 "--threads" => options.threads = value().and_then(|v| v.parse().map_err(|_| wrong(&v)))?,
                 "--memory" => options.memory = Some(value().and_then(|v| v.parse().map_err(|_| wrong(&v)))?),
+                "--skip" => options.skip.push(value()?),
                 name if !name.starts_with('-') && options.name.is_empty() => options.name = name.into(),
                 other => return Err(format!("unknown argument {other:?}")),
             }
@@ -43,6 +46,7 @@ impl Options {
         if let Some(bytes) = self.memory {
             builder = builder.memory_limit(bytes);
         }
+        builder = self.skip.iter().fold(builder, |builder, name| builder.skip(name));
         let session = builder.build()?;
         session.make_current();
         Ok(session)
