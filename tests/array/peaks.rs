@@ -102,3 +102,15 @@ fn peaks_do_not_grow_with_the_length() {
     // The sums of blocks wait for each other on the levels of a tree.
     assert!(long < short * 2, "{long} bytes for ten times what needs {short}");
 }
+
+#[test]
+fn a_persisted_array_larger_than_the_limit_is_used_twice() {
+    let session = builder().threads(2).memory_limit(400_000).build().unwrap();
+    let x = opaque(numbers(200_000, 10_000)).persist_on(&session).unwrap();
+    assert!(session.spill_used() >= 1_400_000, "{}", session.spill_used());
+    let made = opaque(numbers(200_000, 10_000));
+    for value in [|x: &Array<f64>| x.sum(..)?.item(), |x: &Array<f64>| x.mean(..)?.item()] {
+        let (found, expected) = (value(&x).unwrap(), value(&made).unwrap());
+        assert_eq!(found.compute_on(&session).unwrap(), expected.compute_on(&session).unwrap());
+    }
+}

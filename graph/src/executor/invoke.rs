@@ -55,6 +55,8 @@ pub(crate) fn invoke_layer(layer: &Layer, block: u64, inputs: &mut [Value], canc
             let input = step
                 .input(value)
                 .map_err(|source| Error::Kernel { site: site(step.layer, step.block, &[], 0), source })?;
+            // A step may hand on what is kept on the disk.
+            let input = if input.is_away() { input.loaded()? } else { input };
             invoke_step(step.layer, step.block, &mut [input])?
         };
     }
