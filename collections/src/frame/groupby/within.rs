@@ -9,7 +9,7 @@ use talatat_graph::KeyBuilder;
 use crate::error::{Error, Result};
 use crate::frame::columns_named;
 use crate::frame::expr::{Columns, output_name};
-use crate::frame::kernels::{ROW, WithinKernel};
+use crate::frame::kernels::{Ends, Mask, ROW, WithinKernel};
 use crate::frame::step;
 use crate::frame::wire::{Wire, add_to_key};
 
@@ -19,9 +19,9 @@ pub(crate) struct Within {
     keys: Vec<String>,
     outputs: Vec<Expr>,
     /// Which rows of the result are kept.
-    mask: Option<Expr>,
+    pub(crate) mask: Option<Mask>,
     /// Which rows of a partition may be kept in the end: the others need not travel.
-    pub(crate) before: Option<Expr>,
+    pub(crate) before: Option<Mask>,
     pub(crate) parts: u32,
     shown: String,
     pub(crate) schema: SchemaRef,
@@ -144,13 +144,19 @@ impl Within {
                 (Some(place.clone().eq(lit(n))), Some(place.lt_eq(lit(n))))
             }
         };
-        let masked = |mask: Option<Expr>| -> Result<Option<Expr>> {
+        let ends = match &kept {
+            Kept::First(n) | Kept::Last(n) => Some((matches!(kept, Kept::Last(_)), *n as u64)),
+            _ => None,
+        };
+        let ends = ends.map(|(last, rows)| Ends { keys: names.clone(), dropna, last, rows });
+        let masked = |mask: Option<Expr>| -> Result<Option<Mask>> {
             let Some(mask) = mask else { return Ok(None) };
             let mask = grouped(mask)?;
-            Ok(Some(match &present {
+            let expr = match &present {
                 Some(present) => present.clone().and(mask),
                 None => mask,
-            }))
+            };
+            Ok(Some(Mask { expr: Wire(expr), ends: ends.clone() }))
         };
         inputs.extend(columns.iter().enumerate().map(|(at, name)| col(name.clone()).alias(format!("in {at}"))));
         let shown: Vec<String> = exprs.iter().map(|expr| format!("{expr}")).collect();
@@ -190,9 +196,8 @@ impl Within {
 
     /// The stages.
     pub(crate) fn kernels(&self) -> (WithinKernel, WithinKernel, WithinKernel) {
-        let scatter =
-            WithinKernel::Scatter { keys: self.keys.clone(), before: self.before.clone().map(Wire), parts: self.parts };
-        let compute = WithinKernel::Compute { outputs: Wire(self.outputs.clone()), mask: self.mask.clone().map(Wire) };
+        let scatter = WithinKernel::Scatter { keys: self.keys.clone(), before: self.before.clone(), parts: self.parts };
+        let compute = WithinKernel::Compute { outputs: Wire(self.outputs.clone()), mask: self.mask.clone() };
         (scatter, compute, WithinKernel::Restore)
     }
 
@@ -226,7 +231,7 @@ impl Within {
     /// The columns that the stages read.
     pub(crate) fn reads(&self) -> Vec<PlSmallStr> {
         let keys = self.keys.iter().map(|key| PlSmallStr::from(key.as_str()));
-        let exprs = self.outputs.iter().chain(&self.mask).chain(&self.before);
+        let exprs = self.outputs.iter().chain(self.mask.iter().chain(&self.before).map(|mask| &mask.expr.0));
         keys.chain(exprs.flat_map(step::columns_of).filter(|name| name != ROW)).collect()
     }
 

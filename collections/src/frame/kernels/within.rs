@@ -9,6 +9,7 @@ use talatat_graph::{Kernel, KernelResult, Result, TaskContext, Value};
 
 use super::failed;
 use super::group::encode;
+use super::mask::Mask;
 use super::split::{HashKey, cut, hash_parts};
 use crate::frame::csv::join;
 use crate::frame::partition::Partition;
@@ -24,9 +25,9 @@ type Frames = std::result::Result<Vec<DataFrame>, PolarsError>;
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) enum WithinKernel {
     /// Numbers the rows of a partition and cuts them by their keys; rows for which `before` is not true are left out.
-    Scatter { keys: Vec<String>, before: Option<Wire<Expr>>, parts: u32 },
+    Scatter { keys: Vec<String>, before: Option<Mask>, parts: u32 },
     /// Computes columns of the rows of some groups, keeps those for which `mask` is true, and gives the rows of each partition.
-    Compute { outputs: Wire<Vec<Expr>>, mask: Option<Wire<Expr>> },
+    Compute { outputs: Wire<Vec<Expr>>, mask: Option<Mask> },
     /// Puts the rows of a partition in order.
     Restore,
 }
@@ -40,7 +41,7 @@ impl WithinKernel {
             WithinKernel::Scatter { keys, before, parts } => {
                 let mut frame = join(frames)?.with_row_index(ROW.into(), None)?;
                 if let Some(before) = before {
-                    frame = frame.lazy().filter(before.0.clone()).collect()?;
+                    frame = frame.filter(&before.of(&frame)?)?;
                 }
                 let keys: Vec<HashKey> = keys.iter().map(HashKey::plain).collect();
                 let numbers = hash_parts(&frame, &keys, *parts)?;
@@ -54,8 +55,7 @@ impl WithinKernel {
                 let frame = match mask {
                     None => frame.lazy().select(exprs).collect()?,
                     Some(mask) => {
-                        let kept = frame.clone().lazy().select([mask.0.clone().alias(ROW)]).collect()?;
-                        let kept = kept.column(ROW)?.bool()?;
+                        let kept = mask.of(&frame)?;
                         let mut start = 0;
                         for height in &mut heights {
                             let rows = *height;
@@ -63,7 +63,7 @@ impl WithinKernel {
                             start += rows as i64;
                         }
                         // The columns of what is left; a group's own columns would not be those of the whole group.
-                        frame.lazy().select(exprs).collect()?.filter(kept)?
+                        frame.lazy().select(exprs).collect()?.filter(&kept)?
                     }
                 };
                 let mut start = 0;

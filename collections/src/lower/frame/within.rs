@@ -9,11 +9,19 @@ use super::{frame, one_each, only_input};
 use crate::error::Result;
 use crate::frame::expr::{Columns, Facts, Node, Shape};
 use crate::frame::groupby::Within;
+use crate::frame::kernels::Mask;
 use crate::lower::Lowering;
 
 /// Polars' lists of the rows of groups, and what goes from groups back to rows, as a share of the rows' bytes: measured where most groups
 /// are of one row (`promise scratch`).
 const GROUPS: f32 = 10.0;
+
+/// The same for what finds the ends of groups: tables of keys, and numbers of groups.
+const ENDS: f32 = 3.0;
+
+fn of_groups(mask: &Mask) -> f32 {
+    if mask.ends.is_some() { ENDS } else { GROUPS }
+}
 
 impl Operation for Within {
     fn name(&self) -> &'static str {
@@ -52,13 +60,14 @@ impl Operation for Within {
         let layer = |lowering: &mut Lowering, name, kernel: Arc<dyn Kernel>, share| {
             lowering.graph.layer(Layer::new(name, kernel).at(node.location).scratch_of_inputs(share))
         };
-        let groups = if self.before.is_some() { GROUPS } else { 0.0 };
-        let split = layer(lowering, key("scatter"), Arc::new(scatter), 1.5 + groups);
+        let split =
+            layer(lowering, key("scatter"), Arc::new(scatter), 1.5 + self.before.as_ref().map_or(0.0, of_groups));
         let scattered = one_each(lowering, split, rows, &edges)?;
         let parts = u64::from(self.parts).max(1);
         let part = (rows.saturating_mul(edges.len() as u64) / parts).max(1);
         // The columns before they are put in order, too.
-        let within = layer(lowering, key("within"), Arc::new(compute), 2.0 + GROUPS);
+        let within =
+            layer(lowering, key("within"), Arc::new(compute), 2.0 + self.mask.as_ref().map_or(GROUPS, of_groups));
         let results = (0..self.parts).map(|number| {
             let reads: Vec<Edge> = scattered.iter().map(|edge| Edge::part_of(edge.task, number)).collect();
             Ok(lowering.graph.task(within, number, part, &reads)?)

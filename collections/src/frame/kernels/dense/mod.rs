@@ -68,6 +68,25 @@ pub(crate) fn folded(frame: &DataFrame, keys: &[String], folds: &[Fold]) -> Pola
     DataFrame::new(groups.first.len(), columns).map(Some)
 }
 
+/// Which rows are among the first, or the last, so many of their group. `None` if a key is of a type that this is not for.
+pub(crate) fn ends(frame: &DataFrame, keys: &[String], last: bool, rows: u64) -> PolarsResult<Option<Vec<bool>>> {
+    let Some(groups) = groups(&frame.select(keys)?)? else { return Ok(None) };
+    let mut seen = vec![0_u64; groups.first.len()];
+    let mut kept = vec![false; groups.of.len()];
+    let mut look = |(&group, kept): (&u32, &mut bool)| {
+        let seen = &mut seen[group as usize];
+        *kept = *seen < rows;
+        *seen += 1;
+    };
+    let pairs = groups.of.iter().zip(&mut kept);
+    if last {
+        pairs.rev().for_each(&mut look)
+    } else {
+        pairs.for_each(&mut look)
+    }
+    Ok(Some(kept))
+}
+
 /// What several folds of one call read.
 #[derive(Default)]
 struct Known {
