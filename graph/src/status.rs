@@ -6,7 +6,10 @@ use std::time::Duration;
 // Not the locks of the pool's model: nothing is done under this one that another thread could wait for.
 use parking_lot::Mutex;
 
+use crate::memory::Residency;
 use crate::plan::Plan;
+use crate::scheduler::Scheduler;
+use crate::store::Store;
 use crate::task::TaskId;
 
 /// A run that can be asked what it is doing.
@@ -124,6 +127,23 @@ pub struct RunStatus {
 }
 
 impl RunStatus {
+    /// What scheduler and store say of a run on one thread that has just begun: whoever runs it knows the rest.
+    pub(crate) fn of(plan: &Arc<Plan>, scheduler: &Scheduler, store: &Store, running: Vec<Running>) -> RunStatus {
+        RunStatus {
+            plan: plan.clone(),
+            threads: 1,
+            elapsed: Duration::ZERO,
+            cancelled: false,
+            finished: scheduler.finished_tasks(),
+            ready: scheduler.ready_tasks(),
+            held: store.live(),
+            reserved: scheduler.reserved(),
+            held_up: scheduler.held_up(store),
+            wanted: scheduler.wanted(&running),
+            running,
+        }
+    }
+
     /// Tasks that wait for inputs.
     pub fn waiting(&self) -> usize {
         let tasks = self.running.iter().filter(|running| !running.writes).count();

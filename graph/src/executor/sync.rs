@@ -198,17 +198,9 @@ impl Probe for InOrder {
         let age = |running: Running| Running { age: elapsed.saturating_sub(running.age), ..running };
         let running: Vec<Running> = state.running.into_iter().map(age).collect();
         Some(RunStatus {
-            plan: self.plan.clone(),
-            threads: 1,
             elapsed,
             cancelled: self.cancel.is_cancelled(),
-            finished: state.scheduler.finished_tasks(),
-            ready: state.scheduler.ready_tasks(),
-            held: state.store.live(),
-            reserved: state.scheduler.reserved(),
-            held_up: state.scheduler.held_up(&state.store),
-            wanted: state.scheduler.wanted(&running),
-            running,
+            ..RunStatus::of(&self.plan, &state.scheduler, &state.store, running)
         })
     }
 }

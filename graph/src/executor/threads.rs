@@ -599,17 +599,10 @@ impl Probe for Run {
         let now = self.begin.elapsed();
         let running: Vec<Running> = self.running(now).collect();
         Some(RunStatus {
-            plan: self.plan.clone(),
             threads: self.slots.len(),
             elapsed: now,
             cancelled: self.context.cancel.is_cancelled(),
-            finished: state.scheduler.finished_tasks(),
-            ready: state.scheduler.ready_tasks(),
-            held: state.store.live(),
-            reserved: state.scheduler.reserved(),
-            held_up: state.scheduler.held_up(&state.store),
-            wanted: state.scheduler.wanted(&running),
-            running,
+            ..RunStatus::of(&self.plan, &state.scheduler, &state.store, running)
         })
     }
 }

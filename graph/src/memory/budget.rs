@@ -107,7 +107,9 @@ impl Budget {
     /// Whether the task may start now; if so, its bytes are reserved.
     pub(crate) fn admit(&mut self, plan: &Plan, task: TaskId, memory: &impl Residency) -> Admission {
         let needs = self.needs(plan, task, memory);
-        if let Some(limit) = self.limit.map(|limit| memory.allowed(limit)) {
+        // What needs nothing need not know what the machine has left: tiny tasks would pay for the look.
+        let allowed = |limit| if needs > 0 { memory.allowed(limit) } else { limit };
+        if let Some(limit) = self.limit.map(allowed) {
             let first = task.0 == self.head;
             let weight = if first { 0 } else { self.corrected(plan, task, plan.weight(task)) };
             if self.ahead.saturating_add(weight) > self.allowance {
