@@ -1,11 +1,7 @@
 //! Puts joins that leave few rows before those that leave many, where rows and their order stay the same.
 
-use std::collections::HashMap;
-
-use talatat_graph::Key;
-
 use super::Root;
-use super::walk::{readers, rebuilt};
+use super::walk::{reader_counts, rebuilt};
 use crate::error::Result;
 use crate::frame::expr::Node;
 use crate::frame::known::Known;
@@ -14,8 +10,7 @@ use crate::lower::frame::Chain;
 /// Orders each chain of joins by what samples say of their partners.
 pub(super) fn order(roots: &[Root], known: &Known) -> Result<Vec<Node>> {
     let nodes: Vec<&Node> = roots.iter().map(|root| &root.node).collect();
-    let mut counts: HashMap<Key, usize> =
-        readers(nodes.iter().copied()).into_iter().map(|(node, count)| (node.key, count)).collect();
+    let mut counts = reader_counts(nodes.iter().copied());
     rebuilt(&nodes, |node, inputs| {
         let same = node.on(inputs)?;
         let chain = Chain::ending(&same, &counts).map(|chain| chain.reordered(known)).transpose()?.flatten();

@@ -15,7 +15,7 @@ use super::known::Known;
 use crate::error::Result;
 use crate::lower::LoweringOptions;
 
-pub(crate) use walk::{inputs_first, readers};
+pub(crate) use walk::{inputs_first, reader_counts, readers};
 
 /// What the graph will read of the expression's result.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

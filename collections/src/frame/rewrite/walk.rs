@@ -29,12 +29,18 @@ pub(crate) fn inputs_first<'a>(roots: impl IntoIterator<Item = &'a Node>) -> Vec
 
 /// Each expression with the number of its readers, of whom a root has one more.
 pub(crate) fn readers<'a>(roots: impl IntoIterator<Item = &'a Node> + Clone) -> Vec<(&'a Node, usize)> {
+    let counts = reader_counts(roots.clone());
+    inputs_first(roots).into_iter().map(|node| (node, counts.get(&node.key).copied().unwrap_or(0))).collect()
+}
+
+/// The same by the names of the expressions.
+pub(crate) fn reader_counts<'a>(roots: impl IntoIterator<Item = &'a Node> + Clone) -> HashMap<Key, usize> {
     let mut counts: HashMap<Key, usize> = HashMap::new();
     let asked: HashSet<Key> = roots.clone().into_iter().map(|root| root.key).collect();
     asked.into_iter().for_each(|key| *counts.entry(key).or_default() += 1);
-    let order = inputs_first(roots);
-    order.iter().flat_map(|node| &node.inputs).for_each(|input| *counts.entry(input.key).or_default() += 1);
-    order.into_iter().map(|node| (node, counts.get(&node.key).copied().unwrap_or(0))).collect()
+    let inputs = inputs_first(roots).into_iter().flat_map(|node| &node.inputs);
+    inputs.for_each(|input| *counts.entry(input.key).or_default() += 1);
+    counts
 }
 
 /// Rebuilds the roots from the sources up: `make` gets an expression and its new inputs.

@@ -8,9 +8,9 @@
 mod partners;
 mod sample;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
-use talatat_graph::{Edge, Key, Value};
+use talatat_graph::{Edge, Value};
 
 use super::Lowering;
 use super::chain::Chain;
@@ -18,7 +18,7 @@ use crate::collection::Collection;
 use crate::error::Result;
 use crate::frame::expr::{Node, Op};
 use crate::frame::known::Known;
-use crate::frame::rewrite::{inputs_first, readers, rewrite_all};
+use crate::frame::rewrite::{inputs_first, reader_counts, rewrite_all};
 
 /// The name by which settings leave it out, like a rewrite.
 pub const SAMPLING: &str = "sampling";
@@ -89,8 +89,7 @@ impl Lowering {
         let known = self.frames.known();
         let roots = rewrite_all(self.frames.announced().to_vec(), &self.options, known)?;
         let roots = roots.iter().map(|root| &root.node);
-        let counts: HashMap<Key, usize> =
-            readers(roots.clone()).into_iter().map(|(node, count)| (node.key, count)).collect();
+        let counts = reader_counts(roots.clone());
         let mut questions: Vec<Box<dyn Question>> = Vec::new();
         let (mut asked, mut joins) = (HashSet::new(), HashSet::new());
         for node in inputs_first(roots) {
