@@ -30,6 +30,8 @@ pub(crate) struct Grouping {
     pub(crate) sorted: Vec<(String, bool)>,
     /// Into how many parts the groups are spread.
     pub(crate) parts: u32,
+    /// How many groups there are, as a sample lets expect.
+    groups: Option<u64>,
     /// Of so few groups, from a sample, that they are merged in a tree before they are spread: how many, and why that is thought.
     pub(crate) few: Option<String>,
     shown: (String, String),
@@ -168,6 +170,7 @@ impl Grouping {
             names,
             way,
             parts: 1,
+            groups: None,
             few: None,
             shown: (shown_keys.join(", "), shown.join(", ")),
             schema: Arc::new(Schema::default()),
@@ -194,6 +197,11 @@ impl Grouping {
     /// The same for few groups.
     pub(crate) fn of_few(&self, why: String) -> Grouping {
         Grouping { few: Some(why), ..self.clone() }
+    }
+
+    /// The same for so many groups, if that is news.
+    pub(crate) fn of_many(&self, groups: u64) -> Option<Grouping> {
+        (self.groups != Some(groups)).then(|| Grouping { groups: Some(groups), ..self.clone() })
     }
 
     /// The same with all groups in one part.
@@ -324,9 +332,17 @@ impl Grouping {
         }
     }
 
-    /// A guess at the number of groups of a partition.
+    /// The groups of one partition of the result, of partitions with so many rows: a guess if no sample was taken.
     pub(crate) fn rows(&self, rows: u64) -> u64 {
-        if self.keys.is_empty() { 1 } else { rows.min(1 << 16) }
+        match self.groups {
+            Some(groups) => groups.div_ceil(u64::from(self.parts)),
+            None => self.met(rows),
+        }
+    }
+
+    /// The groups that so many rows have: a guess if no sample was taken.
+    pub(crate) fn met(&self, rows: u64) -> u64 {
+        if self.keys.is_empty() { 1 } else { rows.min(self.groups.unwrap_or(1 << 16)) }
     }
 
     /// One line for people.

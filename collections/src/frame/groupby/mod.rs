@@ -42,7 +42,7 @@ pub struct GroupBy {
 }
 
 /// The bytes of rows that go to one part of the groups.
-const PART_BYTES: u64 = 64 << 20;
+const PART_BYTES: u64 = 32 << 20;
 
 /// More parts than this are more trouble than help.
 const MAX_PARTS: u64 = 256;
@@ -86,7 +86,7 @@ impl GroupBy {
     }
 
     /// Into how many parts the groups are spread by the hash of their keys: each is merged by a task of its own. By default one for
-    /// each 64 MiB of the rows' keys and inputs, as they are guessed; one if there is one partition. Dask's name.
+    /// each 32 MiB of the rows' keys and inputs, as they are guessed; one if there is one partition. Dask's name.
     ///
     /// ```
     /// # use talatat_collections::frame::Frame;
@@ -172,7 +172,7 @@ impl GroupBy {
     }
 }
 
-/// One part for each 64 MiB of rows.
+/// One part for each 32 MiB of rows.
 pub(crate) fn parts_of(node: &Node) -> u32 {
     if node.partitions <= 1 {
         return 1;

@@ -48,7 +48,10 @@ impl Operation for Grouping {
     }
 
     fn decided(&self, inputs: &[Node], known: &Known) -> Option<Arc<dyn Operation>> {
-        let found = known.of(inputs.first()?, &self.keys).filter(|found| found.groups <= FEW_GROUPS)?;
+        let found = known.of(inputs.first()?, &self.keys)?;
+        if found.groups > FEW_GROUPS {
+            return Some(Arc::new(self.of_many(found.groups)?));
+        }
         let few = format!("about {} groups by a sample of {}", found.groups, found.sampled);
         Some(Arc::new(self.of_few(few)))
     }
@@ -57,10 +60,10 @@ impl Operation for Grouping {
         let input = only_input(self.name(), &node.inputs)?;
         let edges = frame(lowering, input)?;
         if self.few.is_none() {
-            return grouped(lowering, node, node.key, self, input.bytes(), edges);
+            return grouped(lowering, node, node.key, self, input, edges);
         }
         let key = KeyBuilder::new("frame.groupby.one").key(node.key).finish();
-        let one = grouped(lowering, node, key, &self.in_one(), input.bytes(), edges)?;
+        let one = grouped(lowering, node, key, &self.in_one(), input, edges)?;
         // The parts that a shuffle would have made; in order, even ones.
         let by = match self.sorted.is_empty() {
             true => SplitBy::Hash(self.key_names().iter().map(HashKey::plain).collect()),
@@ -89,7 +92,7 @@ fn grouped(
     node: &Node,
     result: Key,
     grouping: &Grouping,
-    rows: u64,
+    input: &Node,
     mut edges: Vec<Edge>,
 ) -> Result<Vec<Edge>> {
     // Sorting the result makes layers that are named after the same expression.
@@ -99,11 +102,14 @@ fn grouped(
     let layer = |lowering: &mut Lowering, name: Key, kernel: Arc<dyn Kernel>| {
         lowering.graph.layer(Layer::new(name, kernel).at(node.location).scratch_of_inputs(SCRATCH))
     };
-    let bytes = node.bytes().min(rows.max(1));
+    let rows = input.bytes();
+    let most = rows.saturating_mul(input.partitions as u64).max(1);
+    let (bytes, a_group) = (node.bytes().min(most), node.bytes().div_ceil(node.rows.max(1)));
+    let states = a_group.saturating_mul(grouping.met(input.rows)).min(rows.max(1));
     match (grouping.partial_kernel(), grouping.combine_kernel()) {
         (Some(partial), Some(combine)) => {
             let partial = layer(lowering, key("partial"), Arc::new(partial));
-            edges = one_each(lowering, partial, bytes, &edges)?;
+            edges = one_each(lowering, partial, states, &edges)?;
             if one {
                 let combine: Arc<dyn Kernel> = Arc::new(combine);
                 edges = shrunk(lowering, key("combine"), &combine, node, bytes, edges)?;

@@ -5,6 +5,7 @@
 
 mod ids;
 mod largest;
+mod table;
 
 use std::collections::HashMap;
 use std::sync::Arc;
