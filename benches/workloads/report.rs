@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use talatat::Session;
+use talatat::{Compute, Session};
 
 /// What the command line says.
 pub struct Options {
@@ -13,11 +13,14 @@ pub struct Options {
     pub memory: Option<u64>,
     /// Rewrites and passes to leave out.
     pub skip: Vec<String>,
+    /// Tells on standard error what was planned and what ran.
+    pub report: bool,
 }
 
 impl Options {
     pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
-        let mut options = Options { name: String::new(), scale: 1.0, threads: 2, memory: None, skip: Vec::new() };
+        let mut options =
+            Options { name: String::new(), scale: 1.0, threads: 2, memory: None, skip: Vec::new(), report: false };
         let mut arguments = arguments;
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or(format!("{argument} wants a value"));
@@ -28,6 +31,7 @@ impl Options {
                 "--threads" => options.threads = value().and_then(|v| v.parse().map_err(|_| wrong(&v)))?,
                 "--memory" => options.memory = Some(value().and_then(|v| v.parse().map_err(|_| wrong(&v)))?),
                 "--skip" => options.skip.push(value()?),
+                "--report" => options.report = true,
                 name if !name.starts_with('-') && options.name.is_empty() => options.name = name.into(),
                 other => return Err(format!("unknown argument {other:?}")),
             }
@@ -50,6 +54,17 @@ impl Options {
         let session = builder.build()?;
         session.make_current();
         Ok(session)
+    }
+
+    /// Computes on the current session, and tells of it if that is asked for.
+    pub fn compute<C: Compute>(&self, collection: &C) -> talatat::Result<C::Output> {
+        if !self.report {
+            return collection.compute();
+        }
+        eprintln!("{}", collection.explain()?);
+        let (result, report) = collection.compute_reported()?;
+        eprintln!("{report}");
+        Ok(result)
     }
 }
 

@@ -1,12 +1,10 @@
 //! Lazy calls, from the building to the dropping, on every executor.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
-use common::{builder, in_another_process, sessions};
+use crate::common::{builder, in_another_process, sessions};
 use talatat::delayed::{Delayed, Lit, delayed, try_delayed};
 use talatat::graph::testing::Count;
 use talatat::graph::{Error as GraphError, Key, PASSES};
@@ -312,7 +310,7 @@ fn print_keys() {
 #[test]
 fn keys_are_the_same_in_every_process() {
     let run = || {
-        let output = in_another_process("print_keys").output().unwrap();
+        let output = in_another_process("delayed::print_keys").output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         let at = text.find("KEYS").unwrap_or_else(|| panic!("{text}"));
         text[at..].lines().next().unwrap().to_string()

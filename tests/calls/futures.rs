@@ -1,12 +1,10 @@
 //! Submitted calls, from the user's side: on every executor, with arrays of arguments, annotations and computes in the background.
 
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use common::{builder, sessions};
+use crate::common::{builder, sessions};
 use talatat::delayed::{Delayed, Lit, delayed, try_delayed};
 use talatat::graph::Error as GraphError;
 use talatat::prelude::*;
@@ -55,7 +53,10 @@ fn lazy_values_and_futures_meet() {
         let again = lazy.submit().unwrap();
         assert_eq!(session.submit(|x: i64| x - 2, again).unwrap().result().unwrap(), 40);
         let error = session.submit(|x: i64| x, lazy).unwrap_err();
-        assert!(error.to_string().contains("tests/futures.rs") && error.to_string().contains("submit it"), "{error}");
+        assert!(
+            error.to_string().contains("tests/calls/futures.rs") && error.to_string().contains("submit it"),
+            "{error}"
+        );
     });
 }
 
@@ -147,7 +148,7 @@ fn annotations_count_for_lazy_calls() {
             broken.named("broken").needs(Need::default().resource("gpu", 1).retries(1, Duration::from_micros(1)));
         let error = (0..20).map(|x: i64| broken.call(x)).collect::<Vec<_>>().compute_on(&session).unwrap_err();
         assert!(
-            error.to_string().contains("broken, block") && error.to_string().contains("tests/futures.rs"),
+            error.to_string().contains("broken, block") && error.to_string().contains("tests/calls/futures.rs"),
             "{error}"
         );
         // More than there is, and nested runs that hold what they wait for.

@@ -1,7 +1,5 @@
 //! Columns as arrays and arrays as columns, on every executor.
 
-mod common;
-
 use ndarray::{ArrayD, IxDyn};
 use talatat::array::{Array, Element, arange, from_ndarray, ones};
 use talatat::frame::polars::prelude::*;
@@ -12,7 +10,7 @@ use talatat::{ExecutorChoice, Session};
 /// Every executor that runs what can be sent, with and without rewrites.
 fn sessions() -> Vec<Session> {
     let on = |choice, skip: &[&str]| {
-        let builder = common::builder().executor(choice).threads(3);
+        let builder = Session::builder().executor(choice).threads(3);
         skip.iter().fold(builder, |builder, name| builder.skip(*name)).build().unwrap()
     };
     let rules = ["slice", "rechunk", "blockwise", "filter_pushdown", "projection_pushdown"];

@@ -1,8 +1,6 @@
 //! Pictures and explanations of what users hold.
 
-mod common;
-
-use common::builder;
+use crate::common::builder;
 use talatat::prelude::*;
 
 fn pyramid() -> Delayed<i64> {
@@ -59,7 +57,7 @@ fn pictures_before_and_after_the_passes() {
     assert_eq!(read("new/graph.svg").matches("<rect").count(), 5);
     let page = read("new/plan.html");
     assert_eq!(page.matches("data-box=").count(), 4);
-    assert!(page.contains("tests/diagnostics.rs:") && page.contains("default-src 'none'"));
+    assert!(page.contains("tests/running/diagnostics.rs:") && page.contains("default-src 'none'"));
     assert_eq!(read("plan.GV").matches("fillcolor").count(), 1, "a chain is one task");
     let files = std::fs::read_dir(folder.path()).unwrap().count();
     assert_eq!(files, 3, "no temporary file is left");

@@ -1,10 +1,8 @@
 //! A task that failed is run again alone.
 
-mod common;
-
 use std::sync::{Arc, Mutex};
 
-use common::{builder, sessions};
+use crate::common::{builder, sessions};
 use talatat::graph::{Edge, GraphBuilder, KernelError, Key, Layer, Value, closure_kernel};
 use talatat::prelude::*;
 

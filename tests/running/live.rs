@@ -1,12 +1,10 @@
 //! The page that shows a session at work, asked over TCP.
 
-mod common;
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Barrier};
 
-use common::builder;
+use crate::common::builder;
 use talatat::prelude::*;
 
 fn ask(address: SocketAddr, request: &str) -> BufReader<TcpStream> {
@@ -49,7 +47,7 @@ fn what_others_ask_is_refused() {
     let _ = endless.read_to_string(&mut text);
     assert!(!text.contains("200 OK"));
     let taken = builder().live_page(address.port()).build().unwrap_err().to_string();
-    assert!(taken.contains("give another one, or 0") && taken.contains("tests/live.rs"), "{taken}");
+    assert!(taken.contains("give another one, or 0") && taken.contains("tests/running/live.rs"), "{taken}");
 }
 
 #[test]

@@ -1,8 +1,6 @@
 //! Predictions of whole programs: learnt in one session, used in another.
 
-mod common;
-
-use common::builder;
+use crate::common::builder;
 use talatat::config::Costs;
 use talatat::diagnostics::Basis;
 use talatat::prelude::*;

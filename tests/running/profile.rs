@@ -1,10 +1,8 @@
 //! Profiles of runs: what is in them, in which forms, and that they stay small.
 
-mod common;
-
 use std::sync::Arc;
 
-use common::builder;
+use crate::common::builder;
 use serde_json::Value as Json;
 use talatat::Session;
 use talatat::diagnostics::Profile;

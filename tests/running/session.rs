@@ -1,13 +1,11 @@
 //! Sessions: settings from code, environment and file; what `compute` does without one; Ctrl-C.
 
-mod common;
-
 use std::io::{BufRead, BufReader};
 use std::panic::AssertUnwindSafe;
 use std::process::Stdio;
 use std::sync::Arc;
 
-use common::{builder, in_another_process};
+use crate::common::{builder, in_another_process};
 use talatat::config::Progress;
 use talatat::graph::{Error as GraphError, Event, Observer, testing};
 use talatat::prelude::*;
@@ -64,7 +62,7 @@ fn print_settings() {
 }
 
 fn seen(set: &[(&str, &str)]) -> String {
-    let mut command = in_another_process("print_settings");
+    let mut command = in_another_process("session::print_settings");
     let output = command.env("XDG_CONFIG_HOME", "/nowhere").envs(set.iter().copied()).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let at = text.find("SEEN ").unwrap_or_else(|| panic!("{text}"));
@@ -165,7 +163,8 @@ fn wait_for_ctrl_c() {
 #[test]
 #[cfg(unix)]
 fn ctrl_c_cancels_and_a_second_one_ends_the_program() {
-    let mut child = in_another_process("wait_for_ctrl_c").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        in_another_process("session::wait_for_ctrl_c").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let number = child.id().to_string();
     let interrupt = || {
         let status = std::process::Command::new("kill").args(["-INT", &number]).status();

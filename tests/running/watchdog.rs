@@ -1,12 +1,10 @@
 //! What a session says of what it is doing, and the watchdog's word.
 
-mod common;
-
 use std::sync::mpsc;
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
-use common::builder;
+use crate::common::builder;
 use talatat::Session;
 use talatat::prelude::*;
 
@@ -34,7 +32,7 @@ fn why_is_nothing_running() {
         begun.wait();
         let text = session.status().to_string();
         assert!(text.contains("  endless/0: running on thread "), "{text}");
-        assert!(text.contains("(called at tests/watchdog.rs:"), "{text}");
+        assert!(text.contains("(called at tests/running/watchdog.rs:"), "{text}");
         assert!(text.contains("the wanted add/0 waits for endless/0 (running)"), "{text}");
         end.send(()).unwrap();
         assert_eq!(run.join().unwrap().unwrap(), 2);

@@ -1,7 +1,7 @@
 //! f4: the five joins of the h2o benchmark, of which only the count and two sums are wanted; f4m: the joined tables themselves.
 
+use talatat::Result;
 use talatat::frame::{Frame, How, MergeOn, ParquetOptions, agg, read_parquet};
-use talatat::{Compute, Result};
 
 use super::{data, floats};
 use crate::report::{Options, Report};
@@ -18,7 +18,7 @@ pub fn sums(options: &Options, report: &mut Report) -> Result<()> {
     options.session()?;
     join(report, |joined| {
         let total = joined.agg([agg::size().alias("rows"), agg::sum("v1").alias("v1"), agg::sum("v2").alias("v2")])?;
-        let total = total.compute()?;
+        let total = options.compute(&total)?;
         Ok([floats(&total, "rows"), floats(&total, "v1"), floats(&total, "v2")].map(|values| values.iter().sum()))
     })
 }
@@ -26,7 +26,7 @@ pub fn sums(options: &Options, report: &mut Report) -> Result<()> {
 pub fn tables(options: &Options, report: &mut Report) -> Result<()> {
     options.session()?;
     join(report, |joined| {
-        let table = joined.compute()?;
+        let table = options.compute(&joined)?;
         let sum = |name| floats(&table, name).iter().sum();
         Ok([table.height() as f64, sum("v1"), sum("v2")])
     })

@@ -11,7 +11,7 @@ pub fn sort(options: &Options, report: &mut Report) -> Result<()> {
     let folder = data(&format!("out_f5_talatat_{}", std::process::id()));
     let written = report.part("sort_write", || {
         let rows = read_parquet([data("sort/*.parquet")], ParquetOptions::new())?;
-        rows.sort_values(["key"], true)?.to_parquet(&folder, WriteOptions::new())?.compute()
+        options.compute(&rows.sort_values(["key"], true)?.to_parquet(&folder, WriteOptions::new())?)
     });
     let checked = written.and_then(|_| check(&folder, report));
     let _ = std::fs::remove_dir_all(&folder);

@@ -1,8 +1,8 @@
 //! f1, f2: bad rows dropped, the mean tip fraction by hour and weekday.
 
+use talatat::Result;
 use talatat::frame::polars::prelude::DataType;
 use talatat::frame::{CsvOptions, Frame, ParquetOptions, agg, col, lit, read_csv, read_parquet};
-use talatat::{Compute, Result};
 
 use super::{data, floats, weighted};
 use crate::report::{Options, Report};
@@ -11,16 +11,16 @@ use crate::report::{Options, Report};
 pub fn csv(options: &Options, report: &mut Report) -> Result<()> {
     options.session()?;
     let csv = CsvOptions::new().parse_dates(["pickup_datetime", "dropoff_datetime"], Some("%Y-%m-%d %H:%M:%S"));
-    table(read_csv([data("taxi_csv/*.csv")], csv)?, report)
+    table(read_csv([data("taxi_csv/*.csv")], csv)?, options, report)
 }
 
 /// f2: from Parquet.
 pub fn parquet(options: &Options, report: &mut Report) -> Result<()> {
     options.session()?;
-    table(read_parquet([data("taxi_pq/*.parquet")], ParquetOptions::new())?, report)
+    table(read_parquet([data("taxi_pq/*.parquet")], ParquetOptions::new())?, options, report)
 }
 
-fn table(trips: Frame, report: &mut Report) -> Result<()> {
+fn table(trips: Frame, options: &Options, report: &mut Report) -> Result<()> {
     let positive = |name: &str| col(name).gt(lit(0));
     let good = trips.filter(
         positive("fare_amount")
@@ -37,7 +37,7 @@ fn table(trips: Frame, report: &mut Report) -> Result<()> {
     ])?;
     let means =
         groups.groupby(["hour", "weekday"])?.agg([agg::mean("fraction").alias("mean"), agg::size().alias("n")])?;
-    let table = means.compute()?;
+    let table = options.compute(&means)?;
     let counts = floats(&table, "n");
     report.digest("groups", table.height() as f64);
     report.digest("rows", counts.iter().sum());

@@ -1,7 +1,7 @@
 //! f8: rolling means of one hour by id, and daily means.
 
+use talatat::Result;
 use talatat::frame::{Frame, ParquetOptions, Span, agg, col, lit, read_parquet};
-use talatat::{Compute, Result};
 
 use super::{data, floats, weighted};
 use crate::report::{Options, Report};
@@ -12,7 +12,7 @@ pub fn windows(options: &Options, report: &mut Report) -> Result<()> {
     let rolling = |rows: Frame| {
         let rolled = rows.rolling(Span::time("ts", "1h")?)?.by(["id"])?.mean("v")?;
         let aggs = [agg::size().alias("rows"), agg::sum("v_mean").alias("sum"), agg::max("v_mean").alias("max")];
-        rolled.agg(aggs)?.compute()
+        options.compute(&rolled.agg(aggs)?)
     };
     let table = report.part("rolling", || rolling(rows()?))?;
     for name in ["rows", "sum", "max"] {
@@ -20,7 +20,7 @@ pub fn windows(options: &Options, report: &mut Report) -> Result<()> {
     }
     let daily = |rows: Frame| {
         let day = col("ts").dt().truncate(lit("1d")).alias("day");
-        rows.groupby([col("id"), day])?.agg([agg::mean("v").alias("v")])?.compute()
+        options.compute(&rows.groupby([col("id"), day])?.agg([agg::mean("v").alias("v")])?)
     };
     let table = report.part("daily", || daily(rows()?))?;
     report.digest("day_rows", table.height() as f64);

@@ -52,7 +52,7 @@ fn objects(url: &str) -> usize {
 
 #[test]
 fn stacks_of_npy_files() {
-    with_server("stacks_of_npy_files", || {
+    with_server("arrays::stacks_of_npy_files", || {
         let data = numbered(&[13, 9]);
         for (number, session) in sessions().iter().enumerate() {
             let url = format!("s3://stones/stack/{number}");
@@ -69,7 +69,7 @@ fn stacks_of_npy_files() {
 
 #[test]
 fn matrices_as_text() {
-    with_server("matrices_as_text", || {
+    with_server("arrays::matrices_as_text", || {
         let data = numbered(&[130, 9]);
         for session in sessions() {
             let url = "s3://stones/text/x.txt";
@@ -85,7 +85,7 @@ fn matrices_as_text() {
 #[cfg(feature = "zarr")]
 #[test]
 fn zarr_arrays() {
-    with_server("zarr_arrays", || {
+    with_server("arrays::zarr_arrays", || {
         let data = numbered(&[13, 9]);
         let plain = || ZarrOptions::new().chunks([2, 3]).overwrite(true);
         let layouts = [plain().version(ZarrVersion::V2), plain(), plain().shards([4, 9]).checksum(true)];
@@ -122,7 +122,7 @@ fn zarr_arrays() {
 #[cfg(feature = "zarr")]
 #[test]
 fn zarr_writes_that_are_given_up_leave_nothing() {
-    with_server("zarr_writes_that_are_given_up_leave_nothing", || {
+    with_server("arrays::zarr_writes_that_are_given_up_leave_nothing", || {
         let url = "s3://stones/given/up.zarr";
         let x = from_ndarray(numbered(&[8]), 2).unwrap();
         let failing = x.map_blocks(|info, block| {

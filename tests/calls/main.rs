@@ -1,0 +1,6 @@
+//! Functions called lazily and at once.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod delayed;
+mod futures;

@@ -1,0 +1,10 @@
+//! Arrays and frames in buckets, on web servers and in databases: real servers that live as long as their test.
+
+mod arrays;
+#[cfg(feature = "frame")]
+mod frames;
+#[cfg(feature = "frame")]
+mod postgres;
+mod s3;
+#[cfg(feature = "frame")]
+mod web;
