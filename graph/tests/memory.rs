@@ -320,31 +320,3 @@ fn a_full_disk_is_said() {
         assert_eq!(space.used(), 0, "nothing stays on disk");
     }
 }
-
-/// What is kept on the disk is read by whoever follows, fused or not.
-#[test]
-fn a_step_that_gives_a_block_on_the_disk() {
-    let registry = Arc::new(weights());
-    let space = SpillSpace::new(std::env::temp_dir(), registry);
-    let block: Arc<dyn Block> = Arc::new(Weight::new(1000, 7));
-    let kept = space.write(&block).unwrap().unwrap();
-    let mut graph = GraphBuilder::new();
-    let kernel = closure_kernel("kept", move |_, _| Ok(kept.clone()));
-    let layer = graph.layer(Layer::new(Key::of("kept", &[]), Arc::new(kernel)));
-    let kept = graph.task(layer, 0, 1000, &[]).unwrap();
-    let kernel = closure_kernel("fill", |_, inputs| Ok(Value::I64(inputs[0].get::<Weight>()?.fill()?.into())));
-    let layer = graph.layer(Layer::new(Key::of("fill", &[]), Arc::new(kernel)));
-    let fill = graph.task(layer, 0, 8, &[kept.into()]).unwrap();
-    graph.output(fill.into());
-    let graph = graph.build();
-    for (skip, tasks) in [(vec![], 1), (vec!["fuse".to_owned()], 2)] {
-        let plan = Plan::new(graph.clone(), &PlanOptions { skip_passes: skip, ..PlanOptions::default() }).unwrap();
-        assert_eq!(plan.graph().len(), tasks);
-        let plan = Arc::new(plan);
-        let executors: [&dyn Executor; 2] = [&Synchronous, &Threads::new(2)];
-        for executor in executors {
-            let values = executor.execute(plan.clone(), &RunContext::default()).unwrap();
-            assert!(matches!(values[..], [Value::I64(7)]), "{}", executor.name());
-        }
-    }
-}
