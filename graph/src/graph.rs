@@ -76,6 +76,8 @@ pub struct Layer {
     pub borrowed: bool,
     /// Whether the bytes of results are guesses: a plan is not refused for them, and they are corrected while it runs.
     pub estimated: bool,
+    /// Whether a task without inputs reads its result from a disk: when memory is short, the result is not written but read there again.
+    pub again: bool,
 }
 
 impl Layer {
@@ -91,6 +93,7 @@ impl Layer {
             borrowed: false,
             need: None,
             estimated: false,
+            again: false,
         }
     }
 
@@ -113,6 +116,11 @@ impl Layer {
         self
     }
 
+    /// Scratch memory for reading a result again that was dropped.
+    pub(crate) fn scratch_again(&self) -> u64 {
+        if self.again { self.scratch } else { 0 }
+    }
+
     /// Scratch memory of a task that reads so many bytes.
     pub(crate) fn scratch_for(&self, inputs: u64) -> u64 {
         self.scratch.saturating_add((inputs as f64 * f64::from(self.scratch_share)) as u64)
@@ -127,6 +135,13 @@ impl Layer {
     /// Says that results are views of memory that is there anyway.
     pub fn borrowed(mut self, borrowed: bool) -> Layer {
         self.borrowed = borrowed;
+        self
+    }
+
+    /// Says that tasks read their results from a disk, and will find the same there as long as the graph runs: what has to leave memory is
+    /// dropped and read again, which costs no more than reading back what was spilled. For tasks without inputs.
+    pub fn again(mut self, again: bool) -> Layer {
+        self.again = again;
         self
     }
 

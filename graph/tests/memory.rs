@@ -1,14 +1,15 @@
 //! The memory limit holds, and the answers do not depend on it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use proptest::prelude::*;
 use talatat_graph::memory::{Compression, Headroom, SpillSpace, forecast};
 use talatat_graph::testing::{Weight, random_weights, shuffle_weights, weights};
 use talatat_graph::{
-    Block, Error, Event, Executor, GraphBuilder, Key, Layer, Observer, Outputs, Plan, PlanOptions, RunContext,
-    Synchronous, TaskGraph, Threads, Value, closure_kernel,
+    Block, Edge, Error, Event, Executor, GraphBuilder, Key, Layer, Observer, Outputs, Plan, PlanOptions, RunContext,
+    Synchronous, TaskContext, TaskGraph, Threads, Value, closure_kernel,
 };
 
 fn plan(graph: &TaskGraph, limit: Option<u64>) -> Result<Plan, Error> {
@@ -158,6 +159,111 @@ fn a_kernel_that_makes_more_than_it_says_does_not_break_the_limit() {
     }
 }
 
+/// The deviations of blocks from what all of them have in common: each is read twice, the second time when all have been read.
+fn deviations(runs: &Arc<AtomicUsize>, wanted: bool) -> TaskGraph {
+    const BLOCKS: u8 = 20;
+    let mut graph = GraphBuilder::new();
+    let count = runs.clone();
+    let kernel = closure_kernel("source", move |task, _| {
+        count.fetch_add(1, Ordering::Relaxed);
+        Ok(Value::block(Weight::new(1000, task.block as u8)))
+    });
+    let source = graph.layer(Layer::new(Key::of("source", &[]), Arc::new(kernel)).scratch(500).again(true));
+    let sources: Vec<Edge> =
+        (0..BLOCKS).map(|block| graph.task(source, block.into(), 1000, &[]).unwrap().into()).collect();
+    let sum = |_: TaskContext, inputs: &mut [Value]| {
+        let fills = inputs.iter().map(|input| input.get::<Weight>().and_then(Weight::fill));
+        Ok(Value::block(Weight::new(10, fills.sum::<Result<u8, _>>()?)))
+    };
+    let layer = graph.layer(Layer::new(Key::of("part", &[]), Arc::new(closure_kernel("part", sum))));
+    let parts: Vec<Edge> =
+        sources.iter().zip(0..).map(|(&edge, block)| graph.task(layer, block, 10, &[edge]).unwrap().into()).collect();
+    let all = graph.layer(Layer::new(Key::of("all", &[]), Arc::new(closure_kernel("all", sum))));
+    let all = graph.task(all, 0, 10, &parts).unwrap().into();
+    let layer = graph.layer(Layer::new(Key::of("deviation", &[]), Arc::new(closure_kernel("deviation", sum))));
+    for (&edge, block) in sources.iter().zip(0..) {
+        let deviation = graph.task(layer, block, 10, &[edge, all]).unwrap();
+        graph.output(deviation.into());
+    }
+    if wanted {
+        sources.iter().for_each(|&edge| graph.output(edge));
+    }
+    graph.build()
+}
+
+#[test]
+fn what_can_be_read_again_is_not_written() {
+    for threads in [1, 3] {
+        let executor = Threads::new(threads);
+        let runs = Arc::new(AtomicUsize::new(0));
+        let graph = deviations(&runs, false);
+        let (expected, ..) = run(&executor, plan(&graph, None).unwrap(), Compression::None);
+        assert_eq!(runs.swap(0, Ordering::Relaxed), 20);
+        let plan = Arc::new(plan(&graph, Some(6000)).unwrap());
+        assert!(forecast(&plan, threads).unwrap().written < 1000);
+        let (found, peak, written) = run(&executor, plan, Compression::None);
+        assert_eq!(found, expected);
+        assert!(written < 1000, "sums may go to the disk, but no block that was read: {written}");
+        assert!(peak <= 6000, "{peak}");
+        let runs = runs.load(Ordering::Relaxed);
+        assert!((30..=40).contains(&runs), "what fits stays, the rest is read twice: {runs}");
+    }
+}
+
+/// Two who ask for a block at once read it once.
+#[test]
+fn a_block_comes_back_once() {
+    let registry = Arc::new(weights());
+    let space = SpillSpace::new(std::env::temp_dir(), registry);
+    let block: Arc<dyn Block> = Arc::new(Weight::new(1000, 7));
+    let Some(Value::Spilled(spilled)) = space.write(&block).unwrap() else { panic!("it can be written") };
+    let first = spilled.read().unwrap();
+    let second = spilled.read().unwrap();
+    assert!(Arc::ptr_eq(&first, &second));
+    assert_eq!(space.traffic(), (1000, 1000));
+    drop((first, second));
+    spilled.read().unwrap();
+    assert_eq!(space.traffic(), (1000, 2000), "what nobody holds is read again");
+}
+
+/// What is kept on the disk is read by whoever follows, fused or not.
+#[test]
+fn a_step_that_gives_a_block_on_the_disk() {
+    let registry = Arc::new(weights());
+    let space = SpillSpace::new(std::env::temp_dir(), registry);
+    let block: Arc<dyn Block> = Arc::new(Weight::new(1000, 7));
+    let kept = space.write(&block).unwrap().unwrap();
+    let mut graph = GraphBuilder::new();
+    let kernel = closure_kernel("kept", move |_, _| Ok(kept.clone()));
+    let layer = graph.layer(Layer::new(Key::of("kept", &[]), Arc::new(kernel)));
+    let kept = graph.task(layer, 0, 1000, &[]).unwrap();
+    let kernel = closure_kernel("fill", |_, inputs| Ok(Value::I64(inputs[0].get::<Weight>()?.fill()?.into())));
+    let layer = graph.layer(Layer::new(Key::of("fill", &[]), Arc::new(kernel)));
+    let fill = graph.task(layer, 0, 8, &[kept.into()]).unwrap();
+    graph.output(fill.into());
+    let graph = graph.build();
+    for (skip, tasks) in [(vec![], 1), (vec!["fuse".to_owned()], 2)] {
+        let plan = Plan::new(graph.clone(), &PlanOptions { skip_passes: skip, ..PlanOptions::default() }).unwrap();
+        assert_eq!(plan.graph().len(), tasks);
+        let plan = Arc::new(plan);
+        let executors: [&dyn Executor; 2] = [&Synchronous, &Threads::new(2)];
+        for executor in executors {
+            let values = executor.execute(plan.clone(), &RunContext::default()).unwrap();
+            assert!(matches!(values[..], [Value::I64(7)]), "{}", executor.name());
+        }
+    }
+}
+
+#[test]
+fn what_is_wanted_outlives_its_source() {
+    let runs = Arc::new(AtomicUsize::new(0));
+    let graph = deviations(&runs, true);
+    let (found, _, written) = run(&Synchronous, plan(&graph, Some(6000)).unwrap(), Compression::None);
+    assert_eq!(found.len(), 40);
+    assert!(written >= 14_000, "{written}");
+    assert_eq!(runs.load(Ordering::Relaxed), 20, "each is read once, and then kept");
+}
+
 #[test]
 fn a_machine_with_less_than_the_limit_is_the_limit() {
     /// Has some bytes left at first, and then none: what is held is all there is.
@@ -212,33 +318,5 @@ fn a_full_disk_is_said() {
         assert!(matches!(error, Error::Spill { .. }), "{error}");
         assert!(error.to_string().contains("raise it, raise memory_limit"), "{error}");
         assert_eq!(space.used(), 0, "nothing stays on disk");
-    }
-}
-
-/// What is kept on the disk is read by whoever follows, fused or not.
-#[test]
-fn a_step_that_gives_a_block_on_the_disk() {
-    let registry = Arc::new(weights());
-    let space = SpillSpace::new(std::env::temp_dir(), registry);
-    let block: Arc<dyn Block> = Arc::new(Weight::new(1000, 7));
-    let kept = space.write(&block).unwrap().unwrap();
-    let mut graph = GraphBuilder::new();
-    let kernel = closure_kernel("kept", move |_, _| Ok(kept.clone()));
-    let layer = graph.layer(Layer::new(Key::of("kept", &[]), Arc::new(kernel)));
-    let kept = graph.task(layer, 0, 1000, &[]).unwrap();
-    let kernel = closure_kernel("fill", |_, inputs| Ok(Value::I64(inputs[0].get::<Weight>()?.fill()?.into())));
-    let layer = graph.layer(Layer::new(Key::of("fill", &[]), Arc::new(kernel)));
-    let fill = graph.task(layer, 0, 8, &[kept.into()]).unwrap();
-    graph.output(fill.into());
-    let graph = graph.build();
-    for (skip, tasks) in [(vec![], 1), (vec!["fuse".to_owned()], 2)] {
-        let plan = Plan::new(graph.clone(), &PlanOptions { skip_passes: skip, ..PlanOptions::default() }).unwrap();
-        assert_eq!(plan.graph().len(), tasks);
-        let plan = Arc::new(plan);
-        let executors: [&dyn Executor; 2] = [&Synchronous, &Threads::new(2)];
-        for executor in executors {
-            let values = executor.execute(plan.clone(), &RunContext::default()).unwrap();
-            assert!(matches!(values[..], [Value::I64(7)]), "{}", executor.name());
-        }
     }
 }

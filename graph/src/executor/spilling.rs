@@ -5,15 +5,28 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::error::Result;
+use crate::graph::TaskGraph;
 use crate::memory::{SpillSpace, Spilled};
 use crate::store::Leaving;
+use crate::task::TaskId;
 use crate::value::Value;
 
-/// Writes what is not on disk yet, and gives its bytes.
-pub(super) fn write_out(leaving: &mut [Leaving], space: Option<&SpillSpace>) -> Result<u64> {
+/// Writes what is not on disk yet, neither in the file of what was spilled nor where its task has read it, and gives the bytes written.
+pub(super) fn write_out(
+    graph: &TaskGraph,
+    result: TaskId,
+    leaving: &mut [Leaving],
+    space: Option<&SpillSpace>,
+) -> Result<u64> {
+    let again = reads_again(graph, result);
     let mut bytes = 0;
     for value in leaving {
-        if let (Some(Value::Block(block)), Some(space)) = (value.unwritten(), space)
+        let Some(Value::Block(block)) = value.unwritten() else { continue };
+        if again {
+            let source = (graph.layer(result).clone(), graph.block(result));
+            let spilled = Spilled::at_source(source, block);
+            value.written(Value::Spilled(Arc::new(spilled)));
+        } else if let Some(space) = space
             && let Some(spilled) = space.write(block)?
         {
             bytes += block.nbytes() as u64;
@@ -21,6 +34,12 @@ pub(super) fn write_out(leaving: &mut [Leaving], space: Option<&SpillSpace>) -> 
         }
     }
     Ok(bytes)
+}
+
+/// Whether a result can be read once more from where it came. One that is wanted must outlive its source.
+pub(crate) fn reads_again(graph: &TaskGraph, result: TaskId) -> bool {
+    let wanted = || graph.outputs().iter().any(|edge| edge.task == result);
+    graph.layer(result).again && graph.inputs(result).is_empty() && !wanted()
 }
 
 /// Reads back the inputs that are on disk, each once, and tells of each that came; gives their bytes.

@@ -98,7 +98,9 @@ impl InOrder {
                     let mut leaving = state.store.leaving(graph, result, state.scheduler.upcoming());
                     let start = begin.elapsed();
                     state.running = Some(Running { task: result, thread: 0, age: start, writes: true });
-                    let written = MutexGuard::unlocked(&mut locked, || write_out(&mut leaving, context.spill.as_ref()));
+                    let written = MutexGuard::unlocked(&mut locked, || {
+                        write_out(graph, result, &mut leaving, context.spill.as_ref())
+                    });
                     let (bytes, state) = (written?, &mut *locked);
                     state.store.left(result, leaving, &mut trash);
                     state.scheduler.left(result, &state.store);

@@ -475,7 +475,7 @@ impl Run {
         if let Some((result, leaving)) = &mut batch.evict {
             let (task, start) = (*result, self.begin.elapsed());
             busy(Kind::Writes, task, start);
-            match write_out(leaving, self.context.spill.as_ref()) {
+            match write_out(graph, task, leaving, self.context.spill.as_ref()) {
                 Ok(bytes) => self.watch.tell(&Event::Evicted { task, thread, start, end: self.begin.elapsed(), bytes }),
                 Err(error) => {
                     batch.error = Some(error);

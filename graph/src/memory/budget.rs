@@ -146,16 +146,19 @@ impl Budget {
     fn needs(&self, plan: &Plan, task: TaskId, memory: &impl Residency) -> u64 {
         let graph = plan.graph();
         let (share, may_spill) = (graph.layer(task).scratch_share, plan.may_spill());
-        let (mut reads, mut comes_back) = (0_u64, 0_u64);
+        let (mut reads, mut comes_back, mut again) = (0_u64, 0_u64, 0_u64);
         if share > 0.0 || may_spill {
             graph.distinct_inputs(task, |edge| {
                 let on_disk = if may_spill { memory.on_disk(edge) } else { 0 };
                 comes_back = comes_back.saturating_add(on_disk);
+                if on_disk > 0 {
+                    again = again.max(graph.layer(edge.task).scratch_again());
+                }
                 let held = if share > 0.0 { memory.in_memory(edge) } else { 0 };
                 reads = reads.saturating_add(held).saturating_add(on_disk);
             });
         }
-        self.need(plan, task, reads).saturating_add(comes_back)
+        self.need(plan, task, reads).saturating_add(comes_back).saturating_add(again)
     }
 
     /// Bytes that a task's result and its scratch memory will take, going by what its layer declared and has made so far, and by what

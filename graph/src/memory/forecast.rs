@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Spilled;
 use crate::error::{Error, Result};
+use crate::executor::reads_again;
 use crate::plan::Plan;
 use crate::scheduler::{Instruction, Scheduler};
 use crate::store::Store;
@@ -191,11 +192,14 @@ impl Play {
 
     fn evict(&mut self, plan: &Plan, result: TaskId) {
         let mut leaving = self.store.leaving(plan.graph(), result, self.scheduler.upcoming());
+        let again = reads_again(plan.graph(), result);
         for value in &mut leaving {
             if let Some(Value::Block(block)) = value.unwritten() {
                 let bytes = block.nbytes() as u64;
-                self.played.forecast.written += bytes;
-                self.writing += (bytes as f64 * self.disk) as u64;
+                if !again {
+                    self.played.forecast.written += bytes;
+                    self.writing += (bytes as f64 * self.disk) as u64;
+                }
                 value.written(Value::Spilled(Arc::new(Spilled::nowhere(bytes))));
             }
         }

@@ -61,9 +61,11 @@ impl PartCounts {
         graph.bytes(task).saturating_add(layer.scratch_for(reads))
     }
 
-    /// Bytes that a task needs at once: its inputs, its result, its scratch memory.
+    /// Bytes that a task needs at once: its inputs, its result, its scratch memory, and what it takes to read inputs again, one at a time.
     pub(crate) fn working_set(&self, graph: &TaskGraph, task: TaskId) -> u64 {
-        self.need(graph, task).saturating_add(self.inputs(graph, task))
+        let mut again = 0;
+        graph.distinct_inputs(task, |edge| again = graph.layer(edge.task).scratch_again().max(again));
+        self.need(graph, task).saturating_add(self.inputs(graph, task)).saturating_add(again)
     }
 
     /// Bytes of all outputs, each counted once.

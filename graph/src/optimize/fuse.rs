@@ -156,6 +156,8 @@ impl FusedLayer {
             estimated: steps.iter().any(|layer| layer.estimated),
             // A chain has one annotation: see `alike`.
             need: steps.last().and_then(|layer| layer.need.clone()),
+            // What was made of a source may have cost more than reading it.
+            again: false,
             borrowed: steps.last().is_some_and(|layer| layer.borrowed),
             kernel: Arc::new(Fused {
                 description: names.join(" > "),

@@ -2,7 +2,8 @@
 
 use ndarray::{ArrayD, SliceInfoElem, s};
 use proptest::prelude::*;
-use talatat::array::{Array, ZarrInfo, open_zarr};
+use talatat::Session;
+use talatat::array::{Array, ZarrCompressor, ZarrInfo, ZarrOptions, ZarrWrite, open_zarr};
 use talatat::prelude::*;
 
 use super::{case, cases, dtype_of, open_any, session, small_blocks, unpack};
@@ -98,6 +99,49 @@ fn whole_chunks_are_read_as_they_are_asked_for() {
         oracle::check(&y, whole.clone());
         oracle::check(&y.take([1, 12], 0).unwrap(), whole.select(ndarray::Axis(0), &[1, 12]));
     }
+}
+
+/// A raw array of 6 x 64 x 1024 integers in chunks of two along the first axis.
+fn raw(url: &str) -> (Array<i32>, ArrayD<i32>) {
+    let count = 6 * 64 * 1024;
+    let data = ArrayD::from_shape_vec(vec![6, 64, 1024], (0..count).collect()).unwrap();
+    let options = ZarrOptions::new().chunks([2, 64, 1024]).compressor(ZarrCompressor::None);
+    let x = talatat::array::from_ndarray(data.clone(), -1).unwrap();
+    ZarrWrite::new(&x, url, &options).unwrap().compute_on(&session()).unwrap();
+    (small_blocks(2 * 64 * 1024 * 4).scope(|| open_zarr::<i32>(url)).unwrap(), data)
+}
+
+#[test]
+fn a_rechunk_reads_strips_of_raw_chunks() {
+    let (x, data) = raw("memory://zarr-strips/raw");
+    // 64 KiB lie together where 16 rows of a chunk are read.
+    let y = x.rechunk([6, 16, 256]).unwrap();
+    oracle::check(&y, data);
+    let written = ZarrWrite::new(&y, "memory://zarr-strips/cut", &ZarrOptions::new()).unwrap();
+    let peak = |session: Session| session.plan(&written).unwrap().peak().bytes;
+    let all = 6 * 64 * 1024 * 4;
+    let (strips, blocks) = (peak(session()), peak(builder().skip("strips").build().unwrap()));
+    assert!(strips < all && blocks > all, "{strips} {blocks}");
+    // Shorter ones are not: the blocks are read as they are, and what others read, too, is read once.
+    for (array, tasks) in [(x.rechunk([6, 8, 1024]).unwrap(), 3), (y.rechunk([6, 15, 256]).unwrap(), 3)] {
+        let plan = session().plan(&array).unwrap();
+        let read: usize =
+            plan.operations().iter().filter(|found| found.operation.contains("zarr")).map(|found| found.tasks).sum();
+        assert_eq!(read, tasks);
+    }
+}
+
+#[test]
+fn what_was_read_is_read_again_and_not_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let (x, data) = raw(&format!("{}/raw.zarr", folder.path().display()));
+    let small = small_blocks(2 * 16 * 1024 * 4);
+    let x = small.scope(|| x.rechunk([2, 16, 1024])).unwrap().astype::<f64>();
+    let limited = builder().threads(2).memory_limit(1_200_000).build().unwrap();
+    let below = (&x - x.max(0).unwrap()).min(..).unwrap().item().unwrap();
+    assert_eq!(below.compute_on(&limited).unwrap(), f64::from(data[[0, 0, 0]] - data[[5, 0, 0]]));
+    let (all, written) = (data.len() as u64 * 4, limited.spill_traffic().0);
+    assert!(written < all / 4, "{written} of {all}");
 }
 
 /// Slices with any step and direction, for three axes.

@@ -52,7 +52,8 @@
 //! reshape, arrays that are read together: see `array::unify`) the rechunk goes down into the source, through elementwise operations, transposes and
 //! concatenations, and nothing is moved. (A handle whose chunks were open until the whole expression is known could not say its
 //! `chunks`, and two handles on one array could not be promised to fit.) A source that is read in
-//! several grids is read once where reductions can take the grid that others need (`regrid`). What is printed by `explain` is what was chosen.
+//! several grids is read once where reductions can take the grid that others need (`regrid`). Raw chunks on a disk can be
+//! read in parts, too: a rechunk that stays reads them cut as its result is (`strips`). What is printed by `explain` is what was chosen.
 //!
 //! # Common work
 //!
@@ -68,6 +69,7 @@ mod places;
 mod rechunk;
 mod regrid;
 mod slice;
+mod strips;
 mod take;
 
 use hashbrown::HashMap;
@@ -91,7 +93,7 @@ pub struct Rule {
 ///
 /// ```
 /// let names: Vec<&str> = talatat::array::RULES.iter().map(|rule| rule.name).collect();
-/// assert_eq!(names, ["slice", "take", "rechunk", "regrid", "mask", "overlap", "blockwise"]);
+/// assert_eq!(names, ["slice", "take", "rechunk", "regrid", "strips", "mask", "overlap", "blockwise"]);
 /// # Ok::<(), talatat::Error>(())
 /// ```
 pub const RULES: &[Rule] = &[
@@ -115,6 +117,7 @@ pub const RULES: &[Rule] = &[
         reason: "when rechunks have reached the sources it is seen which of these are read in several grids",
         run: regrid::share,
     },
+    Rule { name: "strips", reason: "when it is seen which sources only a rechunk reads", run: strips::cut },
     Rule {
         name: "mask",
         reason: "after rechunks: the chunks of a mask in memory are then those that it is read in",

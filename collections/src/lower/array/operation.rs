@@ -58,6 +58,12 @@ pub(crate) trait Operation: Any + Send + Sync {
         None
     }
 
+    /// For what is read: chunks nearer to those that are wanted than its own are, no larger, and read at the same cost; `None` if there
+    /// are none.
+    fn strips(&self, _expr: &Expr, _wanted: &Grid) -> Option<Grid> {
+        None
+    }
+
     /// Where its elements are read from, if that may be written to while it is computed.
     #[cfg_attr(not(feature = "zarr"), allow(dead_code))]
     fn reads(&self) -> Option<&Location> {

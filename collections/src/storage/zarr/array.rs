@@ -127,6 +127,12 @@ impl ZarrArray {
         self.bytes_of(&self.chunk)
     }
 
+    /// Whether chunks are stored as they are in memory but for the order of bytes, so that parts of them can be read.
+    pub(crate) fn is_raw(&self) -> bool {
+        let codecs = self.inner.codecs();
+        self.inside.is_none() && codecs.array_to_array_codecs().is_empty() && codecs.bytes_to_bytes_codecs().is_empty()
+    }
+
     /// Bytes of as many elements.
     pub(super) fn bytes_of(&self, lengths: &[usize]) -> u64 {
         lengths.iter().fold(self.dtype.size() as u64, |bytes, &length| bytes.saturating_mul(length as u64))

@@ -117,6 +117,7 @@ impl ZarrArray {
         let decoded = match &self.inside {
             Some(inside) if stepped => self.bytes_of(inside),
             Some(_) => self.bytes_of(block).min(self.chunk_bytes()),
+            None if self.is_raw() => self.bytes_of(block).min(self.chunk_bytes()),
             None => self.chunk_bytes(),
         };
         let index = self.inside.as_ref().map_or(0, |inside| self.bytes_of(inside));

@@ -9,12 +9,15 @@ mod file;
 
 use std::io::{BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
+use crate::cancel::Cancel;
 use crate::error::{Error, Result};
+use crate::executor::invoke_layer;
+use crate::graph::Layer;
 use crate::registry::Registry;
 use crate::value::{Block, Brief, Value};
 use file::{ExtentReader, ExtentWriter, SpillFile};
@@ -138,7 +141,8 @@ impl SpillSpace {
         Ok(Some(Value::Spilled(Arc::new(Spilled {
             nbytes: block.nbytes() as u64,
             brief: block.brief(),
-            place: Some(Place { stored, codec, space: self.clone() }),
+            place: Place::File(Stored { extents: stored, codec, space: self.clone() }),
+            back: Mutex::default(),
         }))))
     }
 }
@@ -154,22 +158,48 @@ impl std::fmt::Debug for SpillSpace {
 pub struct Spilled {
     nbytes: u64,
     brief: Brief,
-    /// `None` in a forecast.
-    place: Option<Place>,
+    place: Place,
+    /// The block while somebody holds it who has read it back.
+    back: Mutex<Option<Weak<dyn Block>>>,
 }
 
-/// Where a block is, and what it is there.
-#[derive(Debug)]
-struct Place {
-    stored: file::Stored,
+/// Where a block is.
+enum Place {
+    /// In the file of a space.
+    File(Stored),
+    /// Where its task, one without inputs, has read it.
+    Source(Box<Layer>, u64),
+    /// In a forecast.
+    Nowhere,
+}
+
+/// A block in a file, and what it is there.
+struct Stored {
+    extents: file::Stored,
     codec: &'static str,
     space: SpillSpace,
+}
+
+impl std::fmt::Debug for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Place::File(stored) => stored.extents.fmt(f),
+            Place::Source(layer, block) => write!(f, "block {block} of {}", layer.kernel.describe()),
+            Place::Nowhere => f.write_str("nowhere"),
+        }
+    }
 }
 
 impl Spilled {
     /// A block that is on no disk: for playing through what would happen.
     pub(super) fn nowhere(nbytes: u64) -> Spilled {
-        Spilled { nbytes, brief: Brief::default(), place: None }
+        Spilled { nbytes, brief: Brief::default(), place: Place::Nowhere, back: Mutex::default() }
+    }
+
+    /// A block that its task, one without inputs, reads again.
+    pub(crate) fn at_source((layer, task): (Layer, u64), block: &Arc<dyn Block>) -> Spilled {
+        let place = Place::Source(Box::new(layer), task);
+        Spilled { nbytes: block.nbytes() as u64, brief: block.brief(), place, back: Mutex::default() }
     }
 
     /// Bytes that the block takes in memory.
@@ -177,9 +207,12 @@ impl Spilled {
         self.nbytes
     }
 
-    /// Bytes that it takes on disk.
+    /// Bytes of the spill space that it takes.
     pub fn stored_bytes(&self) -> u64 {
-        self.place.as_ref().map_or(0, |place| place.stored.length())
+        match &self.place {
+            Place::File(stored) => stored.extents.length(),
+            _ => 0,
+        }
     }
 
     /// What the block is.
@@ -189,20 +222,32 @@ impl Spilled {
 
     /// Asks the system to have the bytes at hand soon.
     pub fn prefetch(&self) {
-        if let Some(place) = &self.place {
-            place.stored.prefetch();
+        if let Place::File(stored) = &self.place {
+            stored.extents.prefetch();
         }
     }
 
-    /// Reads the block back.
+    /// Reads the block back. Of several who ask at once one reads; the others wait and share what it read.
     ///
     /// # Errors
-    /// [`Error::Spill`] if the disk fails or the registry does not know the block's kind.
+    /// [`Error::Spill`] if the disk fails or the registry does not know the block's kind; what the task fails with that reads it again.
     pub fn read(&self) -> Result<Arc<dyn Block>> {
-        let Some(Place { stored, codec, space }) = &self.place else {
-            return Err(Error::InvalidGraph("a block of a forecast was read".into()));
+        let mut back = self.back.lock();
+        if let Some(block) = back.as_ref().and_then(Weak::upgrade) {
+            return Ok(block);
+        }
+        let block = self.read_anew()?;
+        *back = Some(Arc::downgrade(&block));
+        Ok(block)
+    }
+
+    fn read_anew(&self) -> Result<Arc<dyn Block>> {
+        let Stored { extents, codec, space } = match &self.place {
+            Place::File(stored) => stored,
+            Place::Source(layer, task) => return self.read_again(layer, *task),
+            Place::Nowhere => return Err(Error::InvalidGraph("a block of a forecast was read".into())),
         };
-        let mut bytes = BufReader::with_capacity(BUFFER, ExtentReader::new(stored));
+        let mut bytes = BufReader::with_capacity(BUFFER, ExtentReader::new(extents));
         let block = match space.compression {
             Compression::None => space.registry.read_block(codec, &mut bytes, self.nbytes),
             Compression::Lz4 => {
@@ -210,7 +255,19 @@ impl Spilled {
                 space.registry.read_block(codec, &mut frame, self.nbytes)
             }
         };
-        space.shared.read.fetch_add(stored.length(), Relaxed);
+        space.shared.read.fetch_add(extents.length(), Relaxed);
         block.map_err(|error| space.failed(std::io::Error::other(error)))
+    }
+
+    fn read_again(&self, layer: &Layer, task: u64) -> Result<Arc<dyn Block>> {
+        match invoke_layer(layer, task, &mut [], &Cancel::new())? {
+            Value::Block(block) if block.nbytes() as u64 == self.nbytes => Ok(block),
+            other => Err(Error::InvalidGraph(format!(
+                "{} gave a block of {} bytes, and when it was asked again {}",
+                layer.kernel.describe(),
+                self.nbytes,
+                other.nbytes()
+            ))),
+        }
     }
 }

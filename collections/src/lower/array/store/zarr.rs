@@ -26,6 +26,9 @@ pub(in crate::lower::array) fn register(registry: Registry) -> Registry {
     registry.kernel::<Read>(READ).kernel::<Clear>(CLEAR).kernel::<Write>(WRITE).kernel::<Finish>(FINISH)
 }
 
+/// So many bytes that lie together are read as fast as a whole chunk, or nearly.
+const STRIP: u64 = 64 << 10;
+
 /// An array that is understood again where a task arrives.
 #[derive(Clone, Serialize, Deserialize)]
 pub(in crate::lower::array) struct Opened {
@@ -126,6 +129,31 @@ impl Operation for Zarr {
         Some(Grid::new(axes.collect::<Option<Vec<Axis>>>()?))
     }
 
+    /// Leading axes are cut as it is wanted, where enough bytes still lie together.
+    fn strips(&self, expr: &Expr, wanted: &Grid) -> Option<Grid> {
+        let array = &self.array;
+        if !array.is_raw() || array.location().scheme().is_remote() || self.ranges.iter().any(|range| range.step != 1) {
+            return None;
+        }
+        let mut axes = expr.grid.axes().to_vec();
+        let mut together = array.chunk_bytes();
+        for ((axis, wanted), &chunk) in axes.iter_mut().zip(wanted.axes()).zip(&array.chunk) {
+            let (Some(own), Some(bounds)) = (axis.bounds(), wanted.bounds()) else { return None };
+            together /= chunk.max(1) as u64;
+            // The last one may be short.
+            let shortest = bounds.windows(2).rev().skip(1).map(|pair| pair[1] - pair[0]).min().unwrap_or(chunk);
+            if together.saturating_mul(shortest.min(chunk) as u64) < STRIP {
+                break;
+            }
+            let mut both: Vec<usize> = own.iter().chain(bounds.iter()).copied().collect();
+            both.sort_unstable();
+            both.dedup();
+            *axis = Axis::Known(both.into());
+        }
+        let grid = Grid::new(axes);
+        (grid != expr.grid).then_some(grid)
+    }
+
     fn sliced(&self, _: &Expr, slice: &Expr, ranges: &[StepRange]) -> Option<ExprRef> {
         let ranges = self.ranges.iter().zip(ranges).map(|(first, then)| first.then(then)).collect();
         let part = Zarr { array: self.array.clone(), ranges };
@@ -137,7 +165,9 @@ impl Operation for Zarr {
         let scratch = self.array.read_scratch(&self.ranges, &largest);
         let kernel =
             Read { opened: Opened::new(self.array.clone()), grid: expr.grid.clone(), ranges: self.ranges.clone() };
-        let layer = lowering.graph.layer(layer(expr, kernel).scratch(scratch));
+        // Over a network the disk is nearer.
+        let again = !self.array.location().scheme().is_remote();
+        let layer = lowering.graph.layer(layer(expr, kernel).scratch(scratch).again(again));
         let tasks = (0..expr.grid.blocks()).map(|block| {
             let bytes = expr.block_bytes(&expr.grid.place(block));
             Ok(lowering.graph.task(layer, block as u32, bytes, &[])?.into())
