@@ -75,6 +75,21 @@ fn a_sample_of_keys_decides_how_groups_are_merged() {
 }
 
 #[test]
+fn sizes_follow_the_groups_that_were_found() {
+    // Two thirds of the rows have a key of their own; a guess without a sample is 65,536 groups.
+    let key = |row: i64| if row % 3 == 0 { row / 3000 } else { row };
+    let data = df!("k" => (0..400_000).map(key).collect::<Vec<_>>(), "x" => vec![1.0; 400_000]).unwrap();
+    let frame = Frame::from_polars(data.clone(), 4);
+    let sums = frame.groupby(["k"]).unwrap().sort(false).split_out(16).sum(["x"]).unwrap();
+    let session = session().build().unwrap();
+    let plan = session.plan_measured(&sums).unwrap();
+    let promised: u64 = plan.graph().outputs().iter().map(|edge| plan.graph().bytes(edge.task)).sum();
+    let groups = sums.compute_on(&session).unwrap();
+    let made = groups.estimated_size() as u64;
+    assert!(groups.height() > 250_000 && (made / 2..made * 2).contains(&promised), "{promised} of {made}");
+}
+
+#[test]
 fn a_sample_that_fails_is_left_to_the_run() {
     let large = numbers(400_000, 8);
     let other = large.select([col("k"), col("x").alias("y")]).unwrap();

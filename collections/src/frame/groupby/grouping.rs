@@ -323,7 +323,11 @@ impl Grouping {
     /// Mixes in what the result depends on besides the input.
     pub(crate) fn key(&self, key: KeyBuilder) -> KeyBuilder {
         let key = add_to_key(
-            key.value(&self.keys).value(&self.sorted).number(u64::from(self.parts)).value(&self.few),
+            key.value(&self.keys)
+                .value(&self.sorted)
+                .number(u64::from(self.parts))
+                .value(&self.few)
+                .value(&self.groups),
             &self.end,
         );
         match &self.way {

@@ -161,7 +161,7 @@ impl GroupKernel {
 }
 
 /// How many groups rows have, if so many of a sample are distinct: of `groups` as likely ones `n` rows meet `groups * (1 - exp(-n / groups))`.
-pub(super) fn expected_groups(sample: f64, distinct: f64, rows: f64) -> f64 {
+fn expected_groups(sample: f64, distinct: f64, rows: f64) -> f64 {
     let met = |groups: f64, rows: f64| -groups * (-rows / groups).exp_m1();
     let (mut few, mut many) = (distinct.max(1.0), rows * rows);
     for _ in 0..64 {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use talatat_graph::{Kernel, KernelResult, Result, TaskContext, Value};
 
 use super::failed;
-use super::group::{encode, expected_groups, missing};
+use super::group::{encode, missing};
 use super::order::spread;
 use super::split::{HashKey, cut, hashes, part_of};
 use crate::frame::csv::join;
@@ -83,39 +83,52 @@ pub(crate) struct Samples {
     /// Different keys in all samples, and those of each added up.
     distinct: usize,
     apart: usize,
+    /// Keys that were seen once, and twice.
+    once: usize,
+    twice: usize,
 }
 
 impl Samples {
     /// Puts the tables of [`SampleKeysKernel`] together.
     pub(crate) fn of(tables: &[DataFrame]) -> PolarsResult<Samples> {
-        let mut samples = Samples { partitions: tables.len(), rows: 0, sampled: 0, distinct: 0, apart: 0 };
-        let mut all: HashSet<u64> = HashSet::new();
+        let (mut rows, mut sampled, mut apart) = (0, 0, 0);
+        let mut all: HashMap<u64, usize> = HashMap::new();
         for table in tables {
-            let own: HashSet<u64> = table.column(HASH)?.u64()?.iter().flatten().collect();
-            samples.rows += table.column(WEIGHT)?.u64()?.iter().flatten().sum::<u64>();
-            samples.sampled += table.height();
-            samples.apart += own.len();
-            all.extend(own);
+            let mut own: HashSet<u64> = HashSet::new();
+            for hash in table.column(HASH)?.u64()?.iter().flatten() {
+                own.insert(hash);
+                *all.entry(hash).or_default() += 1;
+            }
+            rows += table.column(WEIGHT)?.u64()?.iter().flatten().sum::<u64>();
+            sampled += table.height();
+            apart += own.len();
         }
-        samples.distinct = all.len();
-        Ok(samples)
+        let seen = |times: usize| all.values().filter(|&&count| count == times).count();
+        let (once, twice) = (seen(1), seen(2));
+        Ok(Samples { partitions: tables.len(), rows, sampled, distinct: all.len(), apart, once, twice })
     }
 
     /// What is to be expected of so many partitions.
     pub(crate) fn scaled(&self, partitions: usize) -> Seen {
         let scale = partitions as f64 / self.partitions.max(1) as f64;
         let rows = self.rows as f64 * scale;
-        let expected = |sampled: usize, distinct: usize, rows: f64| match distinct {
-            0 => 0.0,
-            _ => expected_groups(sampled as f64, distinct as f64, rows),
-        };
         // Partitions that have no key in common will have none in common with others either: rows are in the order of keys.
         let common = self.apart - self.distinct;
         let groups = match self.partitions > 1 && common * 20 < self.apart {
-            true => expected(self.sampled, self.distinct, self.rows as f64) * scale,
-            false => expected(self.sampled, self.distinct, rows),
+            true => self.groups(self.rows as f64) * scale,
+            false => self.groups(rows),
         };
         Seen { rows: rows.round() as u64, groups: groups.round() as u64 }
+    }
+
+    /// How many different keys so many rows have: those that were seen, and for those that were not the estimator of Chao (1984), by how many
+    /// were seen once and twice. It does not assume that keys are equally frequent. Keys that were seen once stand for no more rows than
+    /// each row of the sample does.
+    fn groups(&self, rows: f64) -> f64 {
+        let (distinct, once, twice) = (self.distinct as f64, self.once as f64, self.twice as f64);
+        let unseen = once * (once - 1.0).max(0.0) / (2.0 * (twice + 1.0));
+        let most = once * (rows / (self.sampled as f64).max(1.0) - 1.0).max(0.0);
+        distinct + unseen.min(most)
     }
 }
 
@@ -216,6 +229,34 @@ mod tests {
     use polars::prelude::df;
 
     use super::*;
+
+    /// What samples of some partitions of keys let expect of all.
+    fn found(keys: impl Fn(i64) -> i64, rows: i64, partitions: i64, looked_at: &[i64]) -> f64 {
+        let sample = SampleKeysKernel { keys: vec![HashKey::plain("k")], rows: 4096 };
+        let each = rows / partitions;
+        let table = |&at: &i64| {
+            let keys: Vec<i64> = (at * each..(at + 1) * each).map(&keys).collect();
+            sample.sample(at as u64, &df!("k" => keys).unwrap()).unwrap()
+        };
+        let tables: Vec<DataFrame> = looked_at.iter().map(table).collect();
+        let seen = Samples::of(&tables).unwrap().scaled(partitions as usize);
+        assert_eq!(seen.rows, rows as u64);
+        seen.groups as f64
+    }
+
+    #[test]
+    fn a_sample_tells_how_many_keys_there_are() {
+        let mixed = |row: i64| row.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64 as i64) >> 20;
+        let near = |found: f64, real: f64| assert!((0.6..1.6).contains(&(found / real)), "{found}, {real} in truth");
+        // Few, many, as many as rows; equally frequent.
+        near(found(|row| mixed(row).rem_euclid(100), 200_000, 10, &[2, 7]), 100.0);
+        near(found(|row| mixed(row).rem_euclid(20_000), 200_000, 10, &[2, 7]), 20_000.0);
+        near(found(|row| row, 200_000, 10, &[5]), 200_000.0);
+        // A third of the rows have a few frequent keys, the others one each.
+        near(found(|row| if row % 3 == 0 { row % 50 } else { row }, 200_000, 10, &[2, 7]), 133_350.0);
+        // In the order of keys.
+        near(found(|row| row / 200, 200_000, 10, &[2, 7]), 1000.0);
+    }
 
     #[test]
     fn frequent_keys_are_spread_in_order_and_copied_to_all() {
