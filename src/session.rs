@@ -438,7 +438,9 @@ impl Session {
     }
 
     pub(crate) fn lowering(&self) -> Lowering {
-        Lowering::new(self.lowering.clone())
+        let mut lowering = Lowering::new(self.lowering.clone());
+        lowering.registry = Some(self.context.registry.clone());
+        lowering
     }
 }
 

@@ -15,6 +15,7 @@ mod bridge;
 mod collection;
 pub mod config;
 pub mod delayed;
+pub mod durable;
 mod error;
 #[cfg(feature = "frame")]
 pub mod frame;

@@ -418,6 +418,11 @@ impl GraphBuilder {
         (LayerId(self.graph.layer_of[task.index()]), self.graph.block_of[task.index()])
     }
 
+    /// Bytes of a task's result, as it was added.
+    pub fn bytes(&self, task: TaskId) -> u64 {
+        self.graph.bytes(task)
+    }
+
     /// How many tasks there are so far.
     pub fn len(&self) -> usize {
         self.graph.len()

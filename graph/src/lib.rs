@@ -17,6 +17,7 @@
 mod bytes;
 mod cancel;
 mod closure;
+mod content;
 mod error;
 mod events;
 mod executor;
@@ -40,6 +41,7 @@ mod value;
 pub use bytes::format_bytes;
 pub use cancel::Cancel;
 pub use closure::{ClosureKernel, closure_kernel};
+pub use content::contents;
 pub use error::{Error, KernelError, KernelResult, Result, Shortage, TaskSite};
 pub use events::{Event, Observer, Watch};
 pub use executor::{Executor, RunContext, Synchronous, Threads, invoke, run_in_order, testing};

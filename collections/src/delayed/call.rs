@@ -4,7 +4,7 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use talatat_graph::{KernelResult, Key, KeyBuilder, Need, TaskId, Value};
+use talatat_graph::{KernelError, KernelResult, Key, KeyBuilder, Need, TaskId, Value};
 
 use super::Node;
 
@@ -64,6 +64,19 @@ pub trait Call: Send + Sync {
         None
     }
 
+    /// A name of what the call gives of its inputs, the same in every run of every program that computes the same.
+    ///
+    /// # Errors
+    /// If nothing that can be compared between two runs tells what it gives.
+    fn content(&self) -> KernelResult<Key> {
+        Err(KernelError::new("nothing says that another run would compute the same"))
+    }
+
+    /// Whether the result is known to be of a type that can be written as bytes.
+    fn is_storable(&self) -> bool {
+        false
+    }
+
     /// Where lowerings note the call's task.
     fn task(&self) -> &TaskNote;
 
@@ -81,13 +94,21 @@ struct Ready {
     task: TaskNote,
 }
 
-/// A value that was computed elsewhere; it has an identity of its own.
+/// A value that was computed elsewhere. Scalars are known by what they are; others have an identity of their own.
 #[track_caller]
 pub(super) fn ready(value: Value) -> Node {
     use std::sync::atomic::AtomicU64;
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    let key = KeyBuilder::new("delayed.ready").number(COUNT.fetch_add(1, Ordering::Relaxed)).finish();
-    persisted(key, value)
+    let key = KeyBuilder::new("delayed.ready");
+    let key = match &value {
+        // Blocks are not looked at: they may be large, or of any type.
+        Value::Block(_) => key.number(COUNT.fetch_add(1, Ordering::Relaxed)),
+        scalar => match scalar.content() {
+            Ok(content) => key.key(content),
+            Err(_) => key.number(COUNT.fetch_add(1, Ordering::Relaxed)),
+        },
+    };
+    persisted(key.finish(), value)
 }
 
 /// The result of a call that has been computed.
@@ -121,6 +142,21 @@ impl Call for Ready {
 
     fn bytes(&self) -> u64 {
         self.value.nbytes() as u64
+    }
+
+    fn content(&self) -> KernelResult<Key> {
+        self.value.content().map_err(|error| {
+            let mend =
+                "pass it on as a plain argument, or say `.storable()` on the call that gave it before it is persisted";
+            KernelError::new(format!("it is a value that was there when the program called, and {error}: {mend}"))
+        })
+    }
+
+    fn is_storable(&self) -> bool {
+        match &self.value {
+            Value::Block(block) => block.codec().is_some(),
+            _ => true,
+        }
     }
 
     fn task(&self) -> &TaskNote {

@@ -186,6 +186,10 @@ impl Kernel for CallKernel {
         call.run(inputs)
     }
 
+    fn content(&self, block: u64) -> KernelResult<Key> {
+        self.call(block).ok_or_else(|| KernelError::new(format!("there is no call {block}")))?.content()
+    }
+
     fn location(&self, block: u64) -> Option<&'static std::panic::Location<'static>> {
         self.call(block).map(Call::location)
     }

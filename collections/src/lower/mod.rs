@@ -3,13 +3,15 @@
 #[cfg(feature = "array")]
 pub(crate) mod array;
 mod delayed;
+mod durable;
 #[cfg(feature = "frame")]
 pub(crate) mod frame;
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use hashbrown::HashMap;
-use talatat_graph::{Edge, GraphBuilder, Key, TaskGraph};
+use talatat_graph::{Edge, GraphBuilder, Key, Registry, TaskGraph};
 
 #[cfg(all(feature = "array", feature = "frame"))]
 pub(crate) use array::lower as lower_array;
@@ -23,6 +25,7 @@ pub(crate) use array::{
 #[cfg(feature = "zarr")]
 pub(crate) use array::{Zarr, ZarrWriting};
 pub(crate) use delayed::DelayedTasks;
+pub(crate) use durable::{Keeping, Source, register as register_durable};
 #[cfg(feature = "frame")]
 pub(crate) use frame::Operation as FrameOperation;
 #[cfg(feature = "frame")]
@@ -52,6 +55,8 @@ pub struct Lowering {
     pub graph: GraphBuilder,
     /// How to lower.
     pub options: LoweringOptions,
+    /// What reads stored blocks; by default the built-in [`registry`](crate::registry()).
+    pub registry: Option<Arc<Registry>>,
     pub(crate) delayed: DelayedTasks,
     #[cfg(feature = "array")]
     pub(crate) arrays: ArrayRoots,

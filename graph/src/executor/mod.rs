@@ -19,7 +19,7 @@ use crate::status::Board;
 use crate::value::Value;
 
 pub use invoke::invoke;
-pub(crate) use invoke::{invoke_layer, panic_message};
+pub(crate) use invoke::{invoke_layer, panic_message, task_site};
 pub(crate) use spilling::reads_again;
 pub use sync::{Synchronous, run_in_order};
 pub use threads::Threads;
