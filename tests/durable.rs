@@ -150,8 +150,9 @@ fn broken_files_are_said_and_computed_again() {
     let (session, count) = counting();
     squares(3).persist_to_on(&place, &session).unwrap();
     let good: Vec<Vec<u8>> = files(&place).iter().map(|file| std::fs::read(file).unwrap()).collect();
-    let version = good[0].len() - 12;
-    let breakages: [(&str, &dyn Fn(&mut Vec<u8>)); 4] = [
+    let version = good[1].len() - 12;
+    type Breakage<'a> = (&'static str, &'a dyn Fn(&mut Vec<u8>));
+    let breakages: [Breakage<'_>; 4] = [
         ("is cut short", &|bytes| bytes.truncate(bytes.len() - 1)),
         ("is cut short", &Vec::clear),
         ("is of version 77 of the format, and this library reads version 1", &|bytes| bytes[version] = 77),

@@ -34,7 +34,7 @@ pub fn contents(graph: &TaskGraph) -> Result<Vec<Key>> {
     let mut names = vec![library; graph.len()];
     for task in graph.tasks().filter(|task| needed[task.index()]) {
         let own = graph.layer(task).kernel.content(graph.block(task));
-        let own = own.map_err(|source| Error::NotDurable { site: task_site(graph, task), source })?;
+        let own = own.map_err(|source| Error::NotDurable { site: Box::new(task_site(graph, task)), source })?;
         let inputs = graph.inputs(task).iter();
         names[task.index()] =
             inputs.fold(library.combine(own.bits()), |name, edge| name.combine(of_edge(&names, *edge).bits()));

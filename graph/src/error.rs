@@ -162,7 +162,7 @@ pub enum Error {
     #[error("{site}: its result cannot be found again by another run: {source}")]
     NotDurable {
         /// The task.
-        site: TaskSite,
+        site: Box<TaskSite>,
         /// Why, and what to do.
         source: KernelError,
     },

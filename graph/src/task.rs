@@ -60,6 +60,13 @@ pub trait Kernel: Send + Sync + 'static {
         None
     }
 
+    /// The name of a block's result by which other graphs of this process know it, too; `None` if nobody knows it, or running the task again may
+    /// give another result. It is kept under that name in a [`Cache`](crate::memory::Cache).
+    fn lasting(&self, block: u64) -> Option<Key> {
+        let _ = block;
+        None
+    }
+
     /// A name of what this kernel computes of its inputs, the same in every run of every program that computes the same: see
     /// [`contents`](crate::contents). By default what it hands out, or else its name and its parameters tell.
     ///

@@ -64,6 +64,11 @@ pub trait Call: Send + Sync {
         None
     }
 
+    /// Whether the call gives the same whenever it is computed, so that what it gave may be used again under its key.
+    fn lasts(&self) -> bool {
+        false
+    }
+
     /// A name of what the call gives of its inputs, the same in every run of every program that computes the same.
     ///
     /// # Errors
@@ -83,6 +88,38 @@ pub trait Call: Send + Sync {
     /// How many calls the result takes, this one included; those that are shared are counted for each reader.
     fn weight(&self) -> u32 {
         1
+    }
+}
+
+/// How many calls a call takes, itself included, and whether it gives the same whenever it is computed: in one number, since there are
+/// many calls.
+#[derive(Clone, Copy)]
+pub(super) struct Weight(u32);
+
+impl Weight {
+    const LASTS: u32 = 1 << 31;
+
+    /// A call without inputs.
+    #[inline]
+    pub(super) fn new(pure: bool) -> Weight {
+        Weight(if pure { 1 | Weight::LASTS } else { 1 })
+    }
+
+    /// The call reads another one.
+    #[inline]
+    pub(super) fn add(&mut self, input: &Node) {
+        let lasts = if self.lasts() && input.lasts() { Weight::LASTS } else { 0 };
+        self.0 = self.calls().saturating_add(input.weight()).min(Weight::LASTS - 1) | lasts;
+    }
+
+    #[inline]
+    pub(super) fn calls(self) -> u32 {
+        self.0 & !Weight::LASTS
+    }
+
+    #[inline]
+    pub(super) fn lasts(self) -> bool {
+        self.0 & Weight::LASTS != 0
     }
 }
 
@@ -142,6 +179,10 @@ impl Call for Ready {
 
     fn bytes(&self) -> u64 {
         self.value.nbytes() as u64
+    }
+
+    fn lasts(&self) -> bool {
+        true
     }
 
     fn content(&self) -> KernelResult<Key> {

@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 use talatat_graph::{KernelError, KernelResult, Key, KeyBuilder, Need, Value};
 
 use super::arg::Args;
-use super::call::{Call, TaskNote};
+use super::call::{Call, TaskNote, Weight};
 use super::value::Payload;
 use super::{Delayed, Node};
 
@@ -33,11 +33,11 @@ pub struct DelayedFn<F, M = Plain> {
 pub(super) struct Function<F> {
     pub(super) run: F,
     name: String,
-    key: Key,
+    pub(super) key: Key,
     /// What the key says about the code.
     known: Known,
-    pure: bool,
-    need: Option<Arc<Need>>,
+    pub(super) pure: bool,
+    pub(super) need: Option<Arc<Need>>,
 }
 
 /// How far a function's key tells what it computes.
@@ -115,8 +115,14 @@ impl<F: 'static> Function<F> {
 }
 
 impl<F> Function<F> {
+    /// What the key of a call begins with: another one each time if the function is impure.
+    #[inline]
+    pub(super) fn call_key(&self) -> Key {
+        if self.pure { self.key } else { self.key.combine(u128::from(unique())) }
+    }
+
     /// A call's key as a name that other runs know.
-    fn content(&self, call: Key) -> KernelResult<Key> {
+    pub(super) fn content(&self, call: Key) -> KernelResult<Key> {
         if !self.pure {
             return Err(KernelError::new(
                 "it was said to be impure, so nobody knows what another run would get: \
@@ -276,12 +282,9 @@ impl<F, M> DelayedFn<F, M> {
         F: Callable<A::Values, M> + Send + Sync + 'static,
         M: Send + Sync + 'static,
     {
-        let mut key = args.mix(self.function.key);
-        if !self.function.pure {
-            key = key.combine(u128::from(unique()));
-        }
-        let mut weight = 1_u32;
-        args.inputs(&mut |input| weight = weight.saturating_add(input.weight()));
+        let key = args.mix(self.function.call_key());
+        let mut weight = Weight::new(self.function.pure);
+        args.inputs(&mut |input| weight.add(input));
         let call = FunctionCall {
             key,
             function: self.function.clone(),
@@ -299,7 +302,7 @@ struct FunctionCall<F, A, M> {
     key: Key,
     location: &'static Location<'static>,
     function: Arc<Function<F>>,
-    weight: u32,
+    weight: Weight,
     task: TaskNote,
     args: A,
     mode: PhantomData<M>,
@@ -344,13 +347,18 @@ where
         self.function.need.clone()
     }
 
+    #[inline]
+    fn lasts(&self) -> bool {
+        self.weight.lasts()
+    }
+
     fn content(&self) -> KernelResult<Key> {
         self.function.content(self.key)
     }
 
     #[inline]
     fn weight(&self) -> u32 {
-        self.weight
+        self.weight.calls()
     }
 
     #[inline]

@@ -162,6 +162,10 @@ impl Call for Storable {
         self.bytes
     }
 
+    fn lasts(&self) -> bool {
+        self.input.lasts()
+    }
+
     fn content(&self) -> KernelResult<Key> {
         // It changes nothing: what it is of, the input says.
         Ok(Key::of(NAME, &[]))
