@@ -67,7 +67,7 @@ pub mod prelude {
     pub use crate::{ToNpy, ToStore, ToText};
     #[cfg(feature = "array")]
     pub use talatat_collections::array::{Array, axis};
-    pub use talatat_collections::delayed::{Delayed, Lit, Outputs, delayed, try_delayed};
+    pub use talatat_collections::delayed::{CustomGraph, Delayed, Lit, Outputs, delayed, try_delayed};
     #[cfg(feature = "frame")]
     pub use talatat_collections::frame::{CsvOptions, DataFrame, DataType, Frame, agg, col, lit, read_csv};
 }

@@ -12,6 +12,7 @@
 
 mod arg;
 mod call;
+mod custom;
 mod function;
 mod node;
 mod outputs;
@@ -26,6 +27,7 @@ use talatat_graph::{Edge, Error as GraphError, Value};
 
 pub use arg::{Arg, Args, Lit};
 pub use call::{Call, TaskNote};
+pub use custom::{CustomGraph, Inputs};
 pub use function::{Callable, DelayedFn, Plain, Try, delayed, try_delayed};
 pub use node::Node;
 pub use outputs::Outputs;
