@@ -52,7 +52,7 @@ pub use talatat_collections::config::ExecutorChoice;
 #[cfg(feature = "frame")]
 pub use talatat_collections::frame;
 pub use talatat_collections::storage;
-pub use talatat_collections::{Collection, Error, Result, argument, config, delayed, durable};
+pub use talatat_collections::{Collection, Error, Result, argument, config, delayed, durable, graph_manipulation};
 pub use talatat_graph as graph;
 pub use talatat_graph::{Cancel, Future, Need, as_completed, gather, is_cancelled, join, spawn, wait_all, wait_any};
 #[cfg(feature = "zarr")]

@@ -19,6 +19,7 @@ pub mod durable;
 mod error;
 #[cfg(feature = "frame")]
 pub mod frame;
+pub mod graph_manipulation;
 mod lower;
 mod reclaim;
 mod registry;

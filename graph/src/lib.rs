@@ -14,6 +14,7 @@
 //! Deliberately absent: arrays, frames, files, networks. This crate knows blocks only as [`Block`]: something with a
 //! size, a description and perhaps a codec.
 
+mod after;
 mod bytes;
 mod cancel;
 mod closure;
@@ -49,7 +50,7 @@ pub use futures::{
     AsCompleted, Failure, Future, Need, Submit, Work, as_completed, gather, in_call, is_cancelled, join, spawn,
     wait_all, wait_any,
 };
-pub use graph::{Edge, GraphBuilder, Layer, LayerId, Successors, TaskGraph};
+pub use graph::{Edge, GraphBuilder, Layer, LayerId, Mark, Successors, TaskGraph};
 pub use key::{Key, KeyBuilder};
 pub use optimize::{FUSED, Fused, PASSES, Pass, PassReport, Step, check, cull, dedupe, fuse, optimize};
 pub use order::order;

@@ -4,9 +4,11 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use talatat_graph::{KernelError, KernelResult, Key, KeyBuilder, Need, TaskId, Value};
+use talatat_graph::{Edge, KernelError, KernelResult, Key, KeyBuilder, Need, TaskId, Value};
 
 use super::Node;
+use crate::error::Result;
+use crate::lower::Lowering;
 
 /// Where a lowering notes which task a call has become, so that the call's next reader need not look it up by its key.
 ///
@@ -80,6 +82,12 @@ pub trait Call: Send + Sync {
     /// Whether the result is known to be of a type that can be written as bytes.
     fn is_storable(&self) -> bool {
         false
+    }
+
+    /// Makes the task, if that is not for the function to do: then the call has no inputs and never runs itself.
+    fn lower(&self, lowering: &mut Lowering) -> Option<Result<Edge>> {
+        let _ = lowering;
+        None
     }
 
     /// Where lowerings note the call's task.

@@ -95,7 +95,7 @@ pub fn try_delayed<F: Send + Sync + 'static>(function: F) -> DelayedFn<F, Try> {
 }
 
 /// Makes numbers that are used once in a process.
-pub(super) fn unique() -> u64 {
+pub(crate) fn unique() -> u64 {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     COUNT.fetch_add(1, Ordering::Relaxed)
 }

@@ -13,6 +13,7 @@
 mod arg;
 mod call;
 mod custom;
+mod foreign;
 mod function;
 mod node;
 mod outputs;
@@ -28,6 +29,8 @@ use talatat_graph::{Edge, Error as GraphError, Value};
 pub use arg::{Arg, Args, Lit};
 pub use call::{Call, TaskNote};
 pub use custom::{CustomGraph, Inputs};
+pub(crate) use foreign::{Lower, foreign};
+pub(crate) use function::unique;
 pub use function::{Callable, DelayedFn, Plain, Try, delayed, try_delayed};
 pub use node::Node;
 pub use outputs::Outputs;

@@ -109,6 +109,10 @@ impl DelayedTasks {
                         continue;
                     }
                     stack.truncate(at);
+                    if let Some(made) = node.lower(lowering) {
+                        edges.push(made?);
+                        continue;
+                    }
                     (node, 0)
                 }
             };

@@ -6,6 +6,7 @@ mod delayed;
 mod durable;
 #[cfg(feature = "frame")]
 pub(crate) mod frame;
+mod manipulate;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub(crate) use durable::{Keeping, Source, register as register_durable};
 pub(crate) use frame::Operation as FrameOperation;
 #[cfg(feature = "frame")]
 pub use frame::{Measured, SAMPLING, Stage};
+pub(crate) use manipulate::register as register_manipulation;
 
 /// Blocks that a collection of another kind makes: a frame's column as an array, an array as a frame's column.
 #[cfg(any(feature = "array", feature = "frame"))]
