@@ -420,7 +420,8 @@ impl GraphBuilder {
                 let made = waiting.entry(id).or_insert(next);
                 if *made == next {
                     let (key, kernel) = (layer.key.combine(seed.bits()), Arc::new(After(layer.kernel.clone())));
-                    let layer = Layer { key, kernel, ..layer.clone() };
+                    // It has an input now.
+                    let layer = Layer { key, kernel, again: false, ..layer.clone() };
                     graph.layers.push(layer);
                 }
                 graph.layer_of[task] = *made;

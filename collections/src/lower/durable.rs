@@ -59,6 +59,8 @@ impl Keeping<'_> {
         let largest = load.heads.iter().map(|head| head.nbytes).max().unwrap_or(0);
         let save = Layer::new(save_key, Arc::new(save)).at(self.line).scratch_of_inputs(1.0);
         let load = Layer::new(load_key, Arc::new(load)).at(self.line).scratch(if leave { 0 } else { largest });
+        // What a local file holds need not be written to the disk again.
+        let load = load.again(!leave && self.place.local_path().is_some());
         // How large blocks are is what their layers say of them, and that may be a guess.
         let (save, load) = (graph.layer(Layer { estimated: true, ..save }), graph.layer(load));
         let (mut saved, mut loaded) = (0, 0);

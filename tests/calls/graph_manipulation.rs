@@ -1,10 +1,8 @@
 //! What runs before what: checkpoint, wait_on, bind and clone, on every executor.
 
-mod common;
-
 use std::sync::Arc;
 
-use common::{builder, sessions};
+use crate::common::{builder, sessions};
 use parking_lot::Mutex;
 use talatat::delayed::{Delayed, delayed};
 use talatat::graph::PASSES;
@@ -146,12 +144,12 @@ fn it_shows_and_fails_like_anything_else() {
     let bad = talatat::delayed::try_delayed(|x: i64| Err::<i64, _>(format!("not {x}"))).named("bad").call(1_i64);
     let error = bind(log.chains("child", 2), bad.clone()).compute().unwrap_err().to_string();
     assert!(
-        error.contains("bad, block 0, called at tests/graph_manipulation.rs:") && error.contains("not 1"),
+        error.contains("bad, block 0, called at tests/calls/graph_manipulation.rs:") && error.contains("not 1"),
         "{error}"
     );
     assert!(log.take().is_empty(), "no child has run");
     let error = bind(bad, log.chains("parent", 1)).compute().unwrap_err().to_string();
-    assert!(error.contains("bad, block 0, called at tests/graph_manipulation.rs:"), "{error}");
+    assert!(error.contains("bad, block 0, called at tests/calls/graph_manipulation.rs:"), "{error}");
     // Blocks of any collection, counted as before.
     assert_eq!(wait_on((log.chains("x", 2), log.chains("y", 1))).blocks().unwrap(), 3);
 }

@@ -1,11 +1,9 @@
 //! Results that are kept because they cost much and are small: found again, given back, and never wrong.
 
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use common::builder;
+use crate::common::builder;
 use talatat::delayed::{Delayed, delayed};
 use talatat::graph::{Executor, Synchronous, Threads};
 use talatat::{Compute, Need, Session};

@@ -1,11 +1,9 @@
 //! Graphs of a user's own tasks: results by name, and what is wrong with them said before anything runs.
 
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use common::{builder, sessions};
+use crate::common::{builder, sessions};
 use talatat::delayed::{CustomGraph, delayed};
 use talatat::graph::testing::Count;
 use talatat::{Compute, Error};
@@ -14,7 +12,7 @@ use talatat::{Compute, Error};
 fn text(result: Result<impl Sized, Error>) -> String {
     let Err(error) = result else { panic!("there is nothing wrong") };
     let text = error.to_string();
-    let mut parts = text.split("tests/custom.rs:");
+    let mut parts = text.split("tests/calls/custom.rs:");
     let first = parts.next().unwrap_or_default().to_string();
     parts.fold(first, |text, part| text + "_" + part.trim_start_matches(|c: char| c.is_ascii_digit()))
 }
@@ -49,7 +47,7 @@ fn tasks_have_their_names_in_plans_and_errors() {
     let plan = session.explain(&root).unwrap().to_string();
     assert!(plan.contains("left") && !plan.contains("right"), "only what is needed: {plan}");
     let error = root.compute_on(&session).unwrap_err().to_string();
-    assert!(error.starts_with("root, block 0, called at tests/custom.rs:"), "{error}");
+    assert!(error.starts_with("root, block 0, called at tests/calls/custom.rs:"), "{error}");
     assert!(error.ends_with("5 is too small"), "{error}");
 }
 

@@ -1,11 +1,9 @@
 //! Results that outlive the program: what is found again, what is refused, what happens to broken files, and after a crash.
 
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use common::{builder, in_another_process, sessions};
+use crate::common::{builder, in_another_process, sessions};
 use serde::{Deserialize, Serialize};
 use talatat::delayed::{Delayed, Lit, delayed};
 use talatat::durable::Durable;
@@ -99,7 +97,7 @@ fn what_another_run_cannot_know_is_refused() {
     let refused = |call: Delayed<i64>| call.persist_to_on(&place, &session).unwrap_err().to_string();
     let rate = 3;
     let error = refused(delayed(move |x: i64| x * rate).named("scale").call(2_i64));
-    assert!(error.contains("scale, block 0, called at tests/durable.rs:"), "{error}");
+    assert!(error.contains("scale, block 0, called at tests/calls/durable.rs:"), "{error}");
     assert!(error.contains("captured values") && error.contains(".versioned(name, version)"), "{error}");
     let error = refused(delayed(square).call(delayed(move |x: i64| x * rate).call(2_i64)));
     assert!(error.contains("captured values"), "of inputs as well: {error}");
@@ -230,7 +228,7 @@ fn child() {
 }
 
 fn run_child(place: &str, abort: &str) -> std::process::Command {
-    let mut command = in_another_process("child");
+    let mut command = in_another_process("durable::child");
     command.env("DURABLE_PLACE", place).env("DURABLE_ABORT", abort);
     command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     command
