@@ -475,6 +475,8 @@ pub struct SessionBuilder {
     live: Option<u16>,
     resources: Vec<(String, u64)>,
     start: Option<ThreadStart>,
+    /// Bytes of results that are kept for later graphs.
+    cache: u64,
 }
 
 /// What each thread does first.
@@ -568,9 +570,9 @@ impl SessionBuilder {
     /// Keeps results of calls that took long and are small, up to so many bytes in all, for later computations that need them again: those
     /// with the highest cost a byte and the most uses stay. Off by default.
     ///
-    /// It is opportunistic: running graphs come first, and get the memory as soon as they need it. Kept are results of pure
-    /// [`delayed`](crate::delayed::delayed) calls whose bytes are known: numbers, and [storable](crate::delayed::Delayed::storable) values. What
-    /// must stay is [persisted](crate::Compute::persist). [`status`](Session::status) says what the cache holds.
+    /// It is opportunistic: it is within the memory limit, and running graphs come first and get the memory as soon as they need it. Kept are
+    /// results of pure [`delayed`](crate::delayed::delayed) calls whose bytes are known: numbers, and
+    /// [storable](crate::delayed::Delayed::storable) values. What must stay is [persisted](crate::Compute::persist). [`status`](Session::status) says what the cache holds.
     ///
     /// ```
     /// use talatat::prelude::*;
@@ -582,7 +584,7 @@ impl SessionBuilder {
     /// # Ok::<(), talatat::Error>(())
     /// ```
     pub fn cache(mut self, bytes: u64) -> Self {
-        self.context.cache = (bytes > 0).then(|| Arc::new(Cache::new(bytes)));
+        self.cache = bytes;
         self
     }
 
@@ -689,15 +691,16 @@ impl SessionBuilder {
             let space = SpillSpace::new(folder, registry.clone()).quota(settings.spill_limit);
             space.compression(settings.spill_compression)
         });
-        let cache = self.context.cache.clone();
-        let reclaim = settings.memory_limit.map(|_| match cache {
-            Some(cache) => Arc::new(PoolsAndCache(cache)) as Arc<dyn Reclaim>,
+        let cached = self.cache.min(settings.memory_limit.unwrap_or(u64::MAX));
+        let cache = (cached > 0).then(|| Arc::new(Cache::new(cached)));
+        let reclaim = settings.memory_limit.map(|_| match &cache {
+            Some(cache) => Arc::new(PoolsAndCache(cache.clone())) as Arc<dyn Reclaim>,
             None => Arc::new(Pools),
         });
         let headroom = settings.memory_limit.map(|_| Arc::new(FreeMemory) as Arc<dyn Headroom>);
         let on_stderr = || Arc::new(|text: &str| eprint!("{text}")) as Tell;
         let watchdog = self.watchdog.or_else(|| Some((settings.watchdog?, on_stderr())));
-        let mut context = RunContext { registry, spill, reclaim, headroom, ..self.context };
+        let mut context = RunContext { registry, spill, reclaim, headroom, cache, ..self.context };
         if shows_progress(settings.progress) {
             context.observers.push(Arc::new(ProgressBar::new()));
         }

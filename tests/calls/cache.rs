@@ -101,18 +101,19 @@ fn the_budget_comes_first() {
     let session = builder().threads(1).memory_limit(limit).cache(limit / 2).build().unwrap();
     let runs = Arc::new(AtomicUsize::new(0));
     let slow = slow(&runs);
-    let many: Vec<_> = (0..50).map(&slow).collect();
-    many.compute_on(&session).unwrap();
-    assert!(session.status().cache.unwrap().results >= 50);
+    // Pages that cost about a microsecond a byte.
+    let page = delayed(|x: u64| vec![x as u8; 4096]).named("page");
+    let many: Vec<_> = (0..50).map(|seed| page.call(slow(seed)).storable()).collect();
+    let pages = many.compute_on(&session).unwrap();
+    let full = session.status().cache.unwrap();
+    assert!(full.bytes >= 50 * 4096 && full.bytes <= limit / 2, "{full:?}");
     // A task whose bytes fill the limit.
     type Large = [[u64; 64]; 64];
-    let large = |seed: u64| delayed(|seed: u64| Box::new([[seed; 64]; 64])).call(seed);
     let wide = delayed(|seed: u64| -> Large { [[seed; 64]; 64] });
     let joined = delayed(|all: Vec<Large>| all.len());
     let filled = joined.call((0..31_u64).map(|seed| wide.call(seed)).collect::<Vec<_>>());
     assert_eq!(filled.compute_on(&session).unwrap(), 31);
     let left = session.status().cache.unwrap();
     assert!(left.bytes <= limit - 31 * size_of::<Large>() as u64, "{left:?}");
-    assert_eq!(large(3).compute_on(&session).unwrap()[1][1], 3);
-    assert_eq!(many.compute_on(&session).unwrap().len(), 50);
+    assert_eq!(many.compute_on(&session).unwrap(), pages);
 }
