@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use talatat_collections::durable::Durable;
 use talatat_collections::{Collection, Result};
 use talatat_graph::{Future, Plan};
 
@@ -114,6 +115,62 @@ pub trait Compute: Collection {
     /// As [`compute`](Compute::compute).
     fn persist_on(&self, session: &Session) -> Result<Self::Persisted> {
         self.persisted(session.keep(self)?)
+    }
+
+    /// The same collection with its blocks kept in a store (a folder, `s3://...`, `memory://...`) under names that say what was computed:
+    /// blocks that are there are read, the others are computed and put there one by one. A program that ended in the middle continues when
+    /// it is started again. See [`Durable`] for what names are made of, and for what happens to files that are damaged.
+    ///
+    /// ```
+    /// use talatat::prelude::*;
+    /// let square = delayed(|x: i64| x * x).versioned("square", 1);
+    /// let squares: Vec<_> = (0..4_i64).map(|x| square.call(x)).collect();
+    /// squares[..3].durable("memory://docs/squares")?.compute()?;
+    /// // Later, perhaps in another process:
+    /// let durable = squares.durable("memory://docs/squares")?;
+    /// assert!(durable.explain()?.to_string().contains("3 of 4 blocks are in memory://docs/squares"));
+    /// assert_eq!(durable.compute()?, [0, 1, 4, 9]);
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the place cannot be understood. (What cannot be kept shows when it is planned.)
+    #[track_caller]
+    fn durable(&self, place: &str) -> Result<Durable<&Self>> {
+        Durable::new(self, place)
+    }
+
+    /// Computes the collection block by block into a store, as far as the blocks are not there, and gives the collection that stands on
+    /// them: later graphs read from the store what they need of it, and nothing stays in memory. (For what is used often,
+    /// `.persist_to(place)?.persist()?` keeps it in memory as well.)
+    ///
+    /// Functions without a [version](crate::delayed::DelayedFn::versioned) are taken to be the same in this build of the program
+    /// only; results of other types than numbers must be [storable](crate::delayed::Delayed::storable).
+    ///
+    /// ```
+    /// use talatat::prelude::*;
+    /// let slow = delayed(|x: i64| x * x).versioned("slow", 1).call(7_i64);
+    /// let kept = slow.persist_to("memory://docs/slow")?; // computed, unless it is there
+    /// assert_eq!(delayed(|x: i64| x + 1).call(kept).compute()?, 50);
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`compute`](Compute::compute); if the store fails; if a task's result has no name that another run would know, or cannot be written
+    /// as bytes: the message says how to mend that.
+    #[track_caller]
+    fn persist_to(&self, place: &str) -> Result<Self::Persisted> {
+        self.persist_to_on(place, &Session::current()?)
+    }
+
+    /// [`persist_to`](Compute::persist_to) on a session.
+    ///
+    /// # Errors
+    /// As [`persist_to`](Compute::persist_to).
+    #[track_caller]
+    fn persist_to_on(&self, place: &str, session: &Session) -> Result<Self::Persisted> {
+        let durable = self.durable(place)?.left_there();
+        durable.persisted(session.keep(&durable)?)
     }
 
     /// The plan: what would run, in which order, with how many bytes.

@@ -52,7 +52,7 @@ pub use talatat_collections::config::ExecutorChoice;
 #[cfg(feature = "frame")]
 pub use talatat_collections::frame;
 pub use talatat_collections::storage;
-pub use talatat_collections::{Collection, Error, Result, argument, config, delayed};
+pub use talatat_collections::{Collection, Error, Result, argument, config, delayed, durable, graph_manipulation};
 pub use talatat_graph as graph;
 pub use talatat_graph::{Cancel, Future, Need, as_completed, gather, is_cancelled, join, spawn, wait_all, wait_any};
 #[cfg(feature = "zarr")]
@@ -67,7 +67,7 @@ pub mod prelude {
     pub use crate::{ToNpy, ToStore, ToText};
     #[cfg(feature = "array")]
     pub use talatat_collections::array::{Array, axis};
-    pub use talatat_collections::delayed::{Delayed, Lit, Outputs, delayed, try_delayed};
+    pub use talatat_collections::delayed::{CustomGraph, Delayed, Lit, Outputs, delayed, try_delayed};
     #[cfg(feature = "frame")]
     pub use talatat_collections::frame::{CsvOptions, DataFrame, DataType, Frame, agg, col, lit, read_csv};
 }

@@ -12,7 +12,7 @@ use talatat_collections::{Collection, Error, Lowering, LoweringOptions, Pools, R
 use talatat_graph::{
     Cancel, Error as GraphError, Executor, Held, Need, Observer, Outputs, Plan, PlanOptions, Pool, Registry,
     RunContext, Submit, Synchronous, TaskGraph, Threads, Value, in_call,
-    memory::{Forecast, Headroom, Reclaim, SpillSpace, play},
+    memory::{Cache, Forecast, Headroom, Reclaim, SpillSpace, play},
     testing,
 };
 
@@ -180,7 +180,8 @@ impl Session {
     /// # Ok::<(), talatat::Error>(())
     /// ```
     pub fn status(&self) -> Status {
-        Status { runs: self.context.board.statuses() }
+        let cache = self.context.cache.as_ref().map(|cache| cache.levels());
+        Status { runs: self.context.board.statuses(), cache }
     }
 
     /// Where the page is that shows this session at work, if there is one.
@@ -254,7 +255,15 @@ impl Session {
     /// # Errors
     /// If it needs more than the memory limit.
     pub fn plan_graph(&self, graph: TaskGraph) -> Result<Plan> {
-        Ok(Plan::new(graph, &self.plan_options())?)
+        Ok(Plan::new(self.supplied(graph), &self.plan_options())?)
+    }
+
+    /// The graph with what is kept of it in the place of tasks.
+    fn supplied(&self, graph: TaskGraph) -> TaskGraph {
+        match &self.context.cache {
+            Some(cache) => cache.supply(graph),
+            None => graph,
+        }
     }
 
     /// What plans are made with: of the memory limit what persisted blocks leave.
@@ -292,7 +301,7 @@ impl Session {
     fn explained<C: Collection + ?Sized>(&self, collection: &C, mut lowering: Lowering) -> Result<Explained> {
         let edges = collection.lower(&mut lowering)?;
         let (before, after) = (collection.describe_expression(false), collection.describe_lowered(&lowering));
-        let graph = lowering.finish(edges);
+        let graph = self.supplied(lowering.finish(edges));
         let (plan, refused) = match Plan::new(graph.clone(), &self.plan_options()) {
             Err(refused @ GraphError::Memory { .. }) => {
                 let unlimited = PlanOptions { memory_limit: None, ..self.plan.clone() };
@@ -372,7 +381,7 @@ impl Session {
         let options = PlanOptions { outputs: Outputs::Anywhere, ..self.plan_options() };
         let mut lowering = self.measured(collection)?;
         let edges = collection.lower(&mut lowering)?;
-        let plan = Plan::new(lowering.finish(edges), &options)?;
+        let plan = Plan::new(self.supplied(lowering.finish(edges)), &options)?;
         let mut values = self.execute(Arc::new(plan))?;
         if let (Some(limit), Some(space)) = (self.plan.memory_limit, &self.context.spill) {
             self.kept.admit(&mut values, limit / 2, space)?;
@@ -438,7 +447,9 @@ impl Session {
     }
 
     pub(crate) fn lowering(&self) -> Lowering {
-        Lowering::new(self.lowering.clone())
+        let mut lowering = Lowering::new(self.lowering.clone());
+        lowering.registry = Some(self.context.registry.clone());
+        lowering
     }
 }
 
@@ -464,6 +475,8 @@ pub struct SessionBuilder {
     live: Option<u16>,
     resources: Vec<(String, u64)>,
     start: Option<ThreadStart>,
+    /// Bytes of results that are kept for later graphs.
+    cache: u64,
 }
 
 /// What each thread does first.
@@ -552,6 +565,27 @@ impl SessionBuilder {
     pub fn spill_limit(self, bytes: impl Into<Option<u64>>) -> Self {
         let bytes = bytes.into();
         self.change(move |settings| settings.spill_limit = bytes)
+    }
+
+    /// Keeps results of calls that took long and are small, up to so many bytes in all, for later computations that need them again: those
+    /// with the highest cost a byte and the most uses stay. Off by default.
+    ///
+    /// It is opportunistic: it is within the memory limit, and running graphs come first and get the memory as soon as they need it. Kept are
+    /// results of pure [`delayed`](crate::delayed::delayed) calls whose bytes are known: numbers, and
+    /// [storable](crate::delayed::Delayed::storable) values. What must stay is [persisted](crate::Compute::persist). [`status`](Session::status) says what the cache holds.
+    ///
+    /// ```
+    /// use talatat::prelude::*;
+    /// let session = Session::builder().cache(100 << 20).build()?;
+    /// let slow = delayed(|x: u64| (0..x).fold(0_u64, |sum, i| sum.wrapping_add(i * i))).call(1_000_000_u64);
+    /// let first = slow.compute_on(&session)?;
+    /// assert_eq!(slow.compute_on(&session)?, first); // not computed again
+    /// assert_eq!(session.status().cache.map(|cache| cache.hits), Some(1));
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    pub fn cache(mut self, bytes: u64) -> Self {
+        self.cache = bytes;
+        self
     }
 
     /// How blocks are written that do not fit.
@@ -657,11 +691,16 @@ impl SessionBuilder {
             let space = SpillSpace::new(folder, registry.clone()).quota(settings.spill_limit);
             space.compression(settings.spill_compression)
         });
-        let reclaim = settings.memory_limit.map(|_| Arc::new(Pools) as Arc<dyn Reclaim>);
+        let cached = self.cache.min(settings.memory_limit.unwrap_or(u64::MAX));
+        let cache = (cached > 0).then(|| Arc::new(Cache::new(cached)));
+        let reclaim = settings.memory_limit.map(|_| match &cache {
+            Some(cache) => Arc::new(PoolsAndCache(cache.clone())) as Arc<dyn Reclaim>,
+            None => Arc::new(Pools),
+        });
         let headroom = settings.memory_limit.map(|_| Arc::new(FreeMemory) as Arc<dyn Headroom>);
         let on_stderr = || Arc::new(|text: &str| eprint!("{text}")) as Tell;
         let watchdog = self.watchdog.or_else(|| Some((settings.watchdog?, on_stderr())));
-        let mut context = RunContext { registry, spill, reclaim, headroom, ..self.context };
+        let mut context = RunContext { registry, spill, reclaim, headroom, cache, ..self.context };
         if shows_progress(settings.progress) {
             context.observers.push(Arc::new(ProgressBar::new()));
         }
@@ -693,6 +732,16 @@ impl SessionBuilder {
             watchdog,
             settings: Arc::new(settings),
         })
+    }
+}
+
+/// What is kept beside what graphs hold: buffers for use again, and results.
+struct PoolsAndCache(Arc<Cache>);
+
+impl Reclaim for PoolsAndCache {
+    fn shrink(&self, most: u64) {
+        self.0.shrink(most);
+        Pools.shrink(most.saturating_sub(self.0.levels().bytes));
     }
 }
 

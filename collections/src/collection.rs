@@ -50,6 +50,14 @@ pub trait Collection {
     /// If the blocks are not what the collection promised.
     fn persisted(&self, blocks: Vec<Value>) -> Result<Self::Persisted>;
 
+    /// Whether blocks can be kept as bytes, as far as types tell.
+    ///
+    /// # Errors
+    /// If they are of a type that cannot be written; the message says how to mend that.
+    fn check_storable(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// The expression as an indented tree, one operation a line, before (`false`) or after (`true`) rewriting.
     fn describe_expression(&self, rewritten: bool) -> String;
 

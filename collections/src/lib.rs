@@ -15,9 +15,11 @@ mod bridge;
 mod collection;
 pub mod config;
 pub mod delayed;
+pub mod durable;
 mod error;
 #[cfg(feature = "frame")]
 pub mod frame;
+pub mod graph_manipulation;
 mod lower;
 mod reclaim;
 mod registry;

@@ -52,6 +52,10 @@ impl<C: Collection> Collection for [C] {
         self.iter().map(|collection| collection.persisted(next(collection, &mut blocks)?)).collect()
     }
 
+    fn check_storable(&self) -> Result<()> {
+        self.iter().try_for_each(C::check_storable)
+    }
+
     fn describe_expression(&self, rewritten: bool) -> String {
         self.iter().map(|collection| collection.describe_expression(rewritten)).collect()
     }
@@ -86,6 +90,10 @@ macro_rules! behind {
 
             fn persisted(&self, blocks: Vec<Value>) -> Result<Self::Persisted> {
                 <$inner>::persisted(self, blocks)
+            }
+
+            fn check_storable(&self) -> Result<()> {
+                <$inner>::check_storable(self)
             }
 
             fn describe_expression(&self, rewritten: bool) -> String {
@@ -135,6 +143,11 @@ macro_rules! tuples {
             fn persisted(&self, blocks: Vec<Value>) -> Result<Self::Persisted> {
                 let mut blocks = blocks.into_iter();
                 Ok(($(self.$index.persisted(next(&self.$index, &mut blocks)?)?,)*))
+            }
+
+            fn check_storable(&self) -> Result<()> {
+                $(self.$index.check_storable()?;)*
+                Ok(())
             }
 
             fn describe_expression(&self, rewritten: bool) -> String {

@@ -158,6 +158,14 @@ pub enum Error {
         /// Why, and what to do.
         reason: String,
     },
+    /// A result has no name that another run of the program would find it by.
+    #[error("{site}: its result cannot be found again by another run: {source}")]
+    NotDurable {
+        /// The task.
+        site: Box<TaskSite>,
+        /// Why, and what to do.
+        source: KernelError,
+    },
     /// An executor that must not compute was asked to.
     #[error("refused to compute {tasks} tasks: {reason}")]
     Refused {

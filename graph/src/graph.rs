@@ -3,8 +3,9 @@
 use std::panic::Location;
 use std::sync::Arc;
 
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 
+use crate::after::After;
 use crate::error::{Error, Result};
 use crate::futures::Need;
 use crate::key::Key;
@@ -335,6 +336,13 @@ impl Successors {
     }
 }
 
+/// A place in a graph that is being made.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    tasks: usize,
+    layers: usize,
+}
+
 /// Builds a [`TaskGraph`], inputs before readers.
 pub struct GraphBuilder {
     graph: TaskGraph,
@@ -373,6 +381,59 @@ impl GraphBuilder {
     /// Says whether the bytes of layers that are added from now on are guesses, and tells what was said before.
     pub fn estimating(&mut self, estimated: bool) -> bool {
         std::mem::replace(&mut self.estimated, estimated)
+    }
+
+    /// The place that the graph has come to: what is added from now on can be [set apart](GraphBuilder::set_apart).
+    pub fn mark(&self) -> Mark {
+        Mark { tasks: self.graph.len(), layers: self.graph.layers.len() }
+    }
+
+    /// Gives the layers that were added since a mark other keys, so that none of their tasks is taken for one that was there, and lets those of
+    /// their tasks that read nothing wait for `after`. They must be complete, and no task that was added since then may be of an earlier layer.
+    /// O(tasks and edges since the mark).
+    ///
+    /// # Errors
+    /// If `after` was itself added since then, or there are 2^32 edges.
+    pub fn set_apart(&mut self, mark: Mark, seed: Key, after: Option<Edge>) -> Result<()> {
+        let graph = &mut self.graph;
+        for layer in graph.layers.iter_mut().skip(mark.layers) {
+            layer.key = layer.key.combine(seed.bits());
+        }
+        let Some(after) = after else { return Ok(()) };
+        if after.task.index() >= mark.tasks {
+            return Err(Error::InvalidGraph(format!("a task waits for task {}, which comes after it", after.task.0)));
+        }
+        let first = graph.offsets.get(mark.tasks).copied().unwrap_or(0) as usize;
+        let edges = graph.edges.split_off(first);
+        let ends = graph.offsets.split_off((mark.tasks + 1).min(graph.offsets.len()));
+        // The layers of those that wait, by the layers that they had.
+        let mut waiting: HashMap<u32, u32> = HashMap::new();
+        let mut start = 0;
+        for (task, end) in (mark.tasks..).zip(ends) {
+            let end = end as usize - first;
+            graph.edges.extend_from_slice(&edges[start..end]);
+            let (id, block) = (graph.layer_of[task], graph.block_of[task]);
+            let layer = &graph.layers[id as usize];
+            // What is there already has nothing to wait for.
+            if start == end && layer.kernel.held(u64::from(block)).is_none() {
+                let next = graph.layers.len() as u32;
+                let made = waiting.entry(id).or_insert(next);
+                if *made == next {
+                    let (key, kernel) = (layer.key.combine(seed.bits()), Arc::new(After(layer.kernel.clone())));
+                    // It has an input now.
+                    let layer = Layer { key, kernel, again: false, ..layer.clone() };
+                    graph.layers.push(layer);
+                }
+                graph.layer_of[task] = *made;
+                graph.edges.push(after);
+            }
+            if graph.edges.len() >= u32::MAX as usize {
+                return Err(Error::InvalidGraph("more than 2^32 tasks or edges".into()));
+            }
+            graph.offsets.push(graph.edges.len() as u32);
+            start = end;
+        }
+        Ok(())
     }
 
     /// Replaces the kernel of a layer: for kernels that are only complete when all tasks are known.
@@ -416,6 +477,11 @@ impl GraphBuilder {
     #[inline]
     pub fn place(&self, task: TaskId) -> (LayerId, u32) {
         (LayerId(self.graph.layer_of[task.index()]), self.graph.block_of[task.index()])
+    }
+
+    /// Bytes of a task's result, as it was added.
+    pub fn bytes(&self, task: TaskId) -> u64 {
+        self.graph.bytes(task)
     }
 
     /// How many tasks there are so far.

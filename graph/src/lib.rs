@@ -14,9 +14,11 @@
 //! Deliberately absent: arrays, frames, files, networks. This crate knows blocks only as [`Block`]: something with a
 //! size, a description and perhaps a codec.
 
+mod after;
 mod bytes;
 mod cancel;
 mod closure;
+mod content;
 mod error;
 mod events;
 mod executor;
@@ -40,6 +42,7 @@ mod value;
 pub use bytes::format_bytes;
 pub use cancel::Cancel;
 pub use closure::{ClosureKernel, closure_kernel};
+pub use content::contents;
 pub use error::{Error, KernelError, KernelResult, Result, Shortage, TaskSite};
 pub use events::{Event, Observer, Watch};
 pub use executor::{Executor, RunContext, Synchronous, Threads, invoke, run_in_order, testing};
@@ -47,7 +50,7 @@ pub use futures::{
     AsCompleted, Failure, Future, Need, Submit, Work, as_completed, gather, in_call, is_cancelled, join, spawn,
     wait_all, wait_any,
 };
-pub use graph::{Edge, GraphBuilder, Layer, LayerId, Successors, TaskGraph};
+pub use graph::{Edge, GraphBuilder, Layer, LayerId, Mark, Successors, TaskGraph};
 pub use key::{Key, KeyBuilder};
 pub use optimize::{FUSED, Fused, PASSES, Pass, PassReport, Step, check, cull, dedupe, fuse, optimize};
 pub use order::order;

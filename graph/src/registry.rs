@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use serde::de::DeserializeOwned;
 
+use crate::after::{AFTER, After};
 use crate::error::{Error, KernelError, KernelResult, Result};
 use crate::optimize::{FUSED, Fused};
 use crate::task::Kernel;
@@ -83,6 +84,9 @@ impl Registry {
     pub fn decode_kernel(&self, name: &str, parameters: &[u8]) -> Result<Arc<dyn Kernel>> {
         if name == FUSED {
             return Ok(Arc::new(Fused::decode(self, parameters)?));
+        }
+        if name == AFTER {
+            return Ok(Arc::new(After::decode(self, parameters)?));
         }
         let decode = self.kernels.get(name).ok_or_else(|| Error::NotPortable {
             operation: name.to_string(),

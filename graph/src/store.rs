@@ -1,13 +1,15 @@
 //! The results that are alive.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use crate::error::{KernelError, KernelResult};
 use crate::graph::{Edge, TaskGraph};
-use crate::memory::{Headroom, Residency, Spilled, Watch};
+use crate::memory::cache::{Given, Keeper};
+use crate::memory::{Cache, Headroom, Residency, Spilled, Watch};
 use crate::plan::Plan;
 use crate::task::TaskId;
 use crate::value::Value;
@@ -22,6 +24,8 @@ pub struct Store {
     readers: Vec<u32>,
     parts: HashMap<TaskId, Vec<u32>>,
     books: Option<Books>,
+    /// What is to be kept after its last reader.
+    keeper: Option<Box<Keeper>>,
 }
 
 /// Bytes of what a store holds.
@@ -56,7 +60,43 @@ impl Store {
         }
         let mut slots = Vec::new();
         slots.resize_with(graph.len(), Value::default);
-        Store { slots, readers, parts: HashMap::new(), books: None }
+        Store { slots, readers, parts: HashMap::new(), books: None, keeper: None }
+    }
+
+    /// Lets a cache keep results after their last readers.
+    pub fn keeping(mut self, cache: Option<&Arc<Cache>>, plan: &Plan) -> Store {
+        self.keeper = cache.and_then(|cache| Keeper::new(cache, plan)).map(Box::new);
+        self
+    }
+
+    /// Whether it matters how long tasks take.
+    pub(crate) fn is_timed(&self) -> bool {
+        self.keeper.is_some()
+    }
+
+    /// Notes how long a task took, before its result is [put](Store::put) here.
+    #[inline]
+    pub(crate) fn took(&mut self, plan: &Plan, task: TaskId, time: Duration, value: &Value) {
+        if let Some(keeper) = &mut self.keeper {
+            keeper.note(plan, task, time, value);
+        }
+    }
+
+    /// The results that a cache is to have, to be given to it when no lock is held.
+    #[inline]
+    pub(crate) fn take_kept(&mut self) -> Option<(Arc<Cache>, Vec<Given>)> {
+        self.keeper.as_mut().and_then(|keeper| keeper.take())
+    }
+
+    /// The run is over: wanted results may be kept, too.
+    pub(crate) fn keep_outputs(&mut self, graph: &TaskGraph) {
+        let Some(keeper) = &mut self.keeper else { return };
+        for edge in graph.outputs() {
+            let value = &self.slots[edge.task.index()];
+            if keeper.holds(edge.task) {
+                keeper.died(edge.task, value.clone(), &mut Vec::new());
+            }
+        }
     }
 
     /// A store that keeps books on bytes. Memory: 8 bytes a task more.
@@ -87,7 +127,8 @@ impl Store {
     pub fn gather(&mut self, graph: &TaskGraph, task: TaskId, inputs: &mut Vec<Value>) -> KernelResult<()> {
         for &edge in graph.inputs(task) {
             let slot = &mut self.slots[edge.task.index()];
-            let last = self.readers[edge.task.index()] == 1;
+            let last = self.readers[edge.task.index()] == 1
+                && !self.keeper.as_ref().is_some_and(|keeper| keeper.holds(edge.task));
             inputs.push(match (edge.part(), &mut *slot) {
                 (Some(part), Value::Parts(values)) => {
                     let count = values.len();
@@ -177,7 +218,10 @@ impl Store {
             let slot = &mut self.slots[at];
             if self.readers[at] == 0 {
                 if !matches!(slot, Value::Unit) {
-                    trash.push(std::mem::take(slot));
+                    match &mut self.keeper {
+                        Some(keeper) => keeper.died(edge.task, std::mem::take(slot), trash),
+                        None => trash.push(std::mem::take(slot)),
+                    }
                 }
                 if !self.parts.is_empty() {
                     self.parts.remove(&edge.task);

@@ -2,7 +2,8 @@
 
 use std::panic::Location;
 
-use crate::error::{Error, KernelResult, Result};
+use crate::error::{Error, KernelError, KernelResult, Result};
+use crate::key::{Key, KeyBuilder};
 use crate::value::Value;
 
 /// The number of a task in its graph.
@@ -57,6 +58,29 @@ pub trait Kernel: Send + Sync + 'static {
     fn held(&self, block: u64) -> Option<Value> {
         let _ = block;
         None
+    }
+
+    /// The name of a block's result by which other graphs of this process know it, too; `None` if nobody knows it, or running the task again may
+    /// give another result. It is kept under that name in a [`Cache`](crate::memory::Cache).
+    fn lasting(&self, block: u64) -> Option<Key> {
+        let _ = block;
+        None
+    }
+
+    /// A name of what this kernel computes of its inputs, the same in every run of every program that computes the same: see
+    /// [`contents`](crate::contents). By default what it hands out, or else its name and its parameters tell.
+    ///
+    /// # Errors
+    /// If nothing that can be compared between two runs tells what it computes; the message says how to mend that.
+    fn content(&self, block: u64) -> KernelResult<Key> {
+        if let Some(value) = self.held(block) {
+            return value.content();
+        }
+        let parameters = self.encode(block).map_err(|error| match error {
+            Error::NotPortable { reason, .. } => KernelError::new(reason),
+            error => KernelError::from_source(error),
+        })?;
+        Ok(KeyBuilder::new(self.name()).bytes(&parameters).number(block).finish())
     }
 
     /// Where the user called the operation for this block, if the kernel knows better than its layer.

@@ -4,8 +4,12 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
+use xxhash_rust::xxh3::Xxh3;
+
 use crate::error::{KernelError, KernelResult, Result};
+use crate::key::{Key, KeyBuilder};
 use crate::memory::Spilled;
+use crate::registry::Registry;
 
 /// A block of data that tasks make and read: an array's chunk, a frame's partition, a user's value.
 ///
@@ -52,7 +56,7 @@ pub trait Block: Any + Send + Sync {
     }
 }
 
-/// A value on another machine.
+/// A value that is not here: on another machine, in a store.
 pub trait Remote: Any + Send + Sync {
     /// Bytes that it takes there, and would take here.
     fn nbytes(&self) -> u64;
@@ -65,6 +69,16 @@ pub trait Remote: Any + Send + Sync {
     /// # Errors
     /// If the machine cannot be reached, or has lost it.
     fn fetch(&self) -> Result<Value>;
+
+    /// Where it is, in words.
+    fn place(&self) -> &str {
+        "on another machine"
+    }
+
+    /// What it is, by a name that another run knows, too.
+    fn content(&self) -> Option<Key> {
+        None
+    }
 }
 
 /// What a block is, in a few words that can be copied: a kind and at most four extents.
@@ -83,6 +97,11 @@ impl Brief {
             *slot = extent as u64;
         }
         brief
+    }
+
+    /// The kind of block.
+    pub fn kind(&self) -> &'static str {
+        self.kind
     }
 
     /// The extents, at most the first four.
@@ -123,7 +142,8 @@ pub enum Value {
     Parts(Box<[Value]>),
     /// A block that is on disk. Executors read it back before a kernel sees it.
     Spilled(Arc<Spilled>),
-    /// A value that is on another machine. An executor of that machine uses it where it is; others bring it here before a kernel sees it.
+    /// A value that is on another machine or in a store. An executor of that machine uses it where it is; others bring it here before a kernel
+    /// sees it.
     Remote(Arc<dyn Remote>),
 }
 
@@ -166,7 +186,7 @@ impl Value {
             Value::Block(block) => block.describe(),
             Value::Parts(parts) => format!("{} parts", parts.len()),
             Value::Spilled(spilled) => format!("{} on disk", spilled.brief()),
-            Value::Remote(remote) => format!("{} on another machine", remote.brief()),
+            Value::Remote(remote) => format!("{} {}", remote.brief(), remote.place()),
         }
     }
 
@@ -181,6 +201,47 @@ impl Value {
             Value::Parts(parts) => Value::Parts(parts.into_iter().map(|part| part.loaded()).collect::<Result<_>>()?),
             value => value,
         })
+    }
+
+    /// A hash of what the value is: equal in every process for equal values. Blocks are read once, without a copy of them.
+    ///
+    /// ```
+    /// use talatat_graph::Value;
+    /// assert_eq!(Value::I64(3).content()?, Value::I64(3).content()?);
+    /// assert_ne!(Value::I64(3).content()?, Value::U64(3).content()?);
+    /// # Ok::<(), talatat_graph::KernelError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If it is a block whose type cannot be written as bytes, or cannot be read where it is.
+    pub fn content(&self) -> KernelResult<Key> {
+        match self {
+            Value::Block(block) => {
+                let codec = block.codec().ok_or_else(|| {
+                    KernelError::new(format!("{} cannot be written as bytes: its type has no codec", block.describe()))
+                })?;
+                let mut bytes = Digest(Xxh3::new());
+                block.write(&mut bytes).map_err(KernelError::from_source)?;
+                Ok(Key::of(codec, &bytes.0.digest128().to_le_bytes()))
+            }
+            Value::Parts(parts) => {
+                let named = KeyBuilder::new("parts").number(parts.len() as u64).finish();
+                parts.iter().try_fold(named, |key, part| Ok(key.combine(part.content()?.bits())))
+            }
+            Value::Spilled(spilled) => Value::Block(spilled.read().map_err(KernelError::from_source)?).content(),
+            Value::Remote(remote) => remote.content().ok_or_else(|| {
+                KernelError::new(format!(
+                    "{} is {} under a name that only this run knows: persist it to a store instead",
+                    remote.brief(),
+                    remote.place()
+                ))
+            }),
+            scalar => {
+                let mut bytes = Vec::new();
+                Registry::new().encode_value(scalar, &mut bytes).map_err(KernelError::from_source)?;
+                Ok(Key::of("scalar", &bytes))
+            }
+        }
     }
 
     /// Whether the value, or a part of it, is on disk or on another machine.
@@ -241,5 +302,19 @@ impl Value {
 impl fmt::Debug for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.describe())
+    }
+}
+
+/// Hashes what is written.
+struct Digest(Xxh3);
+
+impl std::io::Write for Digest {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }

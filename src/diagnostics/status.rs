@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use talatat_graph::memory::CacheLevels;
 use talatat_graph::{HeldUp, RunStatus, Running, TaskId, Waiting, format_bytes};
 
 /// What a session is doing: its runs, with their running tasks and what the others wait for. `Display` says it in words. Made by
@@ -13,14 +14,18 @@ pub struct Status {
     /// The runs that are going on, those that started first before the others. (The run of a task that computes something itself is one of
     /// its own.)
     pub runs: Vec<RunStatus>,
+    /// What is kept of earlier runs, if the session has a [cache](crate::SessionBuilder::cache).
+    pub cache: Option<CacheLevels>,
 }
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.runs.is_empty() {
-            return writeln!(f, "nothing is being computed");
+            writeln!(f, "nothing is being computed")?;
         }
-        self.runs.iter().try_for_each(|run| describe(run, f))
+        self.runs.iter().try_for_each(|run| describe(run, f))?;
+        let Some(CacheLevels { results, bytes, hits }) = self.cache else { return Ok(()) };
+        writeln!(f, "cache: {results} results, {}, used {hits} times", format_bytes(bytes))
     }
 }
 

@@ -54,7 +54,7 @@ impl Watchdog {
     pub(crate) fn start(mut self, board: Board, tell: Tell) -> Ticker {
         let (begin, pause) = (Instant::now(), self.pause());
         Ticker::start("talatat-watchdog", pause, move || {
-            if let Some(text) = self.look(begin.elapsed(), &Status { runs: board.statuses() }) {
+            if let Some(text) = self.look(begin.elapsed(), &Status { runs: board.statuses(), cache: None }) {
                 tell(&text);
             }
             pause
@@ -80,6 +80,7 @@ mod tests {
             writes,
         };
         Status {
+            cache: None,
             runs: vec![RunStatus {
                 plan,
                 threads: 2,

@@ -289,13 +289,17 @@ fn keys_are_told_apart() {
         ("rule 1", rule.call(Lit(Rule(1))).key()),
         ("rule 2", rule.call(Lit(Rule(2))).key()),
         ("ready", Delayed::ready(1_i64).key()),
-        ("ready again", Delayed::ready(1_i64).key()),
+        ("ready 2", Delayed::ready(2_i64).key()),
+        ("ready 1 of another type", Delayed::ready(1_u64).key()),
+        ("a text that is ready", Delayed::ready("1".to_string()).key()),
+        ("a text that is ready again", Delayed::ready("1".to_string()).key()),
     ];
     let mut found = BTreeMap::new();
     for (name, key) in keys {
         assert_eq!(found.insert(key, name), None, "{name}");
     }
     assert_eq!(one.call(1_i64).key(), delayed(increment).call(1_i64).key());
+    assert_eq!(Delayed::ready(1_i64).key(), Delayed::ready(1_i64).key());
     assert_eq!(by_five.call(1_i64).key(), by_five.clone().call(1_i64).key());
 }
 

@@ -1,6 +1,10 @@
-//! Functions called lazily and at once.
+//! Functions called lazily and at once, by name, and kept.
 
+mod cache;
 #[path = "../common/mod.rs"]
 mod common;
+mod custom;
 mod delayed;
+mod durable;
 mod futures;
+mod graph_manipulation;

@@ -4,9 +4,11 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use talatat_graph::{KernelResult, Key, KeyBuilder, Need, TaskId, Value};
+use talatat_graph::{Edge, KernelError, KernelResult, Key, KeyBuilder, Need, TaskId, Value};
 
 use super::Node;
+use crate::error::Result;
+use crate::lower::Lowering;
 
 /// Where a lowering notes which task a call has become, so that the call's next reader need not look it up by its key.
 ///
@@ -64,12 +66,68 @@ pub trait Call: Send + Sync {
         None
     }
 
+    /// Whether the call gives the same whenever it is computed, so that what it gave may be used again under its key.
+    fn lasts(&self) -> bool {
+        false
+    }
+
+    /// A name of what the call gives of its inputs, the same in every run of every program that computes the same.
+    ///
+    /// # Errors
+    /// If nothing that can be compared between two runs tells what it gives.
+    fn content(&self) -> KernelResult<Key> {
+        Err(KernelError::new("nothing says that another run would compute the same"))
+    }
+
+    /// Whether the result is known to be of a type that can be written as bytes.
+    fn is_storable(&self) -> bool {
+        false
+    }
+
+    /// Makes the task, if that is not for the function to do: then the call has no inputs and never runs itself.
+    fn lower(&self, lowering: &mut Lowering) -> Option<Result<Edge>> {
+        let _ = lowering;
+        None
+    }
+
     /// Where lowerings note the call's task.
     fn task(&self) -> &TaskNote;
 
     /// How many calls the result takes, this one included; those that are shared are counted for each reader.
     fn weight(&self) -> u32 {
         1
+    }
+}
+
+/// How many calls a call takes, itself included, and whether it gives the same whenever it is computed: in one number, since there are
+/// many calls.
+#[derive(Clone, Copy)]
+pub(super) struct Weight(u32);
+
+impl Weight {
+    const LASTS: u32 = 1 << 31;
+
+    /// A call without inputs.
+    #[inline]
+    pub(super) fn new(pure: bool) -> Weight {
+        Weight(if pure { 1 | Weight::LASTS } else { 1 })
+    }
+
+    /// The call reads another one.
+    #[inline]
+    pub(super) fn add(&mut self, input: &Node) {
+        let lasts = if self.lasts() && input.lasts() { Weight::LASTS } else { 0 };
+        self.0 = self.calls().saturating_add(input.weight()).min(Weight::LASTS - 1) | lasts;
+    }
+
+    #[inline]
+    pub(super) fn calls(self) -> u32 {
+        self.0 & !Weight::LASTS
+    }
+
+    #[inline]
+    pub(super) fn lasts(self) -> bool {
+        self.0 & Weight::LASTS != 0
     }
 }
 
@@ -81,13 +139,21 @@ struct Ready {
     task: TaskNote,
 }
 
-/// A value that was computed elsewhere; it has an identity of its own.
+/// A value that was computed elsewhere. Scalars are known by what they are; others have an identity of their own.
 #[track_caller]
 pub(super) fn ready(value: Value) -> Node {
     use std::sync::atomic::AtomicU64;
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    let key = KeyBuilder::new("delayed.ready").number(COUNT.fetch_add(1, Ordering::Relaxed)).finish();
-    persisted(key, value)
+    let key = KeyBuilder::new("delayed.ready");
+    let key = match &value {
+        // Blocks are not looked at: they may be large, or of any type.
+        Value::Block(_) => key.number(COUNT.fetch_add(1, Ordering::Relaxed)),
+        scalar => match scalar.content() {
+            Ok(content) => key.key(content),
+            Err(_) => key.number(COUNT.fetch_add(1, Ordering::Relaxed)),
+        },
+    };
+    persisted(key.finish(), value)
 }
 
 /// The result of a call that has been computed.
@@ -121,6 +187,25 @@ impl Call for Ready {
 
     fn bytes(&self) -> u64 {
         self.value.nbytes() as u64
+    }
+
+    fn lasts(&self) -> bool {
+        true
+    }
+
+    fn content(&self) -> KernelResult<Key> {
+        self.value.content().map_err(|error| {
+            let mend =
+                "pass it on as a plain argument, or say `.storable()` on the call that gave it before it is persisted";
+            KernelError::new(format!("it is a value that was there when the program called, and {error}: {mend}"))
+        })
+    }
+
+    fn is_storable(&self) -> bool {
+        match &self.value {
+            Value::Block(block) => block.codec().is_some(),
+            _ => true,
+        }
     }
 
     fn task(&self) -> &TaskNote {

@@ -3,15 +3,16 @@
 use std::any::TypeId;
 use std::fmt;
 use std::hash::Hash;
+use std::io::Read;
 use std::marker::PhantomData;
 use std::panic::Location;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use talatat_graph::{KernelError, KernelResult, Key, KeyBuilder, Need, Value};
 
 use super::arg::Args;
-use super::call::{Call, TaskNote};
+use super::call::{Call, TaskNote, Weight};
 use super::value::Payload;
 use super::{Delayed, Node};
 
@@ -32,9 +33,22 @@ pub struct DelayedFn<F, M = Plain> {
 pub(super) struct Function<F> {
     pub(super) run: F,
     name: String,
-    key: Key,
-    pure: bool,
-    need: Option<Arc<Need>>,
+    pub(super) key: Key,
+    /// What the key says about the code.
+    known: Known,
+    pub(super) pure: bool,
+    pub(super) need: Option<Arc<Need>>,
+}
+
+/// How far a function's key tells what it computes.
+#[derive(Clone, Copy)]
+enum Known {
+    /// In this build of the program: the key is that of its type.
+    InBuild,
+    /// Nowhere else: it has captured values.
+    Here,
+    /// Everywhere: its user says so.
+    Everywhere,
 }
 
 impl<F, M> Clone for DelayedFn<F, M> {
@@ -81,7 +95,7 @@ pub fn try_delayed<F: Send + Sync + 'static>(function: F) -> DelayedFn<F, Try> {
 }
 
 /// Makes numbers that are used once in a process.
-pub(super) fn unique() -> u64 {
+pub(crate) fn unique() -> u64 {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     COUNT.fetch_add(1, Ordering::Relaxed)
 }
@@ -93,10 +107,61 @@ impl<F: 'static> Function<F> {
         TypeId::of::<F>().hash(&mut hasher);
         let key = KeyBuilder::new("delayed").bytes(name.as_bytes()).bytes(&hasher.digest128().to_le_bytes());
         // A type without captures says all; two closures of one type with captures may differ.
-        let key = if size_of::<F>() == 0 { key } else { key.number(unique()) };
+        let (key, known) =
+            if size_of::<F>() == 0 { (key, Known::InBuild) } else { (key.number(unique()), Known::Here) };
         let name = short_name(name);
-        Function { run, name, key: key.finish(), pure: true, need: None }
+        Function { run, name, key: key.finish(), known, pure: true, need: None }
     }
+}
+
+impl<F> Function<F> {
+    /// What the key of a call begins with: another one each time if the function is impure.
+    #[inline]
+    pub(super) fn call_key(&self) -> Key {
+        if self.pure { self.key } else { self.key.combine(u128::from(unique())) }
+    }
+
+    /// A call's key as a name that other runs know.
+    pub(super) fn content(&self, call: Key) -> KernelResult<Key> {
+        if !self.pure {
+            return Err(KernelError::new(
+                "it was said to be impure, so nobody knows what another run would get: \
+                 leave `.impure()` out, or persist what is computed of its result as a plain value",
+            ));
+        }
+        match self.known {
+            Known::Everywhere => Ok(call),
+            Known::InBuild => Ok(call.combine(build()?.bits())),
+            Known::Here => Err(KernelError::new(
+                "it is a closure that has captured values, which cannot be compared with those of another run: pass them as arguments, \
+                 or say `.versioned(name, version)` with a version that changes when they do",
+            )),
+        }
+    }
+}
+
+/// The program as it was built: a hash of the executable file, read once.
+fn build() -> KernelResult<Key> {
+    static BUILD: OnceLock<Result<Key, String>> = OnceLock::new();
+    let read = || -> std::io::Result<Key> {
+        // The file that runs, even if there is another one of that name by now.
+        let running = std::path::Path::new("/proc/self/exe");
+        let path = if running.exists() { running.to_path_buf() } else { std::env::current_exe()? };
+        let (mut file, mut hasher) = (std::fs::File::open(path)?, xxhash_rust::xxh3::Xxh3::new());
+        let mut buffer = vec![0; 1 << 20];
+        loop {
+            match file.read(&mut buffer)? {
+                0 => return Ok(Key::of("build", &hasher.digest128().to_le_bytes())),
+                count => hasher.update(buffer.get(..count).unwrap_or_default()),
+            }
+        }
+    };
+    let build = BUILD.get_or_init(|| read().map_err(|error| error.to_string()));
+    build.clone().map_err(|error| {
+        KernelError::new(format!(
+            "the program's file cannot be read ({error}), so its build is not known: say `.versioned(name, version)`"
+        ))
+    })
 }
 
 /// `a::b::increment` as `increment`, and a closure in `a::b::main` as `main closure`.
@@ -121,6 +186,7 @@ impl<F, M> DelayedFn<F, M> {
                 run: shared.run.clone(),
                 name: shared.name.clone(),
                 key: shared.key,
+                known: shared.known,
                 pure: shared.pure,
                 need: shared.need.clone(),
             },
@@ -137,6 +203,32 @@ impl<F, M> DelayedFn<F, M> {
         self.rebuild(|function| {
             function.name = name.into();
             function.key = function.key.combine(Key::of("name", function.name.as_bytes()).bits());
+        })
+    }
+
+    /// Names the function and says which version of its code this is, for results that outlive the program
+    /// (`persist_to`): calls of a function of the same name and version, with the same arguments, are taken to
+    /// give the same, in this build of the program and in all others, whatever a closure has captured. So change the version when the
+    /// function's code changes, or what it has captured.
+    ///
+    /// Without a version, a function is the same only within one build: a program that was compiled anew computes its results anew.
+    ///
+    /// ```
+    /// use talatat::prelude::*;
+    /// let rate = 3;
+    /// let pay = delayed(move |x: i64| x * rate).versioned("pay", format!("2, rate {rate}"));
+    /// assert_eq!(pay.call(14_i64).persist_to("memory://docs/pay")?.compute()?, 42);
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    pub fn versioned(self, name: impl Into<String>, version: impl fmt::Display) -> Self
+    where
+        F: Clone,
+    {
+        self.rebuild(|function| {
+            function.name = name.into();
+            let key = KeyBuilder::new("delayed.versioned").bytes(function.name.as_bytes());
+            function.key = key.bytes(version.to_string().as_bytes()).finish();
+            function.known = Known::Everywhere;
         })
     }
 
@@ -190,12 +282,9 @@ impl<F, M> DelayedFn<F, M> {
         F: Callable<A::Values, M> + Send + Sync + 'static,
         M: Send + Sync + 'static,
     {
-        let mut key = args.mix(self.function.key);
-        if !self.function.pure {
-            key = key.combine(u128::from(unique()));
-        }
-        let mut weight = 1_u32;
-        args.inputs(&mut |input| weight = weight.saturating_add(input.weight()));
+        let key = args.mix(self.function.call_key());
+        let mut weight = Weight::new(self.function.pure);
+        args.inputs(&mut |input| weight.add(input));
         let call = FunctionCall {
             key,
             function: self.function.clone(),
@@ -213,7 +302,7 @@ struct FunctionCall<F, A, M> {
     key: Key,
     location: &'static Location<'static>,
     function: Arc<Function<F>>,
-    weight: u32,
+    weight: Weight,
     task: TaskNote,
     args: A,
     mode: PhantomData<M>,
@@ -259,8 +348,17 @@ where
     }
 
     #[inline]
+    fn lasts(&self) -> bool {
+        self.weight.lasts()
+    }
+
+    fn content(&self) -> KernelResult<Key> {
+        self.function.content(self.key)
+    }
+
+    #[inline]
     fn weight(&self) -> u32 {
-        self.weight
+        self.weight.calls()
     }
 
     #[inline]

@@ -12,9 +12,12 @@
 
 mod arg;
 mod call;
+mod custom;
+mod foreign;
 mod function;
 mod node;
 mod outputs;
+mod storable;
 mod submit;
 mod value;
 
@@ -25,9 +28,13 @@ use talatat_graph::{Edge, Error as GraphError, Value};
 
 pub use arg::{Arg, Args, Lit};
 pub use call::{Call, TaskNote};
+pub use custom::{CustomGraph, Inputs};
+pub(crate) use foreign::{Lower, foreign};
+pub(crate) use function::unique;
 pub use function::{Callable, DelayedFn, Plain, Try, delayed, try_delayed};
 pub use node::Node;
 pub use outputs::Outputs;
+pub(crate) use storable::register;
 pub use submit::submit;
 pub use value::Payload;
 
@@ -99,6 +106,18 @@ impl<T: Payload> Collection for Delayed<T> {
     fn persisted(&self, blocks: Vec<Value>) -> Result<Self> {
         let value = blocks.into_iter().next().unwrap_or_default();
         Ok(Delayed::from_node(call::persisted(self.node.key(), value)))
+    }
+
+    fn check_storable(&self) -> Result<()> {
+        if value::is_scalar::<T>() || self.node.is_storable() {
+            return Ok(());
+        }
+        let reason = format!(
+            "a {} is kept in memory only: say `.storable()` on the delayed value (the type must implement serde's Serialize and \
+             Deserialize)",
+            std::any::type_name::<T>()
+        );
+        Err(crate::Error::invalid_at(self.node.name(), reason, self.node.location()))
     }
 
     fn describe_expression(&self, _: bool) -> String {

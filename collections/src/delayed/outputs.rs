@@ -29,7 +29,7 @@ fn output<T: Payload, R: Payload>(
     name: &str,
     choose: impl Fn(T) -> R + Clone + Send + Sync + 'static,
 ) -> Delayed<R> {
-    delayed(choose).named(name).call(call.clone())
+    delayed(choose).versioned(name, 1).call(call.clone())
 }
 
 macro_rules! outputs {

@@ -182,7 +182,7 @@ impl Collection for Frame {
 
     fn persisted(&self, blocks: Vec<Value>) -> Result<Self> {
         let broken = |error: KernelError| Error::from(GraphError::InvalidGraph(error.to_string()));
-        for block in blocks.iter().filter(|block| !matches!(block, Value::Spilled(_))) {
+        for block in blocks.iter().filter(|block| !matches!(block, Value::Spilled(_) | Value::Remote(_))) {
             self.checked(&block.get::<Partition>().map_err(broken)?.0)?;
         }
         let parts = blocks.into_iter().map(Held::of).collect::<std::result::Result<_, _>>().map_err(broken)?;

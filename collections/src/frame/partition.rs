@@ -217,7 +217,7 @@ impl Held {
     /// # Errors
     /// If it is something else.
     pub(crate) fn of(value: Value) -> KernelResult<Held> {
-        if !matches!(value, Value::Spilled(_)) {
+        if !matches!(value, Value::Spilled(_) | Value::Remote(_)) {
             value.get::<Partition>()?;
         }
         Ok(Held(value))

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hashbrown::HashTable;
+use hashbrown::{HashMap, HashTable};
 use talatat_graph::{
     Edge, GraphBuilder, Kernel, KernelError, KernelResult, Key, Layer, LayerId, TaskContext, TaskId, Value,
 };
@@ -23,6 +23,8 @@ fn expected(node: &Node) -> usize {
 #[derive(Default)]
 pub(crate) struct DelayedTasks {
     layers: Vec<CallLayer>,
+    /// The layers by their functions.
+    by_function: HashMap<Key, usize>,
     /// The tasks, by their calls' keys.
     index: HashTable<Indexed>,
 }
@@ -107,6 +109,10 @@ impl DelayedTasks {
                         continue;
                     }
                     stack.truncate(at);
+                    if let Some(made) = node.lower(lowering) {
+                        edges.push(made?);
+                        continue;
+                    }
                     (node, 0)
                 }
             };
@@ -122,12 +128,15 @@ impl DelayedTasks {
     /// is made of the keys of the inputs.)
     #[inline]
     fn task(lowering: &mut Lowering, node: &Node, inputs: &[Edge], hint: usize) -> Result<TaskId> {
-        let (DelayedTasks { layers, index }, graph) = (&mut lowering.delayed, &mut lowering.graph);
+        let (DelayedTasks { layers, by_function, index }, graph) = (&mut lowering.delayed, &mut lowering.graph);
         let function = node.function();
-        // Calls of one function come in runs: the last layer is nearly always the right one.
-        let at = match layers.iter().rposition(|layer| layer.function == function) {
+        // Calls of one function come in runs: one of the last layers is nearly always the right one.
+        let near = layers.len().saturating_sub(4);
+        let near = layers[near..].iter().rposition(|layer| layer.function == function).map(|at| near + at);
+        let at = match near.or_else(|| by_function.get(&function).copied()) {
             Some(at) => at,
             None => {
+                by_function.insert(function, layers.len());
                 let placeholder = CallKernel { name: node.name().into(), calls: Vec::new() };
                 let id = graph.layer(Layer::new(function, Arc::new(placeholder)).needs(node.need()));
                 // Room for all the calls there may be: what is not touched costs nothing.
@@ -159,7 +168,11 @@ impl DelayedTasks {
 #[inline]
 fn call_of<'a>(layers: &'a [CallLayer], graph: &GraphBuilder, task: TaskId) -> Option<&'a Node> {
     let (id, block) = graph.place(task);
-    let layer = layers.iter().rfind(|layer| layer.id == id);
+    // Numbers of layers grow.
+    let layer = match layers.last() {
+        Some(last) if last.id == id => Some(last),
+        _ => layers.binary_search_by_key(&id, |layer| layer.id).ok().and_then(|at| layers.get(at)),
+    };
     layer.and_then(|layer| layer.calls.get(block as usize))
 }
 
@@ -184,6 +197,14 @@ impl Kernel for CallKernel {
     fn run(&self, task: TaskContext, inputs: &mut [Value]) -> KernelResult<Value> {
         let call = self.call(task.block).ok_or_else(|| KernelError::new(format!("there is no call {}", task.block)))?;
         call.run(inputs)
+    }
+
+    fn lasting(&self, block: u64) -> Option<Key> {
+        self.call(block).filter(|call| call.lasts()).map(Call::key)
+    }
+
+    fn content(&self, block: u64) -> KernelResult<Key> {
+        self.call(block).ok_or_else(|| KernelError::new(format!("there is no call {block}")))?.content()
     }
 
     fn location(&self, block: u64) -> Option<&'static std::panic::Location<'static>> {

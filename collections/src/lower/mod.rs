@@ -3,13 +3,16 @@
 #[cfg(feature = "array")]
 pub(crate) mod array;
 mod delayed;
+mod durable;
 #[cfg(feature = "frame")]
 pub(crate) mod frame;
+mod manipulate;
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use hashbrown::HashMap;
-use talatat_graph::{Edge, GraphBuilder, Key, TaskGraph};
+use talatat_graph::{Edge, GraphBuilder, Key, Registry, TaskGraph};
 
 #[cfg(all(feature = "array", feature = "frame"))]
 pub(crate) use array::lower as lower_array;
@@ -23,10 +26,12 @@ pub(crate) use array::{
 #[cfg(feature = "zarr")]
 pub(crate) use array::{Zarr, ZarrWriting};
 pub(crate) use delayed::DelayedTasks;
+pub(crate) use durable::{Keeping, Source, register as register_durable};
 #[cfg(feature = "frame")]
 pub(crate) use frame::Operation as FrameOperation;
 #[cfg(feature = "frame")]
 pub use frame::{Measured, SAMPLING, Stage};
+pub(crate) use manipulate::register as register_manipulation;
 
 /// Blocks that a collection of another kind makes: a frame's column as an array, an array as a frame's column.
 #[cfg(any(feature = "array", feature = "frame"))]
@@ -52,6 +57,8 @@ pub struct Lowering {
     pub graph: GraphBuilder,
     /// How to lower.
     pub options: LoweringOptions,
+    /// What reads stored blocks; by default the built-in [`registry`](crate::registry()).
+    pub registry: Option<Arc<Registry>>,
     pub(crate) delayed: DelayedTasks,
     #[cfg(feature = "array")]
     pub(crate) arrays: ArrayRoots,

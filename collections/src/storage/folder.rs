@@ -1,27 +1,43 @@
 //! What is in a folder; local folders that get their name when all is in them.
 
+use hashbrown::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use object_store::ListResult;
 use tempfile::TempDir;
 
 use super::error::{Result, StorageError, is_missing};
 use super::location::Location;
+use super::read::ObjectRef;
 use super::write::folder_error;
 
 /// The names directly below a location: objects, then folders.
 pub(crate) fn names(location: &Location) -> Result<(Vec<String>, Vec<String>)> {
+    let list = listing(location)?;
+    let name = |path: &object_store::path::Path| path.filename().unwrap_or_default().to_owned();
+    let objects = list.objects.iter().map(|meta| name(&meta.location)).collect();
+    Ok((objects, list.common_prefixes.iter().map(name).collect()))
+}
+
+/// The objects directly below a location, by name.
+pub(crate) fn objects(location: &Location) -> Result<HashMap<String, ObjectRef>> {
+    let found = listing(location)?.objects;
+    let named = |meta: &object_store::ObjectMeta| {
+        let name = meta.location.filename().unwrap_or_default().to_owned();
+        (name, ObjectRef::from_meta(location, meta))
+    };
+    Ok(found.iter().map(named).collect())
+}
+
+fn listing(location: &Location) -> Result<ListResult> {
     let (store, at) = (location.store()?, location.clone());
     let inner = Arc::clone(store.object_store());
     store.block_on(async move {
         let path = at.path();
         match inner.list_with_delimiter(Some(&path)).await {
-            Ok(list) => {
-                let name = |path: &object_store::path::Path| path.filename().unwrap_or_default().to_owned();
-                let objects = list.objects.iter().map(|meta| name(&meta.location)).collect();
-                Ok((objects, list.common_prefixes.iter().map(name).collect()))
-            }
-            Err(error) if is_missing(&error) => Ok((Vec::new(), Vec::new())),
+            Ok(list) => Ok(list),
+            Err(error) if is_missing(&error) => Ok(ListResult { common_prefixes: Vec::new(), objects: Vec::new() }),
             Err(error) => Err(StorageError::from_store(&at, error)),
         }
     })?

@@ -36,7 +36,6 @@
 mod buffers;
 pub mod csv_split;
 pub mod error;
-#[cfg(any(feature = "array", feature = "frame"))]
 #[cfg_attr(not(feature = "array"), allow(dead_code))]
 mod folder;
 mod glob;
@@ -61,6 +60,7 @@ mod write;
 pub(crate) mod zarr;
 
 pub use error::{Result, StorageError};
+pub(crate) use folder::objects;
 pub use glob::{expand, expand_with};
 pub use location::{Location, Scheme};
 pub use options::StorageOptions;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::cancel::Cancel;
 use crate::error::Result;
 use crate::events::{Observer, Watch};
-use crate::memory::{Headroom, Reclaim, SpillSpace};
+use crate::memory::{Cache, Headroom, Reclaim, SpillSpace};
 use crate::plan::Plan;
 use crate::pool::Pool;
 use crate::registry::Registry;
@@ -19,7 +19,7 @@ use crate::status::Board;
 use crate::value::Value;
 
 pub use invoke::invoke;
-pub(crate) use invoke::{invoke_layer, panic_message};
+pub(crate) use invoke::{invoke_layer, panic_message, task_site};
 pub(crate) use spilling::reads_again;
 pub use sync::{Synchronous, run_in_order};
 pub use threads::Threads;
@@ -39,6 +39,8 @@ pub struct RunContext {
     pub headroom: Option<Arc<dyn Headroom>>,
     /// What is given back first when memory is short.
     pub reclaim: Option<Arc<dyn Reclaim>>,
+    /// What keeps results that cost much for graphs to come. It is part of what [`reclaim`](RunContext::reclaim) gives back.
+    pub cache: Option<Arc<Cache>>,
     /// The runs that are going on, for whoever wants to know what they are doing.
     pub board: Board,
 }

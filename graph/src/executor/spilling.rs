@@ -1,4 +1,4 @@
-//! What executors do when results leave memory and come back.
+//! What executors do when results leave memory and come back, or stay for later.
 
 use std::sync::Arc;
 
@@ -6,7 +6,8 @@ use smallvec::SmallVec;
 
 use crate::error::Result;
 use crate::graph::TaskGraph;
-use crate::memory::{SpillSpace, Spilled};
+use crate::memory::cache::Given;
+use crate::memory::{Cache, SpillSpace, Spilled};
 use crate::store::Leaving;
 use crate::task::TaskId;
 use crate::value::Value;
@@ -59,4 +60,12 @@ pub(super) fn read_back(inputs: &mut [Value], mut came: impl FnMut(usize, &Value
         read.push((spilled, at));
     }
     Ok(bytes)
+}
+
+/// Gives a cache what a run has left for it.
+#[inline]
+pub(super) fn keep(kept: Option<(Arc<Cache>, Vec<Given>)>) {
+    if let Some((cache, given)) = kept {
+        cache.put_all(given);
+    }
 }

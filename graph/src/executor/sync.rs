@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Mutex, MutexGuard};
 
 use super::invoke::{invoke_again, task_site};
-use super::spilling::{read_back, write_out};
+use super::spilling::{keep, read_back, write_out};
 use super::{Executor, RunContext};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
@@ -43,7 +43,7 @@ pub fn run_in_order(
 ) -> Result<Vec<Value>> {
     let state = State {
         scheduler: Scheduler::metered(plan.clone(), true),
-        store: Store::metered(plan.graph()).watching(context.headroom.clone()),
+        store: Store::metered(plan.graph()).watching(context.headroom.clone()).keeping(context.cache.as_ref(), &plan),
         running: None,
         over: false,
     };
@@ -146,20 +146,28 @@ impl InOrder {
                 error => error,
             })?;
             let state = &mut *locked;
+            if state.store.is_timed() {
+                state.store.took(plan, task, begin.elapsed().saturating_sub(start), &value);
+            }
             let made = state.store.put(plan, task, value, &mut trash);
             let excess = {
                 state.store.release(graph, task, &mut trash);
                 state.scheduler.finished(task, made, &state.store)
             };
+            let kept = state.store.take_kept();
             MutexGuard::unlocked(&mut locked, || {
                 inputs.clear();
                 trash.clear();
+                keep(kept);
                 watch.tell(&Event::Task { task, thread: 0, start, end: begin.elapsed(), bytes: made });
                 if let Some(excess) = excess {
                     watch.tell(&Event::Excess { task, excess });
                 }
             });
         }
+        locked.store.keep_outputs(graph);
+        let kept = locked.store.take_kept();
+        MutexGuard::unlocked(&mut locked, || keep(kept));
         locked.store.outputs(graph).map_err(|error| Error::InvalidGraph(error.to_string()))
     }
 

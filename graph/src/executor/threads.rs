@@ -12,12 +12,13 @@ use std::time::{Duration, Instant};
 use hashbrown::HashMap;
 
 use super::invoke::{invoke, task_site};
-use super::spilling::{read_back, write_out};
+use super::spilling::{keep, read_back, write_out};
 use super::{Executor, RunContext};
 use crate::error::{Error, Result};
 use crate::events::{Event, Watch};
 use crate::futures::{Failure, Future, Submit};
-use crate::memory::{Excess, Residency, Spilled};
+use crate::memory::cache::Given;
+use crate::memory::{Cache, Excess, Residency, Spilled};
 use crate::plan::Plan;
 use crate::pool::{Here, Offer, Pool, Shared, begin, wait};
 use crate::scheduler::{Instruction, Scheduler};
@@ -128,6 +129,8 @@ struct Run {
     slots: Vec<Slot>,
     begin: Instant,
     all_tiny: bool,
+    /// Whether a cache wants to know how long tasks take.
+    timed: bool,
     state: Mutex<State>,
     /// Signalled when tasks become ready, when a thread leaves, and at the end.
     changed: Condvar,
@@ -148,6 +151,8 @@ struct State {
     told: usize,
     /// Annotated tasks that have been handed to the pool as calls.
     called: HashMap<TaskId, Future<Value>>,
+    /// How long those took that have ended, if a cache wants to know.
+    call_times: HashMap<TaskId, Duration>,
 }
 
 impl State {
@@ -167,16 +172,20 @@ struct Batch {
     evict: Option<(TaskId, Vec<Leaving>)>,
     /// Blocks on disk that the next task will read.
     upcoming: Vec<Arc<Spilled>>,
-    done: Vec<(TaskId, Value)>,
+    /// Results with the time that they took, if that matters.
+    done: Vec<(TaskId, Duration, Value)>,
     trash: Vec<Value>,
+    /// What a cache is to have.
+    kept: Option<(Arc<Cache>, Vec<Given>)>,
     excesses: Vec<(TaskId, Excess)>,
     error: Option<Error>,
 }
 
 impl Batch {
-    /// What should not be done under the lock: frees what died, and asks the system for what will be read soon.
+    /// What should not be done under the lock: frees what died or hands it to a cache, and asks the system for what will be read soon.
     fn tidy(&mut self) {
         self.trash.clear();
+        keep(self.kept.take());
         self.upcoming.drain(..).for_each(|spilled| spilled.prefetch());
     }
 }
@@ -196,7 +205,9 @@ impl Run {
             idle: 0,
             told: 0,
             called: HashMap::new(),
+            call_times: HashMap::new(),
         };
+        let state = State { store: state.store.keeping(context.cache.as_ref(), &plan), ..state };
         let all_tiny = graph.layers().iter().all(|layer| layer.tiny);
         Run {
             context: context.clone(),
@@ -207,6 +218,7 @@ impl Run {
             slots: (0..threads).map(|_| Slot::default()).collect(),
             begin: Instant::now(),
             all_tiny,
+            timed: state.store.is_timed(),
             state: Mutex::new(state),
             changed: Condvar::new(),
             plan,
@@ -235,7 +247,7 @@ impl Run {
                 if state.is_over() {
                     break;
                 }
-                if !batch.trash.is_empty() || !batch.upcoming.is_empty() {
+                if !batch.trash.is_empty() || !batch.upcoming.is_empty() || batch.kept.is_some() {
                     MutexGuard::unlocked(&mut state, || batch.tidy());
                     continue;
                 }
@@ -268,6 +280,7 @@ impl Run {
             state.offered |= offer;
             let room = state.scheduler.room(&state.store);
             MutexGuard::unlocked(&mut state, || {
+                keep(batch.kept.take());
                 if let (Some(reclaim), Some(room)) = (&self.context.reclaim, room) {
                     reclaim.shrink(room);
                 }
@@ -284,6 +297,7 @@ impl Run {
         // Whoever waits for the end finds nothing left and everything told.
         MutexGuard::unlocked(&mut state, || {
             self.tell_excesses(&mut batch);
+            batch.tidy();
             drop(batch);
         });
         state.busy -= 1;
@@ -315,6 +329,9 @@ impl Run {
                     |()| invoke(run.plan.graph(), task, &mut inputs, &run.context.cancel).map_err(Failure::Located);
                 let value = loaded.and_then(invoked)?;
                 let (bytes, end) = (value.nbytes() as u64, run.begin.elapsed());
+                if run.timed {
+                    run.state.lock().call_times.insert(task, end.saturating_sub(start));
+                }
                 run.watch.tell(&Event::Task { task, thread, start, end, bytes });
                 Ok(value)
             };
@@ -338,11 +355,12 @@ impl Run {
         let mut batch = Batch::default();
         let mut state = self.state.lock();
         let other = state.called.remove(&task);
+        let time = state.call_times.remove(&task).unwrap_or_default();
         MutexGuard::unlocked(&mut state, || {
             // Whoever has the last future gets the value itself.
             drop(other);
             match future.result() {
-                Ok(value) => batch.done.push((task, value)),
+                Ok(value) => batch.done.push((task, time, value)),
                 Err(error) => batch.error = Some(error),
             }
         });
@@ -353,6 +371,7 @@ impl Run {
         }
         drop(state);
         self.tell_excesses(&mut batch);
+        batch.tidy();
         drop(batch);
         self.changed.notify_all();
     }
@@ -402,12 +421,16 @@ impl Run {
             state.store.left(result, leaving, &mut batch.trash);
             state.scheduler.left(result, &state.store);
         }
-        for (task, value) in batch.done.drain(..) {
+        for (task, time, value) in batch.done.drain(..) {
+            state.store.took(&self.plan, task, time, &value);
             let made = state.store.put(&self.plan, task, value, &mut batch.trash);
             state.store.release(graph, task, &mut batch.trash);
             if let Some(excess) = state.scheduler.finished(task, made, &state.store) {
                 batch.excesses.push((task, excess));
             }
+        }
+        if batch.kept.is_none() {
+            batch.kept = state.store.take_kept();
         }
         if let Some(error) = batch.error.take() {
             self.fail(state, error);
@@ -498,13 +521,15 @@ impl Run {
             }
             match self.load(task, thread, inputs).and_then(|()| invoke(graph, task, inputs, &self.context.cancel)) {
                 Ok(value) => {
-                    if watched {
+                    let mut time = Duration::ZERO;
+                    if watched || self.timed {
                         let now = self.begin.elapsed();
                         let bytes = value.nbytes() as u64;
                         self.watch.tell(&Event::Task { task, thread, start: before, end: now, bytes });
+                        time = now.saturating_sub(before);
                         before = now;
                     }
-                    batch.done.push((task, value));
+                    batch.done.push((task, time, value));
                 }
                 Err(error) => {
                     let end = self.begin.elapsed();
@@ -552,7 +577,11 @@ impl Run {
         while state.busy > 0 || !state.called.is_empty() {
             self.changed.wait(&mut state);
         }
-        let store = std::mem::take(&mut state.store);
+        let mut store = std::mem::take(&mut state.store);
+        if state.error.is_none() {
+            store.keep_outputs(self.plan.graph());
+        }
+        let kept = store.take_kept();
         let result = match state.error.take() {
             Some(error) => {
                 // Threads that come late must find the run over.
@@ -562,6 +591,7 @@ impl Run {
             None => store.outputs(self.plan.graph()).map_err(|error| Error::InvalidGraph(error.to_string())),
         };
         drop(state);
+        keep(kept);
         drop(store);
         result
     }

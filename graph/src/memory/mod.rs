@@ -6,9 +6,11 @@
 //! Scheduler  budget: may this task start; if not, which result should leave  (victims: the one needed furthest in the future)
 //!            headroom: what the machine has left, if that is less than the limit
 //! Executor   spill: writes what leaves, reads back what a task needs
+//!            cache: what costs much and is small stays for graphs to come, as long as there is room
 //! ```
 
 pub(crate) mod budget;
+pub(crate) mod cache;
 mod forecast;
 mod headroom;
 pub(crate) mod projection;
@@ -16,6 +18,7 @@ mod spill;
 mod victims;
 
 pub use budget::Excess;
+pub use cache::{Cache, CacheLevels};
 pub use forecast::{Forecast, Played, forecast, play};
 pub use headroom::Headroom;
 pub(crate) use headroom::Watch;

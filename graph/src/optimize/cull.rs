@@ -5,6 +5,16 @@ use crate::task::TaskId;
 
 /// Keeps the tasks that an output reads, directly or not. O(tasks + edges); a graph without idle tasks is not copied.
 pub fn cull(graph: TaskGraph) -> TaskGraph {
+    let needed = needed(&graph);
+    if needed.iter().all(|&needed| needed) {
+        return graph;
+    }
+    let kept: Vec<TaskId> = graph.tasks().filter(|task| needed[task.index()]).collect();
+    graph.select(&kept, |edge| edge)
+}
+
+/// Which tasks an output reads, directly or not.
+pub(crate) fn needed(graph: &TaskGraph) -> Vec<bool> {
     let mut needed = vec![false; graph.len()];
     for output in graph.outputs() {
         needed[output.task.index()] = true;
@@ -17,11 +27,7 @@ pub fn cull(graph: TaskGraph) -> TaskGraph {
             }
         }
     }
-    if needed.iter().all(|&needed| needed) {
-        return graph;
-    }
-    let kept: Vec<TaskId> = graph.tasks().filter(|task| needed[task.index()]).collect();
-    graph.select(&kept, |edge| edge)
+    needed
 }
 
 impl TaskGraph {

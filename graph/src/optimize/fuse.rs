@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, KernelError, KernelResult, Result};
 use crate::graph::{Edge, Layer, TaskGraph};
-use crate::key::KeyBuilder;
+use crate::key::{Key, KeyBuilder};
 use crate::registry::Registry;
 use crate::task::{Kernel, TaskContext, TaskId};
 use crate::value::Value;
@@ -296,6 +296,11 @@ impl Kernel for Fused {
             .collect::<Result<Vec<_>>>()?;
         postcard::to_stdvec(&steps)
             .map_err(|error| Error::NotPortable { operation: self.description.clone(), reason: error.to_string() })
+    }
+
+    fn lasting(&self, block: u64) -> Option<Key> {
+        let last = self.steps(block).last()?;
+        last.layer.kernel.lasting(last.block)
     }
 
     fn fused(&self) -> Option<&Fused> {

@@ -7,6 +7,7 @@ mod fuse;
 
 pub use check::check;
 pub use cull::cull;
+pub(crate) use cull::needed;
 pub use dedupe::dedupe;
 pub use fuse::{FUSED, Fused, Step, fuse};
 
