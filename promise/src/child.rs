@@ -10,7 +10,8 @@ use crate::{arrays, flag, frames};
 /// Memory that a process takes beside its blocks: the polars engine's own state, stacks, the allocator's slack.
 const BESIDE: u64 = 48 << 20;
 
-/// Runs `child --seed S --bytes B --threads T [--limit L] [--data FOLDER]` and prints what came out as `name=value` words.
+/// Runs `child --seed S --bytes B --threads T [--limit L] [--data FOLDER]` and prints what came out as `name=value` words; with `--show` what
+/// would run.
 pub(crate) fn main(words: &[&str]) -> Result<bool, String> {
     let (seed, bytes) = (flag(words, "--seed", 0)?, flag(words, "--bytes", 32_u64 << 20)?);
     let (threads, limit) = (flag(words, "--threads", 1)?, flag(words, "--limit", 0_u64)?);
@@ -19,20 +20,26 @@ pub(crate) fn main(words: &[&str]) -> Result<bool, String> {
     let folder: String = flag(words, "--data", String::new())?;
     let sources = frames::Sources { folder: &folder, bytes };
     let mut rng = Rng::new(seed);
+    if words.contains(&"--show") {
+        sources.prepare().map_err(|error| error.to_string())?;
+        println!("{}", session.scope(|| show(seed, bytes, &sources)).map_err(|error| error.to_string())?);
+        return Ok(true);
+    }
     let (before, allowed) = (resident(), if limit > 0 { cap(limit + limit / 4 + BESIDE)? } else { 0 });
     let outcome = session.scope(|| -> talatat::Result<(String, talatat::diagnostics::Report, u64, bool)> {
         if seed % 2 == 0 {
             let item = arrays::random_item(&mut rng, bytes)?;
-            let plan = item.plan()?;
+            let explained = item.explain()?;
             let (value, report) = item.compute_reported()?;
-            Ok((format!("{:016x}", value.to_bits()), report, plan.peak().bytes, plan.must_spill()))
+            let (peak, spills) = (explained.forecast().peak, explained.plan().must_spill());
+            Ok((format!("{:016x}", value.to_bits()), report, peak, spills))
         } else {
             let frame = frames::random_frame(&mut rng, &sources)?;
-            let plan = frame.plan()?;
+            let explained = frame.explain_measured()?;
             let (value, report) = frame.compute_reported()?;
             let cells = value.columns().iter().map(|column| format!("{:?}", column.get(0))).collect::<Vec<_>>();
             let answer = cells.join(",").replace(' ', "");
-            Ok((answer, report, plan.peak().bytes, plan.must_spill()))
+            Ok((answer, report, explained.forecast().peak, explained.plan().must_spill()))
         }
     });
     match outcome {
@@ -53,6 +60,15 @@ pub(crate) fn main(words: &[&str]) -> Result<bool, String> {
         }
         Err(error) => Err(error.to_string()),
     }
+}
+
+/// What a computation is, and what it would do.
+fn show(seed: u64, bytes: u64, sources: &frames::Sources<'_>) -> talatat::Result<String> {
+    let mut rng = Rng::new(seed);
+    Ok(match seed % 2 {
+        0 => arrays::random_item(&mut rng, bytes)?.explain()?.to_string(),
+        _ => frames::random_frame(&mut rng, sources)?.explain_measured()?.to_string(),
+    })
 }
 
 /// Caps the memory that this process may have beyond what it has now; an allocation beyond that fails and ends the process.

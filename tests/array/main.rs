@@ -5,6 +5,7 @@ mod bad_input;
 mod common;
 mod custom;
 mod dtypes;
+mod durable;
 mod fft;
 mod fixtures;
 mod functions;

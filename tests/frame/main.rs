@@ -8,6 +8,7 @@ mod bridge;
 mod common;
 mod csv_blocks;
 mod dialects;
+mod durable;
 mod fixtures;
 mod group_fixtures;
 mod groupby;
