@@ -24,8 +24,10 @@ use std::marker::PhantomData;
 use talatat_graph::{Edge, Error as GraphError, Value};
 
 pub use arg::{Arg, Args, Lit};
+pub(crate) use call::foreign;
 pub use call::{Call, TaskNote};
 pub use function::{Callable, DelayedFn, Plain, Try, delayed, try_delayed};
+pub(crate) use function::{identity, short_name, unique};
 pub use node::Node;
 pub use outputs::Outputs;
 pub use submit::submit;

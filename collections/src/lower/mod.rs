@@ -2,6 +2,7 @@
 
 #[cfg(feature = "array")]
 pub(crate) mod array;
+mod bag;
 mod delayed;
 #[cfg(feature = "frame")]
 pub(crate) mod frame;
@@ -22,15 +23,15 @@ pub(crate) use array::{
 #[cfg(feature = "array")]
 #[cfg(feature = "zarr")]
 pub(crate) use array::{Zarr, ZarrWriting};
+pub(crate) use bag::{lower as lower_bag, run};
 pub(crate) use delayed::DelayedTasks;
 #[cfg(feature = "frame")]
 pub(crate) use frame::Operation as FrameOperation;
 #[cfg(feature = "frame")]
 pub use frame::{Measured, SAMPLING, Stage};
 
-/// Blocks that a collection of another kind makes: a frame's column as an array, an array as a frame's column.
-#[cfg(any(feature = "array", feature = "frame"))]
-pub(crate) trait Foreign: Send + Sync {
+/// Blocks that a collection of another kind makes: a frame's column as an array, an array as a frame's column, a bag's partition as a delayed value.
+pub trait Foreign: Send + Sync {
     /// Makes the tasks and gives their blocks, in order.
     fn lower(&self, lowering: &mut Lowering) -> crate::error::Result<Vec<Edge>>;
 
