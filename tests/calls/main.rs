@@ -1,5 +1,6 @@
-//! Functions called lazily and at once.
+//! Functions called lazily and at once, and bags.
 
+mod bag;
 #[path = "../common/mod.rs"]
 mod common;
 mod delayed;

@@ -1,8 +1,5 @@
 //! Bags against plain iterators, over any partitions, on every executor.
 
-#[path = "../common/mod.rs"]
-mod common;
-
 mod files;
 mod plans;
 mod verbs;
@@ -27,7 +24,7 @@ fn on_all<C: Collection>(collection: &C) -> C::Output
 where
     C::Output: PartialEq + std::fmt::Debug,
 {
-    let mut answers = common::sessions().into_iter().map(|session: Session| {
+    let mut answers = crate::common::sessions().into_iter().map(|session: Session| {
         collection.compute_on(&session).unwrap_or_else(|error| panic!("{error} on {session:?}"))
     });
     let first = answers.next().expect("there are executors");

@@ -8,7 +8,7 @@ use talatat::Compute;
 use talatat::bag::Bag;
 use talatat::delayed::delayed;
 
-use crate::{bag, on_all, parts};
+use super::{bag, on_all, parts};
 
 fn sorted<T: Ord>(mut items: Vec<T>) -> Vec<T> {
     items.sort();
@@ -86,7 +86,7 @@ proptest! {
             prop_assert_eq!(&again.groupby(|x| x % 5).compute().unwrap(), &grouped);
         }
 
-        let (other, theirs) = (crate::bag(&others), others.concat());
+        let (other, theirs) = (super::bag(&others), others.concat());
         let joined = on_all(&bag.join(&other, |x| x % 4, |y| y % 4));
         let mut pairs = Vec::new();
         for &x in &all {

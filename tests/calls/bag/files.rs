@@ -10,8 +10,8 @@ use talatat::Compute;
 use talatat::bag::{Bag, JsonLinesOptions, Skipped, TextOptions, read_json_lines, read_text};
 use talatat::storage::{Location, write_atomic};
 
+use super::on_all;
 use crate::common::faulty_sessions;
-use crate::on_all;
 
 fn write(url: &str, bytes: &[u8]) {
     write_atomic(&Location::parse(url).unwrap(), |file| file.write_all(bytes)).unwrap();
