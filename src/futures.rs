@@ -1,11 +1,13 @@
 //! Calls that begin at once: a session's futures.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use talatat_collections::delayed::{Args, Callable, DelayedFn, Payload, Plain, Try, submit};
 use talatat_collections::{Collection, Error, Result};
 use talatat_graph::{Failure, Future, KernelError, Need, Plan, Submit};
 
+use crate::diagnostics::{Profile, Recorder, Report};
 use crate::session::Session;
 
 impl Session {
@@ -99,6 +101,34 @@ impl Session {
     /// Futures of values that are there: for calls that take futures.
     pub fn scatter<T: Payload>(&self, values: impl IntoIterator<Item = T>) -> Vec<Future<T>> {
         values.into_iter().map(Future::ready).collect()
+    }
+
+    /// Records the submitted calls that end while `work` runs: a table by the calls' names, and a timeline of each thread, as of tasks
+    /// ([`Profile`], [`Profile::report`]). A call that waited for others on its thread has their time in its own. Calls of all sessions that share the
+    /// threads are seen; what graphs run is not (see [`run_profiled`](Session::run_profiled)).
+    ///
+    /// ```
+    /// use talatat::prelude::*;
+    /// let session = Session::builder().threads(2).build()?;
+    /// let square = delayed(|x: i64| x * x).named("square");
+    /// let (squares, profile) = session.record_calls(|| {
+    ///     gather((0..5_i64).map(|x| session.submit_call(&square, x)).collect::<talatat::Result<Vec<_>>>()?)
+    ///         .map_err(talatat::Error::from)
+    /// })?;
+    /// assert_eq!(squares?, [0, 1, 4, 9, 16]);
+    /// assert_eq!((profile.report().operations[0].operation.as_str(), profile.report().operations[0].tasks), ("square", 5));
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the executor never computes.
+    pub fn record_calls<R>(&self, work: impl FnOnce() -> R) -> Result<(R, Profile)> {
+        let recorder = Arc::new(Recorder::of_calls(self.executor().threads())?);
+        let (begin, watching) = (Instant::now(), self.pool()?.observe(recorder.clone()));
+        let result = work();
+        drop(watching);
+        recorder.finish(begin.elapsed());
+        Ok((result, Profile::of(&recorder, Report::of(&recorder))))
     }
 
     /// Computes a collection in the background: plans it here, runs it on the session's threads, and gives a future of what

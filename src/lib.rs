@@ -23,6 +23,7 @@
 //! |---|---|
 //! | call any function lazily | [`delayed`] |
 //! | call it now, and go on | [`Session::submit`], [`Future`] |
+//! | work through texts, records, anything | [`bag`] |
 //! | compute, persist, explain, draw | [`Compute`], [`compute_all`] |
 //! | choose who computes, with how much memory | [`Session`], [`config`] |
 //! | see what happens | [`diagnostics`] |
@@ -48,6 +49,7 @@ pub use session::{Session, SessionBuilder};
 pub use store::{ToStore, ToText};
 #[cfg(feature = "array")]
 pub use talatat_collections::array;
+pub use talatat_collections::bag;
 pub use talatat_collections::config::ExecutorChoice;
 #[cfg(feature = "frame")]
 pub use talatat_collections::frame;
@@ -67,6 +69,7 @@ pub mod prelude {
     pub use crate::{ToNpy, ToStore, ToText};
     #[cfg(feature = "array")]
     pub use talatat_collections::array::{Array, axis};
+    pub use talatat_collections::bag::Bag;
     pub use talatat_collections::delayed::{CustomGraph, Delayed, Lit, Outputs, delayed, try_delayed};
     #[cfg(feature = "frame")]
     pub use talatat_collections::frame::{CsvOptions, DataFrame, DataType, Frame, agg, col, lit, read_csv};

@@ -10,7 +10,7 @@ use talatat_collections::config::{
 };
 use talatat_collections::{Collection, Error, Lowering, LoweringOptions, Pools, Result};
 use talatat_graph::{
-    Cancel, Error as GraphError, Executor, Held, Need, Observer, Outputs, Plan, PlanOptions, Pool, Registry,
+    Cancel, Error as GraphError, Executor, Held, Need, Observer, Observing, Outputs, Plan, PlanOptions, Pool, Registry,
     RunContext, Submit, Synchronous, TaskGraph, Threads, Value, in_call,
     memory::{Cache, Forecast, Headroom, Reclaim, SpillSpace, play},
     testing,
@@ -46,6 +46,8 @@ pub struct Session {
     watchdog: Option<(Duration, Tell)>,
     /// A page in the browser that shows what runs.
     live: Option<Arc<LivePage>>,
+    /// Lets the observers hear of submitted calls.
+    observing: Vec<Arc<Observing>>,
 }
 
 /// When a plan runs.
@@ -163,8 +165,16 @@ impl Session {
         self
     }
 
-    /// The same session, watched by one more observer.
+    /// The same session, watched by one more observer. Of submitted calls it sees those of all sessions that share the threads.
     pub fn observed(mut self, observer: Arc<dyn Observer>) -> Session {
+        if let Ok(pool) = &self.pool {
+            self.observing.push(Arc::new(pool.observe(observer.clone())));
+        }
+        self.observed_runs(observer)
+    }
+
+    /// The same session, its runs watched by one more observer.
+    fn observed_runs(mut self, observer: Arc<dyn Observer>) -> Session {
         self.context.observers.push(observer);
         self
     }
@@ -435,7 +445,7 @@ impl Session {
         let plan = Arc::new(plan);
         let recorder = Arc::new(Recorder::new(&plan, self.executor.threads(), detail));
         // A board of its own: what is sampled is this run.
-        let mut session = self.clone().observed(recorder.clone());
+        let mut session = self.clone().observed_runs(recorder.clone());
         let sampler = (detail == Detail::Timeline).then(|| {
             let board = session.context.board.within();
             session.context.board = board.clone();
@@ -701,6 +711,7 @@ impl SessionBuilder {
         let on_stderr = || Arc::new(|text: &str| eprint!("{text}")) as Tell;
         let watchdog = self.watchdog.or_else(|| Some((settings.watchdog?, on_stderr())));
         let mut context = RunContext { registry, spill, reclaim, headroom, cache, ..self.context };
+        let given = context.observers.clone();
         if shows_progress(settings.progress) {
             context.observers.push(Arc::new(ProgressBar::new()));
         }
@@ -716,7 +727,9 @@ impl SessionBuilder {
             pool.set_memory_limit(settings.memory_limit);
             self.resources.iter().for_each(|(name, count)| pool.set_resource(name, *count));
         }
+        let observe = |pool: &Pool| given.into_iter().map(|observer| Arc::new(pool.observe(observer))).collect();
         Ok(Session {
+            observing: pool.as_ref().map(observe).unwrap_or_default(),
             live: live.transpose()?,
             executor,
             pool,

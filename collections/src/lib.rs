@@ -1,4 +1,4 @@
-//! What users hold: lazy arrays, frames and delayed calls, and how they become task graphs.
+//! What users hold: lazy arrays, frames, bags and delayed calls, and how they become task graphs.
 //!
 //! ```text
 //! handle -> expression -> rewrite -> lower -> layers of tasks -> (talatat-graph)
@@ -10,6 +10,7 @@
 
 #[cfg(feature = "array")]
 pub mod array;
+pub mod bag;
 #[cfg(all(feature = "array", feature = "frame"))]
 mod bridge;
 mod collection;

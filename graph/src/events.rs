@@ -1,5 +1,6 @@
 //! What happens during a run, for whoever wants to watch.
 
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -92,6 +93,23 @@ pub enum Event<'a> {
         /// Bytes that were read.
         bytes: u64,
     },
+    /// A submitted call ended, or one of its tries. It belongs to no run: times are counted from when the observer began to watch
+    /// ([`Pool::observe`](crate::Pool::observe)). What it submitted itself and waited for on its thread lies within its time. Told before anybody gets
+    /// the result.
+    Call {
+        /// The call's name.
+        name: &'a str,
+        /// Where it was submitted.
+        location: &'static Location<'static>,
+        /// The thread: 0 is one from outside.
+        thread: usize,
+        /// When it started.
+        start: Duration,
+        /// When it ended.
+        end: Duration,
+        /// Why it failed, if it did.
+        error: Option<&'a Error>,
+    },
     /// The run ended.
     Finished {
         /// What was running.
@@ -105,7 +123,7 @@ pub enum Event<'a> {
     },
 }
 
-/// Watches runs: a progress bar, a recording, a counter in a service's metrics.
+/// Watches runs and submitted calls: a progress bar, a recording, a counter in a service's metrics.
 ///
 /// It is called on the threads that run tasks, between tasks and without any lock: several threads call at once, and what it
 /// takes the task's thread waits for. It must not panic. One observer may see several runs at once; what must tell them apart gives each an

@@ -56,7 +56,7 @@ pub use optimize::{FUSED, Fused, PASSES, Pass, PassReport, Step, check, cull, de
 pub use order::order;
 pub use petgraph::{GraphView, ReadRef, TaskRef, TaskRefs, Visited};
 pub use plan::{OperationSummary, Outputs, Plan, PlanOptions};
-pub use pool::{Held, Pool};
+pub use pool::{Held, Observing, Pool};
 pub use registry::Registry;
 pub use scheduler::{Instruction, Scheduler};
 pub use status::{Board, HeldUp, Levels, Probe, RunStatus, Running, Waiting};

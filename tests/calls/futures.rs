@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::common::{builder, sessions};
+use parking_lot::Mutex;
 use talatat::delayed::{Delayed, Lit, delayed, try_delayed};
-use talatat::graph::Error as GraphError;
+use talatat::graph::{Error as GraphError, Event, Observer};
 use talatat::prelude::*;
 use talatat::{Error, ExecutorChoice};
 
@@ -220,5 +221,76 @@ fn nested_every_way() {
             )
             .unwrap();
         assert_eq!(call.result().unwrap(), (0..20).map(|n| n * (n + 1) / 2).sum::<i64>());
+    }
+}
+
+/// Notes the calls that it is told of.
+#[derive(Default)]
+struct Calls(Mutex<Vec<(String, bool)>>);
+
+impl Observer for Calls {
+    fn on(&self, event: &Event<'_>) {
+        if let Event::Call { name, start, end, error, location, .. } = event {
+            assert!(start <= end && location.file().ends_with("futures.rs"));
+            self.0.lock().push((name.to_string(), error.is_none()));
+        }
+    }
+}
+
+#[test]
+fn observers_hear_of_calls_before_anybody_has_their_results() {
+    let calls = Arc::new(Calls::default());
+    let session = builder().threads(2).observer(calls.clone()).build().unwrap();
+    let (good, bad) = (delayed(|x: i64| x + 1).named("good"), try_delayed(|_: i64| Err::<i64, _>("no")).named("bad"));
+    for number in 0..20_usize {
+        assert!(session.submit_call(&good, 1_i64).unwrap().result().is_ok());
+        assert!(session.submit_call(&bad, 1_i64).unwrap().result().is_err());
+        assert_eq!(calls.0.lock().len(), 2 * (number + 1));
+    }
+    assert_eq!(calls.0.lock()[..2], [("good".to_string(), true), ("bad".to_string(), false)]);
+    // Each try is told of.
+    let retried = bad.needs(Need::default().retries(2, Duration::ZERO));
+    assert!(session.submit_call(&retried, 1_i64).unwrap().result().is_err());
+    assert_eq!(calls.0.lock().iter().filter(|(name, _)| name == "bad").count(), 20 + 3);
+    // What a graph runs is told of as tasks, annotated or not.
+    let before = calls.0.lock().len();
+    let tasks = delayed(|x: i64| x + 1).needs(Need::default().priority(3)).call(1_i64);
+    assert_eq!(tasks.compute_on(&session).unwrap(), 2);
+    assert_eq!(calls.0.lock().len(), before);
+    // Who no longer watches hears nothing.
+    drop(session);
+    let other = builder().threads(1).build().unwrap();
+    assert!(other.submit_call(&good, 1_i64).unwrap().result().is_ok());
+    assert_eq!(calls.0.lock().len(), before);
+}
+
+#[test]
+fn calls_are_recorded_as_tasks_are() {
+    for session in [builder().threads(1).build().unwrap(), builder().threads(3).build().unwrap()] {
+        let leaf = delayed(|x: u64| x).named("leaf");
+        let inner = session.clone();
+        let node = delayed(move |x: u64| {
+            let parts: Vec<_> = (0..x).map(|x| inner.submit_call(&leaf, x).unwrap()).collect();
+            parts.into_iter().map(|part| part.result().unwrap()).sum::<u64>()
+        });
+        let node = node.named("node");
+        let failing = try_delayed(|| Err::<u64, _>("broken")).named("failing");
+        let (sums, profile) = session
+            .record_calls(|| {
+                let sums: Vec<_> = (0..4_u64).map(|x| session.submit_call(&node, x).unwrap()).collect();
+                let sums: Vec<u64> = sums.into_iter().map(|sum| sum.result().unwrap()).collect();
+                assert!(session.submit_call(&failing, ()).unwrap().result().is_err());
+                sums
+            })
+            .unwrap();
+        assert_eq!(sums, [0, 0, 1, 3]);
+        let count = |name: &str| {
+            let row = profile.report().operations.iter().find(|row| row.operation == name);
+            row.map(|row| (row.tasks, row.planned))
+        };
+        assert_eq!((count("node"), count("leaf"), count("failing")), (Some((4, 4)), Some((6, 6)), Some((0, 1))));
+        let trace = profile.to_chrome_json();
+        assert!(trace.contains(r#""name":"leaf""#) && trace.contains("futures.rs:"));
+        assert!(profile.to_html().contains("node"));
     }
 }

@@ -1,5 +1,6 @@
-//! Functions called lazily and at once, by name, and kept.
+//! Functions called lazily and at once, by name, and kept; bags.
 
+mod bag;
 mod cache;
 #[path = "../common/mod.rs"]
 mod common;

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use talatat_graph::{Edge, KernelError, KernelResult, Key, KeyBuilder, Need, TaskId, Value};
 
-use super::Node;
+use super::{Delayed, Node, Payload};
 use crate::error::Result;
-use crate::lower::Lowering;
+use crate::lower::{Foreign, Lowering};
 
 /// Where a lowering notes which task a call has become, so that the call's next reader need not look it up by its key.
 ///
@@ -92,6 +92,12 @@ pub trait Call: Send + Sync {
 
     /// Where lowerings note the call's task.
     fn task(&self) -> &TaskNote;
+
+    /// Blocks that something else makes, which the call reads instead of [`inputs`](Call::inputs).
+    #[doc(hidden)]
+    fn foreign(&self) -> Option<&dyn Foreign> {
+        None
+    }
 
     /// How many calls the result takes, this one included; those that are shared are counted for each reader.
     fn weight(&self) -> u32 {
@@ -210,5 +216,73 @@ impl Call for Ready {
 
     fn task(&self) -> &TaskNote {
         &self.task
+    }
+}
+
+/// A value made of blocks of another collection.
+struct OfBlocks<F, R> {
+    key: Key,
+    name: &'static str,
+    from: F,
+    bytes: u64,
+    location: &'static Location<'static>,
+    run: R,
+    task: TaskNote,
+}
+
+/// A delayed value that `run` makes of the blocks of another collection, in one task.
+pub(crate) fn of_blocks<T, F, R>(
+    key: Key,
+    name: &'static str,
+    from: F,
+    bytes: u64,
+    location: &'static Location<'static>,
+    run: R,
+) -> Delayed<T>
+where
+    T: Payload,
+    F: Foreign + 'static,
+    R: Fn(&mut [Value]) -> KernelResult<Value> + Send + Sync + 'static,
+{
+    Delayed::from_node(Node::new(OfBlocks { key, name, from, bytes, location, run, task: TaskNote::new() }))
+}
+
+impl<F, R> Call for OfBlocks<F, R>
+where
+    F: Foreign,
+    R: Fn(&mut [Value]) -> KernelResult<Value> + Send + Sync,
+{
+    fn key(&self) -> Key {
+        self.key
+    }
+
+    fn function(&self) -> Key {
+        Key::of(self.name, &[])
+    }
+
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn location(&self) -> &'static Location<'static> {
+        self.location
+    }
+
+    fn inputs<'a>(&'a self, _: &mut dyn FnMut(&'a Node)) {}
+
+    fn run(&self, inputs: &mut [Value]) -> KernelResult<Value> {
+        (self.run)(inputs)
+    }
+
+    fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    fn task(&self) -> &TaskNote {
+        &self.task
+    }
+
+    fn foreign(&self) -> Option<&dyn Foreign> {
+        Some(&self.from)
     }
 }

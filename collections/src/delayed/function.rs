@@ -100,17 +100,20 @@ pub(crate) fn unique() -> u64 {
     COUNT.fetch_add(1, Ordering::Relaxed)
 }
 
+/// The name of a function for keys: a type without captures says all; two closures of one type with captures may differ.
+pub(crate) fn identity<F: 'static>() -> Key {
+    let mut hasher = xxhash_rust::xxh3::Xxh3::new();
+    TypeId::of::<F>().hash(&mut hasher);
+    let name = std::any::type_name::<F>();
+    let key = KeyBuilder::new("delayed").bytes(name.as_bytes()).bytes(&hasher.digest128().to_le_bytes());
+    if size_of::<F>() == 0 { key.finish() } else { key.number(unique()).finish() }
+}
+
 impl<F: 'static> Function<F> {
     fn new(run: F) -> Self {
-        let name = std::any::type_name::<F>();
-        let mut hasher = xxhash_rust::xxh3::Xxh3::new();
-        TypeId::of::<F>().hash(&mut hasher);
-        let key = KeyBuilder::new("delayed").bytes(name.as_bytes()).bytes(&hasher.digest128().to_le_bytes());
-        // A type without captures says all; two closures of one type with captures may differ.
-        let (key, known) =
-            if size_of::<F>() == 0 { (key, Known::InBuild) } else { (key.number(unique()), Known::Here) };
-        let name = short_name(name);
-        Function { run, name, key: key.finish(), known, pure: true, need: None }
+        let known = if size_of::<F>() == 0 { Known::InBuild } else { Known::Here };
+        let name = short_name(std::any::type_name::<F>());
+        Function { run, name, key: identity::<F>(), known, pure: true, need: None }
     }
 }
 
@@ -165,7 +168,7 @@ fn build() -> KernelResult<Key> {
 }
 
 /// `a::b::increment` as `increment`, and a closure in `a::b::main` as `main closure`.
-fn short_name(path: &str) -> String {
+pub(crate) fn short_name(path: &str) -> String {
     let path = path.split('<').next().unwrap_or(path);
     let parts: Vec<&str> = path.split("::").collect();
     match parts.as_slice() {

@@ -27,11 +27,12 @@ use std::marker::PhantomData;
 use talatat_graph::{Edge, Error as GraphError, Value};
 
 pub use arg::{Arg, Args, Lit};
+pub(crate) use call::of_blocks;
 pub use call::{Call, TaskNote};
 pub use custom::{CustomGraph, Inputs};
 pub(crate) use foreign::{Lower, foreign};
-pub(crate) use function::unique;
 pub use function::{Callable, DelayedFn, Plain, Try, delayed, try_delayed};
+pub(crate) use function::{identity, short_name, unique};
 pub use node::Node;
 pub use outputs::Outputs;
 pub(crate) use storable::register;

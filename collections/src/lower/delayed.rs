@@ -102,6 +102,12 @@ impl DelayedTasks {
                         edges.push(task.into());
                         continue;
                     }
+                    if let Some(from) = node.foreign() {
+                        stack.truncate(at);
+                        let blocks = from.lower(lowering)?;
+                        edges.push(Self::task(lowering, node, &blocks, hint)?.into());
+                        continue;
+                    }
                     if inputs > 0 {
                         stack[at] = Visit::Close(node, inputs as u32);
                         // The stack reverses: the first argument is to be visited first.

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "array")]
 pub(crate) mod array;
+mod bag;
 mod delayed;
 mod durable;
 #[cfg(feature = "frame")]
@@ -25,6 +26,7 @@ pub(crate) use array::{
 #[cfg(feature = "array")]
 #[cfg(feature = "zarr")]
 pub(crate) use array::{Zarr, ZarrWriting};
+pub(crate) use bag::{lower as lower_bag, run};
 pub(crate) use delayed::DelayedTasks;
 pub(crate) use durable::{Keeping, Source, register as register_durable};
 #[cfg(feature = "frame")]
@@ -33,9 +35,8 @@ pub(crate) use frame::Operation as FrameOperation;
 pub use frame::{Measured, SAMPLING, Stage};
 pub(crate) use manipulate::register as register_manipulation;
 
-/// Blocks that a collection of another kind makes: a frame's column as an array, an array as a frame's column.
-#[cfg(any(feature = "array", feature = "frame"))]
-pub(crate) trait Foreign: Send + Sync {
+/// Blocks that a collection of another kind makes: a frame's column as an array, an array as a frame's column, a bag's partition as a delayed value.
+pub trait Foreign: Send + Sync {
     /// Makes the tasks and gives their blocks, in order.
     fn lower(&self, lowering: &mut Lowering) -> crate::error::Result<Vec<Edge>>;
 

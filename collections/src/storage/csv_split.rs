@@ -133,9 +133,18 @@ pub fn read_block_records(
     state: BlockState,
     quote: Option<u8>,
 ) -> Result<Bytes> {
-    read_with(object, block, state, quote, TAIL, RECORD_LIMIT)
+    read_with(object, block, state, quote, TAIL, RECORD_LIMIT).map(|(_, records)| records)
 }
 
+/// The lines that a block owns, and where in the object they begin; every newline ends one.
+///
+/// # Errors
+/// As [`read_block_records`].
+pub(crate) fn read_block_lines(object: &ObjectRef, block: Range<u64>) -> Result<(u64, Bytes)> {
+    read_with(object, block, BlockState::default(), None, TAIL, RECORD_LIMIT)
+}
+
+/// The records of a block, and where they begin.
 fn read_with(
     object: &ObjectRef,
     block: Range<u64>,
@@ -143,11 +152,11 @@ fn read_with(
     quote: Option<u8>,
     tail: u64,
     limit: u64,
-) -> Result<Bytes> {
+) -> Result<(u64, Bytes)> {
     let size = object.size();
     let (a, b) = (block.start.min(size), block.end.min(size));
     if a >= b {
-        return Ok(Bytes::new());
+        return Ok((a, Bytes::new()));
     }
     let first = object.read_range(a..size.min(b.saturating_add(tail)))?;
     let length = (b - a) as usize;
@@ -160,14 +169,15 @@ fn read_with(
     }
     // No record starts inside: whatever begins after it begins after the next block's start, too.
     let Some(start) = start else {
-        return Ok(Bytes::new());
+        return Ok((b, Bytes::new()));
     };
+    let begin = a + start as u64;
     if b == size {
-        return Ok(first.slice(start..));
+        return Ok((begin, first.slice(start..)));
     }
     let mut scanner = Scanner { state: at_b, quote };
     if let Some(end) = first.get(length..).and_then(|after| scanner.record_end(after)) {
-        return Ok(first.slice(start..length + end));
+        return Ok((begin, first.slice(start..length + end)));
     }
     let mut records = BytesMut::from(first.get(start..).unwrap_or_default());
     let mut read_to = a + first.len() as u64;
@@ -185,11 +195,11 @@ fn read_with(
         read_to += more.len() as u64;
         if let Some(end) = scanner.record_end(&more) {
             records.extend_from_slice(more.get(..end).unwrap_or(&more));
-            return Ok(records.freeze());
+            return Ok((begin, records.freeze()));
         }
         records.extend_from_slice(&more);
     }
-    if scanner.state.in_quotes { Err(unclosed(object)) } else { Ok(records.freeze()) }
+    if scanner.state.in_quotes { Err(unclosed(object)) } else { Ok((begin, records.freeze())) }
 }
 
 fn unclosed(object: &ObjectRef) -> StorageError {
@@ -295,8 +305,9 @@ mod tests {
                 parsed.extend(parse(&text[owned.clone()], quote));
                 for tail in [0, 3] {
                     let range = block.start as u64..block.end as u64;
-                    let read = read_with(&object, range, state, quote, tail, RECORD_LIMIT).unwrap();
+                    let (begin, read) = read_with(&object, range, state, quote, tail, RECORD_LIMIT).unwrap();
                     prop_assert_eq!(&read, &text[owned.clone()]);
+                    prop_assert!(read.is_empty() || begin == owned.start as u64);
                 }
             }
             prop_assert_eq!(end, text.len());

@@ -169,6 +169,16 @@ pub enum StorageError {
         /// What is wrong, and the mend.
         reason: String,
     },
+    /// A compressed file that cannot be unpacked.
+    #[error("`{url}` cannot be unpacked beyond {offset} bytes of text: {what}; the file is truncated or damaged")]
+    Damaged {
+        /// The file.
+        url: String,
+        /// Bytes that were unpacked.
+        offset: u64,
+        /// What the decoder says.
+        what: String,
+    },
     /// An Arrow IPC file that is not one, is truncated, or does not fit the others it is read with.
     #[error("`{url}`: {reason}")]
     BadIpc {

@@ -68,7 +68,6 @@ pub fn expand_with<S: AsRef<str>>(inputs: &[S], options: &StorageOptions) -> Res
 }
 
 /// The names below a location of all objects there, sorted; those in hidden folders are not counted.
-#[cfg(feature = "frame")]
 pub(crate) fn objects_below(location: &Location) -> Result<Vec<String>> {
     if location.local_path().is_some_and(|path| !path.exists()) {
         return Ok(Vec::new());

@@ -45,14 +45,13 @@ pub mod npy;
 mod options;
 #[cfg(feature = "frame")]
 mod parallel;
-#[cfg(feature = "frame")]
+#[cfg_attr(not(feature = "frame"), allow(dead_code))]
 mod parts;
 mod read;
 mod runtime;
 mod store;
 #[cfg(feature = "array")]
 pub(crate) mod text;
-#[cfg(any(feature = "array", feature = "frame"))]
 #[cfg_attr(not(feature = "array"), allow(dead_code))]
 mod unfinished;
 mod write;
@@ -66,7 +65,6 @@ pub use location::{Location, Scheme};
 pub use options::StorageOptions;
 #[cfg(feature = "frame")]
 pub(crate) use parallel::in_parallel;
-#[cfg(feature = "frame")]
 pub(crate) use parts::{Existing, Part, PartsGuard, PartsOutput};
 pub use read::ObjectRef;
 #[cfg(feature = "frame")]

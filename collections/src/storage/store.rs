@@ -19,17 +19,13 @@ use super::runtime;
 #[derive(Clone, Debug)]
 pub struct Store {
     inner: Arc<dyn ObjectStore>,
-    #[cfg_attr(not(any(feature = "array", feature = "frame")), expect(dead_code, reason = "written by their blocks"))]
     parts: Option<Parts>,
     remote: bool,
 }
 
 /// The same store, as one whose uploads can be named and continued; local files cannot be.
 #[derive(Clone)]
-struct Parts(
-    #[cfg_attr(not(any(feature = "array", feature = "frame")), expect(dead_code, reason = "as above"))]
-    Arc<dyn MultipartStore>,
-);
+struct Parts(Arc<dyn MultipartStore>);
 
 impl std::fmt::Debug for Parts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -71,7 +67,6 @@ impl Store {
     }
 
     /// Uploads that have a name, so that tasks can send their parts.
-    #[cfg(any(feature = "array", feature = "frame"))]
     pub(super) fn multipart_store(&self, location: &Location) -> Result<&Arc<dyn MultipartStore>> {
         let reason = "local files are not written in parts".into();
         let missing = || StorageError::NotWritable { url: location.to_string(), reason };

@@ -310,7 +310,7 @@ impl Run {
         for (task, inputs) in batch.calls.drain(..) {
             let layer = self.plan.graph().layer(task);
             let mut call = Submit::new("task");
-            call.need(layer.need.as_deref().cloned().unwrap_or_default().name(layer.kernel.describe()));
+            call.task().need(layer.need.as_deref().cloned().unwrap_or_default().name(layer.kernel.describe()));
             if let Some(location) = layer.location {
                 call.at(location);
             }

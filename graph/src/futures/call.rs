@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use super::need::Need;
 use crate::error::{Error, KernelError, Result, TaskSite};
+use crate::events::Event;
 use crate::executor::panic_message;
-use crate::pool::{Grant, Here, Parker, Pool};
+use crate::pool::{Grant, Here, Parker, Pool, Shared};
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Release};
 use crate::sync::thread_local;
 use crate::sync::{Mutex, now};
@@ -130,6 +131,8 @@ pub(crate) struct Core {
     /// The pool, if no thread of it has submitted the call.
     pub(crate) pool: Option<Pool>,
     pub(crate) need: Option<Arc<Need>>,
+    /// It is a task of a run, which tells of it.
+    pub(super) is_task: bool,
 }
 
 /// Bits of [`Core::place`] for the place within a deque.
@@ -146,7 +149,32 @@ impl Core {
             location,
             pool: None,
             need,
+            is_task: false,
         }
+    }
+
+    /// The pool, if anybody wants to hear of its calls.
+    #[inline]
+    fn watched(&self) -> Option<Arc<Shared>> {
+        let wanted = |pool: &Arc<Shared>| (pool.is_watched() && !self.is_task).then(|| pool.clone());
+        match &self.pool {
+            Some(pool) => wanted(pool.shared()),
+            None => Here::with(|here| wanted(&here.pool)).flatten(),
+        }
+    }
+
+    /// Tells of the call that it ended.
+    #[cold]
+    fn tell(&self, pool: &Shared, begin: Duration, error: Option<&Error>) {
+        let (end, thread) = (now(), Here::number());
+        pool.tell(|since| Event::Call {
+            name: self.name(),
+            location: self.location,
+            thread,
+            start: begin.saturating_sub(since),
+            end: end.saturating_sub(since),
+            error,
+        });
     }
 
     /// The call's name.
@@ -265,10 +293,24 @@ impl<W: Work> Call<W::Output, W> {
         pool: Option<Pool>,
         arguments: Vec<Arc<dyn Node>>,
     ) -> Arc<Self> {
+        Self::of_run(work, name, location, need, pool, arguments, false)
+    }
+
+    /// The same; `is_task` if it is a task of a run, which tells of it.
+    #[inline]
+    pub(crate) fn of_run(
+        work: W,
+        name: &'static str,
+        location: &'static Location<'static>,
+        need: Option<Arc<Need>>,
+        pool: Option<Pool>,
+        arguments: Vec<Arc<dyn Node>>,
+        is_task: bool,
+    ) -> Arc<Self> {
         // One more than there are: nothing starts before all arguments know of it.
         let blocked = if arguments.is_empty() { 0 } else { arguments.len() as u32 + 1 };
         let arguments = (!arguments.is_empty()).then(|| arguments.into_boxed_slice());
-        let core = Core { pool, ..Core::new(name, location, need, blocked) };
+        let core = Core { pool, is_task, ..Core::new(name, location, need, blocked) };
         let state = State { stage: Stage::Waiting(work, arguments), then: Vec::new(), failures: 0 };
         Arc::new(Call { core, state: Mutex::new(state) })
     }
@@ -393,10 +435,16 @@ impl<W: Work> Node for Call<W::Output, W> {
         drop(state);
         drop(arguments);
         let node: Arc<dyn Node> = self.clone();
+        let watched = self.core.watched().map(|pool| (pool, now()));
         let result = Here::frame(node, |place| {
             self.core.runs_at(place);
             catch_unwind(AssertUnwindSafe(|| work.call()))
         });
+        let tell = |error: Option<&Error>| {
+            if let Some((pool, begin)) = &watched {
+                self.core.tell(pool, *begin, error);
+            }
+        };
         let (error, own) = match result {
             Ok(Ok(value)) => {
                 // What the work still holds is dropped before anybody hears of the result.
@@ -404,6 +452,7 @@ impl<W: Work> Node for Call<W::Output, W> {
                 if let Some(grant) = &mut grant {
                     grant.end();
                 }
+                tell(None);
                 self.complete(Ok(value), grant);
                 return true;
             }
@@ -413,6 +462,7 @@ impl<W: Work> Node for Call<W::Output, W> {
             Ok(Err(Failure::Own(source))) => (Error::Kernel { site: self.core.site(), source }, true),
             Err(payload) => (Error::Panic { site: self.core.site(), message: panic_message(&*payload) }, true),
         };
+        tell(Some(&error));
         let work = if own { self.retry(work, &mut grant) } else { Some(work) };
         if work.is_some() {
             drop((work, grant));

@@ -183,6 +183,7 @@ pub struct Submit {
     location: &'static Location<'static>,
     need: Option<Need>,
     arguments: Vec<Arc<dyn Node>>,
+    is_task: bool,
 }
 
 impl Submit {
@@ -190,7 +191,13 @@ impl Submit {
     #[track_caller]
     #[inline]
     pub fn new(name: &'static str) -> Submit {
-        Submit { name, location: Location::caller(), need: None, arguments: Vec::new() }
+        Submit { name, location: Location::caller(), need: None, arguments: Vec::new(), is_task: false }
+    }
+
+    /// The call is a task of a run, which tells of it.
+    pub(crate) fn task(&mut self) -> &mut Submit {
+        self.is_task = true;
+        self
     }
 
     /// The call waits for another one: it starts when that has ended, well or not.
@@ -248,7 +255,7 @@ impl Submit {
         let own = if plain { pool.own_deque() } else { None };
         let (owner, need) = (own.is_none().then(|| pool.clone()), self.need.map(Arc::new));
         let arguments = self.arguments.clone();
-        let call = Call::new(work, self.name, self.location, need, owner, self.arguments);
+        let call = Call::of_run(work, self.name, self.location, need, owner, self.arguments, self.is_task);
         match own {
             Some(deque) => pool.shared().push(deque, call.clone()),
             None if arguments.is_empty() => pool.enter(call.clone()),

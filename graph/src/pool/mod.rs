@@ -4,6 +4,7 @@ mod deque;
 mod here;
 mod sleep;
 mod wait;
+mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,8 @@ use sleep::{Sleep, Use};
 pub(crate) use here::Here;
 pub(crate) use sleep::Parker;
 pub(crate) use wait::{begin, run_one, wait};
+pub use watch::Observing;
+use watch::Watchers;
 
 /// Threads that work together, on graphs and on submitted calls. Cloning shares them; they end with the last clone.
 #[derive(Clone)]
@@ -56,6 +59,7 @@ pub(crate) struct Shared {
     /// Threads of the pool that were started.
     started: AtomicUsize,
     closed: AtomicBool,
+    watchers: Watchers,
 }
 
 /// A run that threads can help with.
@@ -270,6 +274,7 @@ impl Shared {
             guest_sits: AtomicBool::new(false),
             started: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
+            watchers: Watchers::default(),
         }
     }
 

@@ -55,13 +55,11 @@ struct Timed {
 impl Profile {
     /// What a recording has noted so far.
     pub(crate) fn of(recorder: &Recorder, report: Report) -> Profile {
-        let graph = recorder.plan().graph();
         let end = recorder.end().unwrap_or_default();
         let lanes = recorder.lanes().into_iter().enumerate().map(|(thread, lane)| {
             let timeline = lane.timeline.unwrap_or_else(|| super::recording::Timeline::new(0));
-            let mut spans: Vec<(Span, u64)> = (timeline.spans.into_iter())
-                .map(|span| (span, graph.block(talatat_graph::TaskId(span.task))))
-                .collect();
+            let mut spans: Vec<(Span, u64)> =
+                timeline.spans.into_iter().map(|span| (span, recorder.number(&span))).collect();
             spans.sort_by_key(|(span, _)| (span.start, std::cmp::Reverse(span.end)));
             let failed = end.failed.filter(|&(_, on)| on == thread).map(|(task, _)| task.0);
             Timed { spans, shortest: timeline.shortest, bins: timeline.bins, failed }

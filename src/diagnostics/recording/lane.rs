@@ -98,6 +98,15 @@ impl Lane {
         }
     }
 
+    /// A call ended: rows of calls come as they are seen.
+    pub(crate) fn called(&mut self, span: Span) {
+        let rows = span.row as usize + 1;
+        if self.sums.len() < rows {
+            self.sums.resize(rows, Sums::default());
+        }
+        self.finished(span, 0);
+    }
+
     pub(crate) fn failed(&mut self, span: Span) {
         self.failures += 1;
         if let Some(timeline) = &mut self.timeline {

@@ -12,12 +12,13 @@ mod samples;
 mod ticker;
 
 use std::collections::HashMap;
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use talatat_graph::memory::Excess;
-use talatat_graph::{Board, Event, Levels, Observer, Plan, TaskId};
+use talatat_graph::{Board, Event, GraphBuilder, Levels, Observer, Plan, PlanOptions, TaskId};
 
 pub(crate) use lane::{Bins, Lane, Span, Sums, Timeline, Traffic};
 pub(crate) use memory::process_memory;
@@ -70,6 +71,8 @@ pub(crate) struct Recorder {
     samples: Mutex<Samples>,
     end: Mutex<Option<End>>,
     failed: Mutex<Option<(TaskId, usize)>>,
+    /// The rows of submitted calls by their names, if it is these that are recorded.
+    calls: Option<Mutex<HashMap<String, u32>>>,
 }
 
 impl Recorder {
@@ -105,7 +108,48 @@ impl Recorder {
             samples: Mutex::default(),
             end: Mutex::default(),
             failed: Mutex::default(),
+            calls: None,
         }
+    }
+
+    /// A recorder for submitted calls, on so many threads. They are no run: there is nothing planned.
+    pub(crate) fn of_calls(threads: usize) -> talatat_graph::Result<Recorder> {
+        let nothing = Arc::new(Plan::new(GraphBuilder::new().build(), &PlanOptions::default())?);
+        Ok(Recorder { calls: Some(Mutex::default()), ..Recorder::new(&nothing, threads, Detail::Timeline) })
+    }
+
+    /// Recording calls is over.
+    pub(crate) fn finish(&self, elapsed: Duration) {
+        *self.end.lock() = Some(End { elapsed, ..End::default() });
+    }
+
+    /// The number that views show of a span: of a task its block, of a call how many of its name there were before.
+    pub(crate) fn number(&self, span: &Span) -> u64 {
+        if self.calls.is_some() { span.task.into() } else { self.plan.graph().block(TaskId(span.task)) }
+    }
+
+    /// A call has ended.
+    fn called(&self, name: &str, location: &Location<'_>, thread: usize, mut span: Span, ended_well: bool) {
+        let Some(numbers) = &self.calls else { return };
+        {
+            let (mut rows, mut numbers) = (self.rows.lock(), numbers.lock());
+            span.row = match numbers.get(name) {
+                Some(&row) => row,
+                None => {
+                    let location = Some(format!("{}:{}", location.file(), location.line()));
+                    rows.push(Row { operation: name.into(), location, ..Row::default() });
+                    let row = rows.len() as u32 - 1;
+                    numbers.insert(name.into(), row);
+                    row
+                }
+            };
+            if let Some(row) = rows.get_mut(span.row as usize) {
+                span.task = row.tasks as u32;
+                row.tasks += 1;
+            }
+        }
+        let mut lane = self.lane(thread).lock();
+        if ended_well { lane.called(span) } else { lane.failed(span) }
     }
 
     /// The plan that runs.
@@ -211,6 +255,10 @@ impl Observer for Recorder {
                 if let Some(row) = row.filter(|row| row.excess.is_none_or(|most| excess.made > most.made)) {
                     row.excess = Some(*excess);
                 }
+            }
+            &Event::Call { name, location, thread, start, end, error } => {
+                let span = Span { row: 0, task: 0, start: nanos(start), end: nanos(end), bytes: 0 };
+                self.called(name, location, thread, span, error.is_none());
             }
             Event::Finished { elapsed, peak, error, .. } => {
                 let (error, failed) = (error.map(ToString::to_string), *self.failed.lock());
