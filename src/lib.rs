@@ -25,9 +25,12 @@
 //! | call it now, and go on | [`Session::submit`], [`Future`] |
 //! | compute, persist, explain, draw | [`Compute`], [`compute_all`] |
 //! | choose who computes, with how much memory | [`Session`], [`config`] |
+//! | compute on several machines | `cluster` (Cargo feature of the same name) |
 //! | see what happens | [`diagnostics`] |
 //! | plug in an executor, look at graphs | [`graph`] |
 
+#[cfg(all(feature = "cluster", unix))]
+pub mod cluster;
 mod compute;
 pub mod diagnostics;
 mod futures;
@@ -40,6 +43,8 @@ mod store;
 #[cfg(feature = "zarr")]
 mod zarr;
 
+#[cfg(all(feature = "cluster", unix))]
+pub use cluster::{Cluster, ClusterBuilder};
 pub use compute::{Compute, compute_all, compute_all_on};
 #[cfg(feature = "array")]
 pub use npy::ToNpy;
@@ -60,6 +65,8 @@ pub use zarr::ToZarr;
 
 /// What most programs import: `use talatat::prelude::*;`
 pub mod prelude {
+    #[cfg(all(feature = "cluster", unix))]
+    pub use crate::Cluster;
     #[cfg(feature = "zarr")]
     pub use crate::ToZarr;
     pub use crate::{Cancel, Collection, Compute, Future, Need, Session, as_completed, compute_all, gather, join};
