@@ -22,7 +22,8 @@ pub struct Outlook {
     pub tasks: usize,
     /// How many units can run at once.
     pub slots: usize,
-    /// Bytes that units read of other units: what is sent at most between workers. (A unit runs where most of what it reads is.)
+    /// Bytes that units read of other units and of what is kept: what is sent at most between workers. (A unit runs where most of what it
+    /// reads is.)
     pub between: u64,
     /// Bytes that the driver gets in the end.
     pub gathered: u64,
@@ -53,13 +54,13 @@ impl Units {
             let mut read = HashSet::new();
             let mut ready = 0.0_f64;
             for input in &unit.inputs {
-                if let Source::Unit { unit: other, output } = input.source {
+                if let Source::Unit { unit: other, .. } = input.source {
                     ready = ready.max(ends.get(other as usize).copied().unwrap_or(0.0));
-                    if read.insert((other, output)) {
-                        // A result in parts is sent as a whole.
-                        let sent = input.part.map_or(input.edge, |_| Edge::whole(input.edge.task));
-                        between = between.saturating_add(plan.bytes_of(sent));
-                    }
+                }
+                // A result in parts is sent as a whole.
+                let sent = input.part.map_or(input.edge, |_| Edge::whole(input.edge.task));
+                if read.insert(sent) {
+                    between = between.saturating_add(plan.bytes_of(sent));
                 }
             }
             handed += ENGINE;
