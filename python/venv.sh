@@ -4,7 +4,8 @@
 #   python/venv.sh FOLDER [CRATE...]
 #
 # What comes from the registry is installed once for each requirements.txt; what is of this checkout is built each time, which costs
-# nothing if nothing has changed. Whoever comes second waits for the first. TALATAT_BASE_PYTHON is the Python to start from.
+# nothing if nothing has changed. Whoever comes second waits for the first. TALATAT_BASE_PYTHON is the Python to start from,
+# TALATAT_WORKER_FEATURES what the worker's extension knows ("array,zarr"); without it, the operations of tests alone.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 folder=${1:?a folder for the environment}
@@ -24,9 +25,13 @@ if ! cmp -s "$here/requirements.txt" "$folder/requirements.txt"; then
 fi
 rm -rf "$folder/wheels"
 # The profile of the tests, so that they share what is compiled; TALATAT_WORKER_PROFILE=release for measurements.
-for crate in "$here/talatat-worker" "$@"; do
-    "$folder/venv/bin/maturin" build --quiet --profile "${TALATAT_WORKER_PROFILE:-dev}" --manifest-path "$crate/Cargo.toml" \
-        --interpreter "$folder/venv/bin/python" --out "$folder/wheels"
+build() {
+    "$folder/venv/bin/maturin" build --quiet --profile "${TALATAT_WORKER_PROFILE:-dev}" --interpreter "$folder/venv/bin/python" \
+        --out "$folder/wheels" --manifest-path "$@"
+}
+build "$here/talatat-worker/Cargo.toml" --features "${TALATAT_WORKER_FEATURES:-}"
+for crate in "$@"; do
+    build "$crate/Cargo.toml"
 done
 "$folder/venv/bin/python" -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps "$folder"/wheels/*.whl
 echo "$folder/venv/bin/python"

@@ -26,9 +26,12 @@
 //! | work through texts, records, anything | [`bag`] |
 //! | compute, persist, explain, draw | [`Compute`], [`compute_all`] |
 //! | choose who computes, with how much memory | [`Session`], [`config`] |
+//! | compute on several machines | `cluster` (Cargo feature of the same name) |
 //! | see what happens | [`diagnostics`] |
 //! | plug in an executor, look at graphs | [`graph`] |
 
+#[cfg(all(feature = "cluster", unix))]
+pub mod cluster;
 mod compute;
 pub mod diagnostics;
 mod futures;
@@ -41,6 +44,8 @@ mod store;
 #[cfg(feature = "zarr")]
 mod zarr;
 
+#[cfg(all(feature = "cluster", unix))]
+pub use cluster::{Cluster, ClusterBuilder};
 pub use compute::{Compute, compute_all, compute_all_on};
 #[cfg(feature = "array")]
 pub use npy::ToNpy;
@@ -62,6 +67,8 @@ pub use zarr::ToZarr;
 
 /// What most programs import: `use talatat::prelude::*;`
 pub mod prelude {
+    #[cfg(all(feature = "cluster", unix))]
+    pub use crate::Cluster;
     #[cfg(feature = "zarr")]
     pub use crate::ToZarr;
     pub use crate::{Cancel, Collection, Compute, Future, Need, Session, as_completed, compute_all, gather, join};

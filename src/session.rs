@@ -320,6 +320,7 @@ impl Session {
             plan => (plan?, None),
         };
         let (plan, threads) = (Arc::new(plan), self.executor.threads());
+        let outlook = self.executor.outlook(&plan);
         // Playing through takes about as long as scheduling; of larger graphs the peak of one thread is enough to know.
         let (forecast, flow) = if plan.graph().len() > FORECAST_TASKS {
             (Forecast { peak: plan.peak().bytes, task: plan.peak().task, ..Forecast::default() }, None)
@@ -328,7 +329,16 @@ impl Session {
             let played = play(&plan, threads, bytes, 0.0)?;
             (played.forecast, Some(Flow::of(&plan, threads, &played)))
         };
-        Ok(Explained { before, after, measures: Vec::new(), plan, forecast: (threads, forecast), flow, refused })
+        Ok(Explained {
+            before,
+            after,
+            measures: Vec::new(),
+            plan,
+            forecast: (threads, forecast),
+            flow,
+            outlook,
+            refused,
+        })
     }
 
     /// Runs a plan and returns its outputs, in memory.
@@ -731,15 +741,16 @@ impl SessionBuilder {
         Ok(Session {
             observing: pool.as_ref().map(observe).unwrap_or_default(),
             live: live.transpose()?,
-            executor,
             pool,
             plan: PlanOptions {
                 memory_limit: settings.memory_limit,
                 spill: context.spill.is_some(),
                 outputs: Outputs::InMemory,
+                elsewhere: executor.elsewhere(),
                 skip_passes: self.skip.clone(),
             },
             lowering: LoweringOptions { skip_rewrites: self.skip },
+            executor,
             context,
             kept: Arc::default(),
             watchdog,

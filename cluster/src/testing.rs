@@ -116,6 +116,7 @@ impl Kernel for Act {
     fn run(&self, task: TaskContext, inputs: &mut [Value]) -> KernelResult<Value> {
         let first = |value: &Value| match value {
             Value::I64(value) => Ok(*value),
+            Value::Unit => Ok(0),
             value => Ok(value.get::<Blob>()?.0.first().copied().map_or(0, i64::from)),
         };
         let sum = inputs.iter().map(first).sum::<KernelResult<i64>>()?;

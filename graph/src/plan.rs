@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 
 use crate::bytes::format_bytes as bytes;
 use crate::error::{Error, Result, Shortage};
-use crate::graph::{Successors, TaskGraph};
+use crate::graph::{Edge, Successors, TaskGraph};
 use crate::memory::Peak;
 use crate::memory::projection::{PartCounts, project_parts};
 use crate::optimize::{PassReport, optimize};
@@ -23,6 +23,8 @@ pub struct PlanOptions {
     pub spill: bool,
     /// Where the results are wanted.
     pub outputs: Outputs,
+    /// Whether tasks run in other processes: the limit is then for the results that come here, and for nothing else.
+    pub elsewhere: bool,
     /// Names of passes to leave out: those of [`PASSES`](crate::PASSES) and `order`.
     pub skip_passes: Vec<String>,
 }
@@ -75,8 +77,8 @@ impl Plan {
         let parts = PartCounts::new(&graph);
         let peak = if graph.has_bytes() { project_parts(&graph, &parts, graph.tasks()) } else { Peak::default() };
         let mut plan = Plan {
-            memory_limit: options.memory_limit,
-            may_spill: options.spill && options.memory_limit.is_some(),
+            memory_limit: options.memory_limit.filter(|_| !options.elsewhere),
+            may_spill: options.spill && options.memory_limit.is_some() && !options.elsewhere,
             outputs: options.outputs,
             working_set: None,
             unsure: false,
@@ -97,6 +99,12 @@ impl Plan {
             let operation = self.graph.layer(at).kernel.describe();
             Err(Error::Memory { operation, needed, limit, shortage })
         };
+        if options.elsewhere {
+            return match self.wanted_here(options).filter(|&(_, bytes)| bytes > limit) {
+                Some((first, bytes)) => refused(first, bytes, Shortage::Results),
+                None => Ok(()),
+            };
+        }
         if !options.spill {
             return refused(self.peak.task, self.peak.bytes, Shortage::Peak);
         }
@@ -107,19 +115,23 @@ impl Plan {
         if surely.bytes > limit {
             return refused(surely.task, surely.bytes, Shortage::Task);
         }
-        if options.outputs == Outputs::InMemory && !self.graph.outputs().iter().any(|edge| guessed(edge.task)) {
-            let wanted = self.parts.output_bytes(&self.graph);
-            if let Some(first) = self.graph.outputs().first()
-                && wanted > limit
-            {
-                return refused(first.task, wanted, Shortage::Results);
-            }
+        if let Some((first, bytes)) = self.wanted_here(options).filter(|&(_, bytes)| bytes > limit) {
+            return refused(first, bytes, Shortage::Results);
         }
         let mut largest = self.parts.largest_working_set(&self.graph, |_| true);
         self.unsure = largest.bytes > limit;
         largest.bytes = largest.bytes.min(limit);
         self.working_set = Some(largest);
         Ok(())
+    }
+
+    /// The bytes of results that must be in memory at once, and the first of them; `None` if they need not, or are guesses.
+    fn wanted_here(&self, options: &PlanOptions) -> Option<(TaskId, u64)> {
+        let guessed = |task: TaskId| self.graph.layer(task).estimated;
+        if options.outputs != Outputs::InMemory || self.graph.outputs().iter().any(|edge| guessed(edge.task)) {
+            return None;
+        }
+        Some((self.graph.outputs().first()?.task, self.parts.output_bytes(&self.graph)))
     }
 
     /// The graph; tasks are numbered in the order in which one thread would run them.
@@ -177,6 +189,11 @@ impl Plan {
     /// How many parts a task's result has, if it is read in parts.
     pub(crate) fn part_count(&self, task: TaskId) -> Option<u32> {
         self.parts.count(task)
+    }
+
+    /// Bytes of what an edge names, as the layer that makes it promised; of a part of a result its share.
+    pub fn bytes_of(&self, edge: Edge) -> u64 {
+        if self.graph.bytes.is_empty() { 0 } else { self.parts.bytes(&self.graph, edge) }
     }
 
     /// Bytes that a task reads, as the layers that make them promised; of a part of a result its share.

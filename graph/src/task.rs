@@ -83,6 +83,13 @@ pub trait Kernel: Send + Sync + 'static {
         Ok(KeyBuilder::new(self.name()).bytes(&parameters).number(block).finish())
     }
 
+    /// Whether it changes something outside that is to be changed once: a file that gets its name, a folder that is emptied. An executor that
+    /// sends tasks elsewhere, where they may run again after a machine is lost, runs such a task itself. It either reads nothing and gives
+    /// nothing ([`Value::Unit`]), or nobody reads its result; it is never fused with others.
+    fn once(&self) -> bool {
+        false
+    }
+
     /// Where the user called the operation for this block, if the kernel knows better than its layer.
     fn location(&self, block: u64) -> Option<&'static Location<'static>> {
         let _ = block;

@@ -18,6 +18,7 @@ fn plan(graph: &TaskGraph, limit: Option<u64>) -> Result<Plan, Error> {
         spill: limit.is_some(),
         outputs: Outputs::Anywhere,
         skip_passes: vec!["fuse".into()],
+        ..PlanOptions::default()
     };
     Plan::new(graph.clone(), &options)
 }

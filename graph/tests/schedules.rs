@@ -73,6 +73,7 @@ fn results_go_to_the_disk_and_come_back() {
             spill: true,
             outputs: Outputs::Anywhere,
             skip_passes: vec!["fuse".into()],
+            ..PlanOptions::default()
         };
         let Err(Error::Memory { needed, .. }) = Plan::new(graph.clone(), &options(Some(1))) else {
             panic!("graph {seed} fits")

@@ -285,6 +285,16 @@ impl Block {
         })
     }
 
+    /// The elements in row-major order, if they are so in memory.
+    pub(super) fn row_major(&self) -> Option<Slice<'_>> {
+        with_dtype!(self.dtype(), T => {
+            match &<T as Lane>::buf(self)?.0 {
+                Repr::Owned(array) => array.as_slice().map(<T as Lane>::tag),
+                Repr::Shared(array) => array.as_slice().map(<T as Lane>::tag),
+            }
+        })
+    }
+
     /// The elements for overwriting, if the block owns them alone, in row-major order.
     pub(super) fn memory_mut(&mut self) -> Option<SliceMut<'_>> {
         with_dtype!(self.dtype(), T => {

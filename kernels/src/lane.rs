@@ -84,6 +84,11 @@ macro_rules! define_lane {
             pub(super) fn sub(&self, range: Range<usize>) -> Slice<'a> {
                 match *self { $(Slice::$variant(x) => Slice::$variant(&x[range])),* }
             }
+
+            /// The elements as they are in memory.
+            pub(super) fn bytes(self) -> &'a [u8] {
+                match self { $(Slice::$variant(x) => bytemuck::cast_slice(x)),* }
+            }
         }
 
         impl SliceMut<'_> {

@@ -21,6 +21,8 @@ pub struct Explained {
     pub(crate) forecast: (usize, Forecast),
     /// What moves, what is split, where parallelism is lost; of very large plans it is not known.
     pub(crate) flow: Option<Flow>,
+    /// What the executor says beyond that.
+    pub(crate) outlook: Option<String>,
     /// Why the memory limit refuses the plan.
     pub(crate) refused: Option<GraphError>,
 }
@@ -74,6 +76,9 @@ impl fmt::Display for Explained {
         }
         if let Some(refused) = &self.refused {
             return writeln!(f, "\nrefused: {refused}");
+        }
+        if let Some(outlook) = &self.outlook {
+            return write!(f, "\nexecutor\n{}", indented(outlook));
         }
         let (threads, Forecast { peak, task, written, read }) = self.forecast;
         // The plan says it already.

@@ -7,7 +7,7 @@ use talatat::array::{Array, AxisChunks, NpyWrite, arange, from_ndarray, open_npy
 use talatat::prelude::*;
 use talatat::{ExecutorChoice, Session};
 
-use crate::common::{builder, faulty_sessions};
+use crate::common::{builder, faulty_sessions, reaches};
 use crate::oracle::SESSIONS;
 
 fn numbered(shape: &[usize]) -> ArrayD<i32> {
@@ -54,7 +54,8 @@ fn every_executor_writes_the_same() {
             let chunks: Vec<AxisChunks> = chunks.iter().map(|&length| AxisChunks::Length(length)).collect();
             let x = from_ndarray(data.clone(), chunks).unwrap();
             let memory = format!("memory://npy-out/{number}");
-            for url in [path.to_str().unwrap(), memory.as_str()] {
+            let urls = [path.to_str().unwrap(), memory.as_str()];
+            for url in urls.into_iter().filter(|url| reaches(&named.session, url)) {
                 let (plain, turned) = (&x + 1, (&x * 2).t());
                 named.session.scope(|| plain.to_npy(url)).unwrap_or_else(|error| panic!("{}: {error}", named.name));
                 assert_eq!(read(url), &data + 1, "{}", named.name);

@@ -9,7 +9,7 @@ use talatat::array::{Array, C64, C128, Element, RULES, f16};
 use talatat::graph::PASSES;
 use talatat::{Collection, ExecutorChoice, Result, Session};
 
-use crate::common::builder;
+use crate::common::{builder, cluster_session, is_elsewhere};
 
 /// A session with the words that say what is special about it.
 pub struct Named {
@@ -31,8 +31,12 @@ fn as_written() -> Named {
     Named { name: "no rewrites".into(), session: builder.build().expect("a session") }
 }
 
-/// Every executor with all rewrites and with each rule and each pass left out.
+/// Every executor with all rewrites and with each rule and each pass left out. On a cluster, that and the plainest one beside it.
 pub static SESSIONS: LazyLock<Vec<Named>> = LazyLock::new(|| {
+    if let Some(cluster) = cluster_session() {
+        let plain = session(ExecutorChoice::Synchronous, None);
+        return vec![plain, Named { name: "cluster".into(), session: cluster }];
+    }
     let executors = [ExecutorChoice::Synchronous, ExecutorChoice::Threads, ExecutorChoice::Serialize];
     let rules = RULES.iter().map(|rule| rule.name);
     let passes = PASSES.iter().map(|pass| pass.name).chain(["order"]);
@@ -117,7 +121,8 @@ pub fn check<T: Element>(array: &Array<T>, expected: ArrayD<T>) {
 /// Computes a function of the user's, which cannot be serialized, with each rewrite and pass left out.
 #[track_caller]
 pub fn check_local<T: Element>(array: &Array<T>, expected: &ArrayD<T>) {
-    for named in SESSIONS.iter().filter(|named| !named.name.starts_with("Serialize")) {
+    let local = |named: &&Named| !named.name.starts_with("Serialize") && !is_elsewhere(&named.session);
+    for named in SESSIONS.iter().filter(local) {
         let found = run(array, &named.session).unwrap_or_else(|error| panic!("{}: {error}\n{array}", named.name));
         assert_eq!(&found, expected, "{}", named.name);
     }

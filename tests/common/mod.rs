@@ -1,6 +1,8 @@
 //! What several test binaries use.
 #![allow(dead_code, unreachable_pub)] // each binary uses a part
 
+#[cfg(feature = "cluster")]
+pub mod cluster;
 pub mod shared;
 
 use std::sync::Arc;
@@ -12,6 +14,27 @@ use talatat::{Session, SessionBuilder};
 /// A builder that neither the environment nor a file can change, nor how much memory the machine has, and that leaves nothing behind.
 pub fn builder() -> SessionBuilder {
     Session::builder().settings(Settings::default()).memory_limit(None).costs(Costs::Off)
+}
+
+/// With `TALATAT_TEST_CLUSTER=1` and the feature `cluster`, a session on a cluster of three workers: what runs on every executor runs there, too.
+pub fn cluster_session() -> Option<Session> {
+    if std::env::var_os("TALATAT_TEST_CLUSTER").is_none_or(|value| value != "1") {
+        return None;
+    }
+    #[cfg(feature = "cluster")]
+    return cluster::cluster().map(|cluster| cluster.session().clone());
+    #[cfg(not(feature = "cluster"))]
+    panic!("TALATAT_TEST_CLUSTER=1 needs the feature `cluster`");
+}
+
+/// Whether tasks of a session may be in other processes, where this one's closures and memory are not.
+pub fn is_elsewhere(session: &Session) -> bool {
+    session.executor().elsewhere()
+}
+
+/// Whether tasks of a session can read and write there.
+pub fn reaches(session: &Session, url: &str) -> bool {
+    !is_elsewhere(session) || !url.starts_with("memory://")
 }
 
 /// A session for each executor that runs closures.

@@ -19,16 +19,17 @@ use std::sync::LazyLock;
 use ndarray::{ArrayD, IxDyn};
 use talatat::{ExecutorChoice, Session};
 
-use crate::common::builder;
+use crate::common::{builder, cluster_session};
 
 fn session() -> Session {
     builder().executor(ExecutorChoice::Synchronous).build().unwrap()
 }
 
-/// Every executor, the one that sends its tasks last.
+/// Every executor, those that send their tasks last.
 static SESSIONS: LazyLock<Vec<Session>> = LazyLock::new(|| {
     let executors = [ExecutorChoice::Synchronous, ExecutorChoice::Threads, ExecutorChoice::Serialize];
-    executors.into_iter().map(|executor| builder().executor(executor).threads(3).build().unwrap()).collect()
+    let here = executors.into_iter().map(|executor| builder().executor(executor).threads(3).build().unwrap());
+    here.chain(cluster_session()).collect()
 });
 
 fn numbered(shape: &[usize]) -> ArrayD<i32> {

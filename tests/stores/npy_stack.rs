@@ -7,7 +7,7 @@ use talatat::array::{Array, NpyStackWrite, from_ndarray, open_npy_stack, open_np
 use talatat::prelude::*;
 use talatat::storage::{Location, expand, write_atomic};
 
-use crate::common::{builder, faulty_sessions};
+use crate::common::{builder, faulty_sessions, reaches};
 use crate::{SESSIONS, names, numbered, session};
 
 #[test]
@@ -18,7 +18,8 @@ fn round_trips_along_every_axis() {
         for axis in [-1, 0, 1] {
             let (local, memory) =
                 (folder.path().join(format!("{number} {axis}")), format!("memory://stack/{number}{axis}"));
-            for url in [local.to_str().unwrap(), memory.as_str()] {
+            let urls = [local.to_str().unwrap(), memory.as_str()];
+            for url in urls.into_iter().filter(|url| reaches(session, url)) {
                 let x = from_ndarray(data.clone(), [2, 3, 2]).unwrap() + 1;
                 session.scope(|| x.to_npy_stack(url, axis)).unwrap();
                 let y = open_npy_stack::<i32>(url).unwrap();

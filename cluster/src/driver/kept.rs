@@ -1,17 +1,32 @@
 //! Results that stay on the workers.
 
+use std::any::Any;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use talatat_graph::{Brief, Registry, Remote, Result, Value};
 
 use super::Link;
 use super::python::unavailable;
-use crate::wire::Request;
+use crate::wire::{Request, Wanted};
 
 /// What the engine keeps for us under a name; the last handle's drop gives it up.
 pub(super) struct KeptUnit {
     pub(super) key: String,
+    /// How many outputs it has.
+    pub(super) outputs: usize,
     pub(super) link: Arc<Link>,
+}
+
+impl KeptUnit {
+    /// Some of its outputs, given in their order.
+    fn wanted(&self, outputs: Vec<u32>) -> Wanted {
+        Wanted { key: self.key.clone(), pick: (outputs.len() < self.outputs).then_some(outputs) }
+    }
+
+    fn missing(&self) -> talatat_graph::Error {
+        unavailable(format!("the helper did not bring {}", self.key))
+    }
 }
 
 impl Drop for KeptUnit {
@@ -31,6 +46,22 @@ pub(super) struct KeptValue {
     pub(super) registry: Arc<Registry>,
 }
 
+impl KeptValue {
+    /// A value as one that this link keeps.
+    pub(super) fn of<'a>(value: &'a Value, link: &Arc<Link>) -> Option<&'a KeptValue> {
+        let Value::Remote(remote) = value else { return None };
+        let any: &dyn Any = &**remote;
+        any.downcast_ref::<KeptValue>().filter(|kept| Arc::ptr_eq(&kept.unit.link, link))
+    }
+
+    /// The part of what was brought that it stands for.
+    fn part(&self, value: Value) -> Result<Value> {
+        let Some(part) = self.part else { return Ok(value) };
+        let part = value.part(part).cloned();
+        part.ok_or_else(|| unavailable(format!("{} has fewer parts than it had", self.unit.key)))
+    }
+}
+
 impl Remote for KeptValue {
     fn nbytes(&self) -> u64 {
         self.bytes
@@ -41,17 +72,47 @@ impl Remote for KeptValue {
     }
 
     fn fetch(&self) -> Result<Value> {
-        let keys = vec![self.unit.key.clone()];
-        let link = &self.unit.link;
-        let values = link.helper.fetch(|id| Request::Gather { id, keys }, self.registry.clone())?;
-        let value = values.into_iter().nth(self.output as usize);
-        let value = value.ok_or_else(|| unavailable(format!("the helper did not bring {}", self.unit.key)))?;
-        match self.part {
-            None => Ok(value),
-            Some(part) => {
-                let part = value.part(part).cloned();
-                part.ok_or_else(|| unavailable(format!("{} has fewer parts than it had", self.unit.key)))
-            }
+        let wanted = vec![self.unit.wanted(vec![self.output])];
+        let found = self.unit.link.helper.fetch(|id| Request::Gather { id, wanted }, self.registry.clone())?;
+        self.part(found.into_iter().next().ok_or_else(|| self.unit.missing())?)
+    }
+}
+
+/// Brings the values that a link keeps, all at once: of each unit what is wanted, and that once.
+pub(super) fn bring(values: &mut [Value], link: &Arc<Link>) -> Result<()> {
+    let mut outputs: HashMap<&str, Vec<u32>> = HashMap::new();
+    let mut units: Vec<&KeptUnit> = Vec::new();
+    let mut registry = None;
+    for kept in values.iter().filter_map(|value| KeptValue::of(value, link)) {
+        registry.get_or_insert_with(|| kept.registry.clone());
+        outputs
+            .entry(kept.unit.key.as_str())
+            .or_insert_with(|| {
+                units.push(&kept.unit);
+                Vec::new()
+            })
+            .push(kept.output);
+    }
+    let Some(registry) = registry else { return Ok(()) };
+    let mut places: HashMap<(String, u32), usize> = HashMap::new();
+    let mut wanted = Vec::with_capacity(units.len());
+    for unit in units {
+        let mut pick = outputs.remove(unit.key.as_str()).unwrap_or_default();
+        pick.sort_unstable();
+        pick.dedup();
+        for &output in &pick {
+            places.insert((unit.key.clone(), output), places.len());
+        }
+        wanted.push(unit.wanted(pick));
+    }
+    drop(outputs);
+    let found = link.helper.fetch(|id| Request::Gather { id, wanted }, registry)?;
+    for value in values {
+        if let Some(kept) = KeptValue::of(value, link) {
+            let place = places.get(&(kept.unit.key.clone(), kept.output));
+            let whole = place.and_then(|&place| found.get(place)).cloned();
+            *value = kept.part(whole.ok_or_else(|| kept.unit.missing())?)?;
         }
     }
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! A scheduler and workers on this machine.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Stdio;
@@ -10,7 +11,9 @@ use serde::Deserialize;
 use talatat_graph::Result;
 use tempfile::TempDir;
 
+use super::ClusterBuilder;
 use super::python::{Process, unavailable};
+use crate::wire::Tls;
 
 /// The process that starts them. It ends, and they with it, when its standard input does: when this is dropped, or the driver's process
 /// ends in whatever way.
@@ -27,22 +30,20 @@ struct Started {
 }
 
 impl Local {
-    pub(super) fn start(
-        python: &Path,
-        workers: usize,
-        threads: usize,
-        memory_limit: Option<u64>,
-        timeout: Duration,
-    ) -> Result<Local> {
+    pub(super) fn start(python: &Path, workers: usize, options: &ClusterBuilder) -> Result<Local> {
         let folder = tempfile::Builder::new().prefix("talatat-workers-").tempdir();
         let folder = folder.map_err(|error| unavailable(format!("cannot make a folder for workers: {error}")))?;
-        let memory = memory_limit.map_or("auto".to_string(), |bytes| bytes.to_string());
-        let mut arguments: Vec<String> =
-            [("--workers", workers.to_string()), ("--threads", threads.to_string()), ("--memory-limit", memory)]
-                .into_iter()
-                .flat_map(|(name, value)| [name.to_string(), value])
-                .collect();
-        arguments.extend(["--folder".into(), folder.path().display().to_string()]);
+        let memory = options.memory_limit.map_or("auto".to_string(), |bytes| bytes.to_string());
+        let mut named: Vec<(&str, OsString)> = vec![
+            ("--workers", workers.to_string().into()),
+            ("--threads", options.threads.to_string().into()),
+            ("--memory-limit", memory.into()),
+            ("--folder", folder.path().into()),
+        ];
+        if let Some(Tls { ca, cert, key }) = &options.tls {
+            named.extend([("--tls-ca-file", ca.into()), ("--tls-cert", cert.into()), ("--tls-key", key.into())]);
+        }
+        let arguments: Vec<OsString> = named.into_iter().flat_map(|(name, value)| [name.into(), value]).collect();
         let mut process = Process::start(python, "talatat_worker.local", arguments, Stdio::piped(), Stdio::piped())?;
         let (sender, told) = channel();
         if let Some(stdout) = process.child().stdout.take() {
@@ -52,7 +53,7 @@ impl Local {
                 let _ = sender.send(line);
             });
         }
-        let line = told.recv_timeout(timeout).unwrap_or_default();
+        let line = told.recv_timeout(options.timeout).unwrap_or_default();
         match serde_json::from_str::<Started>(&line) {
             Ok(Started { scheduler }) => Ok(Local { process, scheduler, _folder: folder }),
             Err(_) => Err(unavailable(format!("workers do not start: {}", process.last_words()))),

@@ -8,25 +8,29 @@
 mod helper;
 mod kept;
 mod local;
+mod progress;
 mod python;
 mod run;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use talatat_graph::{Executor, Plan, Result, RunContext, Value};
+use talatat_graph::{Executor, Plan, Pool, Result, RunContext, Threads, Value};
 
-use crate::units::Costs;
-use crate::wire::{Answer, PROTOCOL, Request, WorkerInfo};
+use crate::units::{Costs, CutOptions, Units};
+use crate::wire::{Answer, PROTOCOL, Request, Tls, WorkerInfo};
 use helper::Helper;
 use local::Local;
 use python::{python, unavailable};
 
 /// A helper is given so long to start, however little is left to the scheduler: that it is slow says nothing of the cluster.
 const HELPER: Duration = Duration::from_secs(60);
+
+/// How many calls and computes run at once in the background of the driver, most of which wait for workers.
+const BACKGROUND: usize = 4;
 
 /// Runs plans on a cluster of machines, by Dask's `distributed`.
 ///
@@ -41,6 +45,8 @@ const HELPER: Duration = Duration::from_secs(60);
 pub struct Cluster {
     link: Arc<Link>,
     costs: Costs,
+    /// Where calls run that are submitted, and computes in the background wait: made when it is asked for.
+    background: OnceLock<Threads>,
 }
 
 /// The connection, shared with results that stay on the workers.
@@ -61,6 +67,7 @@ pub struct ClusterBuilder {
     costs: Costs,
     threads: usize,
     memory_limit: Option<u64>,
+    tls: Option<Tls>,
 }
 
 impl Default for ClusterBuilder {
@@ -72,6 +79,7 @@ impl Default for ClusterBuilder {
             costs: Costs::default(),
             threads: 1,
             memory_limit: None,
+            tls: None,
         }
     }
 }
@@ -186,6 +194,14 @@ impl ClusterBuilder {
         self
     }
 
+    /// Encrypts all connections, and has both sides show who they are: the certificate of who signs for all of the cluster, one's own
+    /// certificate and its key, as files in PEM. The address of the scheduler then begins with `tls://`; it and the workers are started with
+    /// `--tls-ca-file`, `--tls-cert` and `--tls-key`.
+    pub fn tls(mut self, ca: impl Into<PathBuf>, cert: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.tls = Some(Tls { ca: ca.into(), cert: cert.into(), key: key.into() });
+        self
+    }
+
     /// Connects to a scheduler.
     ///
     /// # Errors
@@ -201,7 +217,7 @@ impl ClusterBuilder {
     pub fn local(mut self, workers: usize) -> Result<Cluster> {
         let python = python(self.python.as_deref());
         let workers = workers.max(1);
-        let local = Local::start(&python, workers, self.threads, self.memory_limit, self.timeout)?;
+        let local = Local::start(&python, workers, &self)?;
         self.direct = true;
         self.link(local.scheduler().to_string(), Some(local), workers)
     }
@@ -214,12 +230,14 @@ impl ClusterBuilder {
             timeout: self.timeout.as_secs_f64(),
             workers,
             direct: self.direct,
+            tls: self.tls.clone(),
         };
         let asked = helper.ask(connect);
         let answer = asked.map_err(|error| unavailable(format!("cannot connect to {address}: {error}")))?;
         let (workers, helper_pid) = described(answer)?;
         let (local, workers) = (Mutex::new(local), Mutex::new(workers));
-        Ok(Cluster { link: Arc::new(Link { helper, local, workers, address, helper_pid }), costs: self.costs })
+        let link = Arc::new(Link { helper, local, workers, address, helper_pid });
+        Ok(Cluster { link, costs: self.costs, background: OnceLock::new() })
     }
 }
 
@@ -260,7 +278,12 @@ fn check_operations(plan: &Plan, workers: &[WorkerInfo]) -> Result<()> {
     let mut used = vec![false; graph.layers().len()];
     graph.tasks().for_each(|task| used[graph.layer_id(task).0 as usize] = true);
     let mut needed: BTreeSet<&str> = BTreeSet::new();
-    for (layer, _) in graph.layers().iter().zip(used).filter(|&(layer, used)| used && layer.kernel.held(0).is_none()) {
+    for (layer, _) in graph
+        .layers()
+        .iter()
+        .zip(used)
+        .filter(|&(layer, used)| used && !layer.kernel.once() && layer.kernel.held(0).is_none())
+    {
         match layer.kernel.fused() {
             Some(fused) => needed.extend(fused.layers().iter().map(|layer| layer.kernel.name())),
             None => drop(needed.insert(layer.kernel.name())),
@@ -289,6 +312,22 @@ impl Executor for Cluster {
 
     fn threads(&self) -> usize {
         self.link.workers.lock().iter().map(|worker| worker.threads).sum::<usize>().max(1)
+    }
+
+    fn pool(&self) -> Result<Pool> {
+        Executor::pool(self.background.get_or_init(|| Threads::new(BACKGROUND)))
+    }
+
+    fn elsewhere(&self) -> bool {
+        true
+    }
+
+    fn outlook(&self, plan: &Plan) -> Option<String> {
+        let slots = self.threads();
+        let units = Units::cut(plan, &self.costs, &CutOptions::slots(slots));
+        let workers = self.link.workers.lock().len();
+        let outlook = units.outlook(plan, slots);
+        Some(format!("{outlook}\nof {workers} workers at {}", self.link.address))
     }
 
     fn execute(&self, plan: Arc<Plan>, context: &RunContext) -> Result<Vec<Value>> {

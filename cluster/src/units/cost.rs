@@ -33,19 +33,34 @@ impl Rate {
 /// assert_eq!(costs.rate("array.reduce"), rate);
 /// assert_eq!(costs.rate("array.sort"), Rate::UNMEASURED);
 /// ```
-#[derive(Clone, Debug, Default)]
-pub struct Costs(HashMap<String, Rate>);
+#[derive(Clone, Debug)]
+pub struct Costs {
+    rates: HashMap<String, Rate>,
+    unmeasured: Rate,
+}
+
+impl Default for Costs {
+    fn default() -> Costs {
+        Costs { rates: HashMap::new(), unmeasured: Rate::UNMEASURED }
+    }
+}
 
 impl Costs {
+    /// Says what is assumed of operations that are not in the table.
+    pub fn otherwise(mut self, rate: Rate) -> Costs {
+        self.unmeasured = rate;
+        self
+    }
+
     /// Adds a measured operation.
     pub fn measured(mut self, operation: impl Into<String>, rate: Rate) -> Costs {
-        self.0.insert(operation.into(), rate);
+        self.rates.insert(operation.into(), rate);
         self
     }
 
     /// The rate of an operation.
     pub fn rate(&self, operation: &str) -> Rate {
-        self.0.get(operation).copied().unwrap_or(Rate::UNMEASURED)
+        self.rates.get(operation).copied().unwrap_or(self.unmeasured)
     }
 
     /// The seconds that each task of a plan is expected to take. O(tasks + edges).

@@ -5,8 +5,8 @@ use talatat_graph::{Plan, TaskId};
 
 use super::{Costs, CutOptions};
 
-/// Stands for the tasks that are in no unit: those whose values are there anyway.
-pub(super) const HELD: u32 = u32::MAX;
+/// Stands for the tasks that are in no unit: those whose values are there anyway, and those that the driver runs itself.
+pub(super) const NONE: u32 = u32::MAX;
 
 /// The unit of each task. Units are numbered in an order in which they can run.
 pub(super) struct Cut {
@@ -14,27 +14,27 @@ pub(super) struct Cut {
     pub(super) costs: Vec<f64>,
 }
 
-/// Cuts a plan.
+/// Cuts a plan: the tasks that run `elsewhere`. The others read nothing, or nobody reads them.
 ///
 /// Tasks are taken in the plan's order, so that neighbours are in memory together. Each unit has a level, and an edge between
 /// two units always goes from a lower level to a higher one: that is why units cannot wait for each other. A task joins
 /// the units of its inputs on the highest of their levels, if all of them together with it are not too long; units of one
 /// level may become one, as no edge goes between them. Otherwise it goes one level up.
-pub(super) fn cut(plan: &Plan, held: &[bool], costs: &Costs, options: &CutOptions) -> Cut {
+pub(super) fn cut(plan: &Plan, elsewhere: &[bool], costs: &Costs, options: &CutOptions) -> Cut {
     let graph = plan.graph();
     let predicted = costs.predict(plan);
-    let total: f64 = predicted.iter().zip(held).filter(|&(_, &held)| !held).map(|(cost, _)| cost).sum();
+    let total: f64 = predicted.iter().zip(elsewhere).filter(|&(_, &elsewhere)| elsewhere).map(|(cost, _)| cost).sum();
     let target = options.target(total);
-    let mut growing = Growing { unit_of: vec![HELD; graph.len()], ..Growing::default() };
+    let mut growing = Growing { unit_of: vec![NONE; graph.len()], ..Growing::default() };
     let mut sources = None;
     let mut seen: Vec<u32> = Vec::new();
-    for task in graph.tasks().filter(|task| !held[task.index()]) {
+    for task in graph.tasks().filter(|task| elsewhere[task.index()]) {
         let cost = predicted[task.index()];
         let mut top: SmallVec<[u32; 8]> = SmallVec::new();
         let mut level = 0;
         let mut reads = 0_u64;
         seen.resize(growing.units.len(), 0);
-        for edge in graph.inputs(task).iter().filter(|edge| !held[edge.task.index()]) {
+        for edge in graph.inputs(task).iter().filter(|edge| elsewhere[edge.task.index()]) {
             reads = reads.saturating_add(graph.bytes(edge.task));
             let unit = growing.find(growing.unit_of[edge.task.index()]);
             if growing.units[unit as usize].level > level {
@@ -127,10 +127,10 @@ impl Growing {
     fn finish(mut self) -> Cut {
         let mut roots: Vec<u32> = (0..self.units.len() as u32).filter(|&unit| self.find(unit) == unit).collect();
         roots.sort_by_key(|&unit| (self.units[unit as usize].level, self.units[unit as usize].first));
-        let mut number = vec![HELD; self.units.len()];
+        let mut number = vec![NONE; self.units.len()];
         (0..).zip(&roots).for_each(|(at, &root)| number[root as usize] = at);
         for at in 0..self.unit_of.len() {
-            if self.unit_of[at] != HELD {
+            if self.unit_of[at] != NONE {
                 self.unit_of[at] = number[self.find(self.unit_of[at]) as usize];
             }
         }

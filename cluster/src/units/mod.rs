@@ -9,13 +9,15 @@
 
 mod cost;
 mod cut;
+mod outlook;
 
 use std::time::Duration;
 
 use hashbrown::{HashMap, HashSet};
-use talatat_graph::{Edge, Plan, TaskId};
+use talatat_graph::{Edge, Plan, TaskGraph, TaskId};
 
 pub use cost::{Costs, Rate};
+pub use outlook::Outlook;
 
 /// How large units should be.
 #[derive(Clone, Copy, Debug)]
@@ -53,10 +55,23 @@ impl CutOptions {
 /// A plan in units. A unit reads only units with smaller numbers.
 #[derive(Clone, Debug)]
 pub struct Units {
+    /// What the driver runs itself before the units ([`Kernel::once`](talatat_graph::Kernel::once)).
+    pub first: Vec<TaskId>,
     /// The units.
     pub units: Vec<Unit>,
+    /// What the driver runs itself when the units are done, for the same reason.
+    pub last: Vec<Last>,
     /// The plan's outputs, in their order.
     pub outputs: Vec<Input>,
+}
+
+/// A task that the driver runs itself, after the units.
+#[derive(Clone, Debug)]
+pub struct Last {
+    /// The task.
+    pub task: TaskId,
+    /// What it reads.
+    pub inputs: Vec<Input>,
 }
 
 /// Tasks that run together.
@@ -93,8 +108,11 @@ pub enum Source {
         /// Which output.
         output: u32,
     },
-    /// It is there before the run: the kernel of this task only hands it out ([`Kernel::held`](talatat_graph::Kernel::held)).
+    /// It is there before the units run: the kernel of this task only hands it out ([`Kernel::held`](talatat_graph::Kernel::held)), or it is
+    /// one of the [`first`](Units::first) and gives nothing.
     Held(TaskId),
+    /// The driver makes it when the units are done: its position among the [`last`](Units::last).
+    Last(usize),
 }
 
 impl Units {
@@ -110,27 +128,33 @@ impl Units {
     /// ```
     pub fn cut(plan: &Plan, costs: &Costs, options: &CutOptions) -> Units {
         let graph = plan.graph();
-        let held: Vec<bool> = graph
-            .tasks()
-            .map(|task| graph.inputs(task).is_empty() && graph.layer(task).kernel.held(graph.block(task)).is_some())
-            .collect();
-        let cut = cut::cut(plan, &held, costs, options);
+        let places: Vec<Place> = graph.tasks().map(|task| Place::of(graph, task)).collect();
+        let elsewhere: Vec<bool> = places.iter().map(|&place| place == Place::Unit).collect();
+        let cut = cut::cut(plan, &elsewhere, costs, options);
         let mut units: Vec<Unit> = cut.costs.iter().map(|&cost| Unit { cost, ..Unit::default() }).collect();
         for (task, &unit) in graph.tasks().zip(&cut.unit_of) {
             if let Some(unit) = units.get_mut(unit as usize) {
                 unit.tasks.push(task);
             }
         }
-        let places = exports(plan, &cut, &mut units);
+        let exported = exports(plan, &cut, &mut units);
+        let first =
+            graph.tasks().filter(|&task| places[task.index()] == Place::Before && graph.layer(task).kernel.once());
+        let first: Vec<TaskId> = first.collect();
+        let driver: Vec<TaskId> = graph.tasks().filter(|task| places[task.index()] == Place::Last).collect();
         let input = |edge: Edge| {
             let unit = cut.unit_of[edge.task.index()];
-            if unit == cut::HELD {
-                return Input { edge, source: Source::Held(edge.task), part: edge.part() };
+            let here = |source| Input { edge, source, part: edge.part() };
+            if places[edge.task.index()] == Place::Last {
+                return here(Source::Last(driver.binary_search(&edge.task).unwrap_or_default()));
             }
-            let whole = places.get(&Edge::whole(edge.task));
+            if unit == cut::NONE {
+                return here(Source::Held(edge.task));
+            }
+            let whole = exported.get(&Edge::whole(edge.task));
             let (output, part) = match whole {
                 Some(&output) => (output, edge.part()),
-                None => (places.get(&edge).copied().unwrap_or_default(), None),
+                None => (exported.get(&edge).copied().unwrap_or_default(), None),
             };
             Input { edge, source: Source::Unit { unit, output }, part }
         };
@@ -140,8 +164,33 @@ impl Units {
             let foreign = edges.filter(|edge| cut.unit_of[edge.task.index()] != number && seen.insert(**edge));
             unit.inputs = foreign.map(|&edge| input(edge)).collect();
         }
+        let reads = |&task: &TaskId| graph.inputs(task).iter().map(|&edge| input(edge)).collect();
+        let last = driver.iter().map(|task| Last { task: *task, inputs: reads(task) }).collect();
         let outputs = graph.outputs().iter().map(|&edge| input(edge)).collect();
-        Units { units, outputs }
+        Units { first, units, last, outputs }
+    }
+}
+
+/// Where a task runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// In a unit.
+    Unit,
+    /// Nowhere: its value is there, or the driver makes it before the units run.
+    Before,
+    /// In the driver's process, after the units.
+    Last,
+}
+
+impl Place {
+    fn of(graph: &TaskGraph, task: TaskId) -> Place {
+        let kernel = &graph.layer(task).kernel;
+        match (graph.inputs(task).is_empty(), kernel.once()) {
+            (true, true) => Place::Before,
+            (true, false) if kernel.held(graph.block(task)).is_some() => Place::Before,
+            (false, true) => Place::Last,
+            _ => Place::Unit,
+        }
     }
 }
 

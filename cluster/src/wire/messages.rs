@@ -1,5 +1,7 @@
 //! What the driver and its helper say to each other. Nothing here names an engine.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 /// From the driver.
@@ -18,6 +20,8 @@ pub enum Request {
         workers: usize,
         /// Whether results come from the workers themselves, not by way of the scheduler.
         direct: bool,
+        /// By which files connections are encrypted, if they are.
+        tls: Option<Tls>,
     },
     /// Tell what the workers are; answered by [`Answer::Described`].
     Describe {
@@ -52,14 +56,25 @@ pub enum Request {
     Gather {
         /// Names the answer.
         id: u64,
-        /// Their keys.
-        keys: Vec<String>,
+        /// Which.
+        wanted: Vec<Wanted>,
     },
     /// Results that were kept are not wanted any more.
     Release {
         /// Their keys.
         keys: Vec<String>,
     },
+}
+
+/// Files by which connections are encrypted, and by which both sides know that the other one is who it should be. All in PEM.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Tls {
+    /// Whose signature is trusted.
+    pub ca: PathBuf,
+    /// One's own certificate.
+    pub cert: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
 }
 
 /// A unit, as far as the helper needs to know it.

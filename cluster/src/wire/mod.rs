@@ -5,5 +5,5 @@ mod messages;
 mod unit;
 
 pub use frame::{PROTOCOL, read_frame, read_header, read_message, write_message};
-pub use messages::{Answer, Request, UnitHeader, Wanted, WorkerInfo};
+pub use messages::{Answer, Request, Tls, UnitHeader, Wanted, WorkerInfo};
 pub use unit::{Held, Packed, UnitData, pack};

@@ -35,6 +35,8 @@ struct KernelData {
 struct LayerData {
     kernel: u32,
     scratch: u64,
+    /// The bits of the share of the inputs' bytes.
+    scratch_share: u32,
     tiny: bool,
     borrowed: bool,
     estimated: bool,
@@ -117,6 +119,10 @@ pub fn pack<D: Clone + Eq + std::hash::Hash>(
             Source::Unit { unit, output } => {
                 InputData::Other { dependency: dependency(name(unit)), output, part: input.part }
             }
+            Source::Last(_) => {
+                let operation = graph.layer(input.edge.task).kernel.describe();
+                return Err(Error::InvalidGraph(format!("{operation} comes last, and its result is read")));
+            }
             Source::Held(task) => match held(task)? {
                 Held::There { of, output, part } => {
                     InputData::Other { dependency: dependency(of), output, part: part.or(input.part) }
@@ -157,25 +163,22 @@ pub fn pack<D: Clone + Eq + std::hash::Hash>(
 struct Operations {
     kernels: Vec<KernelData>,
     layers: Vec<LayerData>,
-    known_kernels: HashMap<(u32, Vec<u8>), u32>,
+    known_kernels: HashMap<(u32, Key), u32>,
     known_layers: HashMap<LayerData, u32>,
 }
 
 impl Operations {
     fn layer(&mut self, layer: &Layer, number: u32, block: u64) -> Result<u32> {
         let parameters = layer.kernel.encode(block)?;
-        let kernel = match self.known_kernels.get(&(number, parameters.clone())) {
-            Some(&kernel) => kernel,
-            None => {
-                let kernel = self.kernels.len() as u32;
-                let operation = layer.kernel.name().to_string();
-                self.kernels.push(KernelData { operation, parameters: parameters.clone() });
-                self.known_kernels.insert((number, parameters), kernel);
-                kernel
-            }
-        };
-        let &Layer { scratch, tiny, borrowed, estimated, .. } = layer;
-        let data = LayerData { kernel, scratch, tiny, borrowed, estimated };
+        // By their hash: parameters may be a block of an array.
+        let known = self.known_kernels.entry((number, Key::of("", &parameters)));
+        let kernel = *known.or_insert_with(|| {
+            let operation = layer.kernel.name().to_string();
+            self.kernels.push(KernelData { operation, parameters });
+            self.kernels.len() as u32 - 1
+        });
+        let &Layer { scratch, scratch_share, tiny, borrowed, estimated, .. } = layer;
+        let data = LayerData { kernel, scratch, scratch_share: scratch_share.to_bits(), tiny, borrowed, estimated };
         let next = self.layers.len() as u32;
         let at = *self.known_layers.entry(data).or_insert(next);
         if at == next {
@@ -234,12 +237,15 @@ impl UnitData {
         let kernels: Vec<Arc<dyn Kernel>> = kernels.collect::<Result<_>>()?;
         let mut layers = Vec::with_capacity(self.layers.len());
         for (number, data) in (0..).zip(&self.layers) {
-            let &LayerData { kernel, scratch, tiny, borrowed, estimated } = data;
+            let &LayerData { kernel, scratch, scratch_share, tiny, borrowed, estimated } = data;
             let kernel = kernels.get(kernel as usize).ok_or_else(|| malformed("a kernel that is not there"))?;
             // Nothing here compares keys: each layer may have any of its own.
             let key = Key::of("unit", &[]).block(number);
             let layer = Layer::new(key, kernel.clone()).scratch(scratch).tiny(tiny).borrowed(borrowed);
-            layers.push(graph.layer(Layer { estimated, ..layer }));
+            // A share that is no number would make no sense of any plan.
+            let share = f32::from_bits(scratch_share);
+            let share = if share.is_finite() { share.max(0.0) } else { 0.0 };
+            layers.push(graph.layer(Layer { estimated, ..layer }.scratch_of_inputs(share)));
         }
         let mut edges = Vec::new();
         for task in &self.tasks {

@@ -119,6 +119,7 @@ impl Worker {
             // They are brought back below: what others read of a unit is small beside what it needs, or the unit is cut badly.
             outputs: Outputs::Anywhere,
             skip_passes: skip.map(String::from).collect(),
+            ..PlanOptions::default()
         };
         let plan = Arc::new(Plan::new(graph, &options)?);
         let _reservation = self.budget.reserve(plan.peak().bytes);

@@ -3,4 +3,5 @@
 mod faults;
 mod kept;
 mod support;
+mod tls;
 mod values;

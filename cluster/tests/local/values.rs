@@ -1,14 +1,18 @@
 //! A cluster gives what one machine gives.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use parking_lot::Mutex;
 use talatat_cluster::testing::{Act, Blob};
 use talatat_cluster::units::{Costs, Rate};
 use talatat_graph::testing::{conformance, random_graph, tree_graph};
-use talatat_graph::{Edge, Event, Executor, Observer, RunContext, Synchronous, TaskId, Value};
+use talatat_graph::{
+    Edge, Event, Executor, GraphBuilder, Kernel, KernelResult, Key, Layer, Observer, Outputs, PlanOptions, RunContext,
+    Synchronous, TaskContext, TaskId, Value,
+};
 
-use crate::support::{Acts, LARGE, builder, context, plan};
+use crate::support::{Acts, LARGE, builder, context, plan, plan_with};
 
 #[test]
 fn conformance_of_two_workers() {
@@ -93,4 +97,67 @@ fn an_output_that_is_also_read_comes_once() {
     }
     let values = cluster.execute(acts.plan(), &context()).unwrap();
     assert!(matches!(values[..], [Value::I64(1), Value::Block(_), Value::I64(1)]), "{values:?}");
+}
+
+/// Counts how often it runs, in this process; sums what it reads.
+struct Once(Arc<AtomicI64>);
+
+impl Kernel for Once {
+    fn name(&self) -> &str {
+        "once"
+    }
+
+    fn run(&self, _: TaskContext, inputs: &mut [Value]) -> KernelResult<Value> {
+        let before = self.0.fetch_add(1, Ordering::Relaxed);
+        let sum: i64 = inputs.iter().map(|input| if let Value::I64(value) = input { *value } else { 0 }).sum();
+        Ok(if inputs.is_empty() { Value::Unit } else { Value::I64(100 * before + sum) })
+    }
+
+    fn once(&self) -> bool {
+        true
+    }
+}
+
+/// What is to be done once is done by the driver, before the units and after them, whether their results come here or not.
+#[test]
+fn the_driver_does_itself_what_is_done_once() {
+    let Some(builder) = builder() else { return };
+    let cluster = builder.local(2).unwrap();
+    for outputs in [Outputs::InMemory, Outputs::Anywhere] {
+        let count = Arc::new(AtomicI64::new(0));
+        let mut graph = GraphBuilder::new();
+        let mut add = |name: &str, kernel: Arc<dyn Kernel>, bytes: u64, inputs: &[Edge]| {
+            let layer = graph.layer(Layer::new(Key::of(name, &[]), kernel));
+            Edge::whole(graph.task(layer, 3, bytes, inputs).unwrap())
+        };
+        let begin = add("begin", Arc::new(Once(count.clone())), 0, &[]);
+        let first = add("first", Arc::new(Act::Blob(8)), LARGE, &[begin]);
+        let other = add("other", Arc::new(Act::First), LARGE, &[begin, first]);
+        let end = add("end", Arc::new(Once(count.clone())), 0, &[other]);
+        graph.output(end);
+        graph.output(other);
+        let plan = plan_with(graph.build(), &PlanOptions { outputs, ..PlanOptions::default() });
+        let values = cluster.execute(plan, &context()).unwrap();
+        let values: Vec<Value> = values.into_iter().map(|value| value.loaded().unwrap()).collect();
+        assert!(matches!(values[..], [Value::I64(103), Value::I64(3)]), "{values:?}");
+        assert_eq!(count.load(Ordering::Relaxed), 2);
+    }
+}
+
+/// Of units with several results only what is asked for is brought.
+#[test]
+fn kept_results_come_one_by_one_or_together() {
+    let Some(builder) = builder() else { return };
+    let cluster = builder.local(2).unwrap();
+    let mut acts = Acts::default();
+    let edges: Vec<Edge> = (0..6).map(|_| acts.add(Act::Blob(100), 8, &[])).collect();
+    edges.into_iter().for_each(|edge| acts.output(edge));
+    let plan = acts.plan();
+    let keep = PlanOptions { outputs: Outputs::Anywhere, ..PlanOptions::default() };
+    let kept = cluster.execute(plan_with(plan.graph().clone(), &keep), &context()).unwrap();
+    assert_eq!(cluster.kept().unwrap(), 1, "one unit");
+    let first = |value: Value| value.get::<Blob>().unwrap().0[0];
+    assert_eq!([4, 1].map(|at: usize| first(kept[at].clone().loaded().unwrap())), [4, 1]);
+    let all = cluster.execute(plan, &context()).unwrap();
+    assert_eq!(all.into_iter().map(first).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
 }

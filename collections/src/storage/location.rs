@@ -17,7 +17,7 @@ use super::store::Store;
 pub enum Scheme {
     /// The file system: `relative/path`, `/absolute/path`, `file:///absolute/path`.
     File,
-    /// One store in the memory of this process: `memory://any/key`.
+    /// One store in the memory of this process: `memory://any/key`. Another process, to which a task was sent, refuses it.
     Memory,
     /// Amazon S3 and what speaks its protocol: `s3://bucket/key`, cargo feature `aws`.
     S3,
@@ -79,6 +79,15 @@ pub struct Location {
     /// What stands behind the `?` of a web server's URL.
     query: Option<String>,
     options: StorageOptions,
+    /// Whose memory it is.
+    process: Option<u64>,
+}
+
+/// What tells this process from others.
+fn this_process() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    static NUMBER: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
+    *NUMBER.get_or_init(|| RandomState::new().hash_one(std::process::id()))
 }
 
 impl Location {
@@ -124,7 +133,8 @@ impl Location {
             }
         };
         let options = if scheme.is_remote() { options.clone() } else { StorageOptions::new() };
-        Ok(Location { scheme, bucket: bucket.into(), key: key.as_ref().into(), query, options })
+        let process = (scheme == Scheme::Memory).then(this_process);
+        Ok(Location { scheme, bucket: bucket.into(), key: key.as_ref().into(), query, options, process })
     }
 
     /// The kind of store.
@@ -175,8 +185,13 @@ impl Location {
     /// environment is read when a store is made.
     ///
     /// # Errors
-    /// [`StorageError::FeatureOff`], [`StorageError::BadOption`].
+    /// [`StorageError::FeatureOff`], [`StorageError::BadOption`]; [`StorageError::BadLocation`] if it is in the memory of another process.
     pub fn store(&self) -> Result<Store> {
+        if self.process.is_some_and(|process| process != this_process()) {
+            let reason = "it is in the memory of the program that named it, and this is another process, such as a cluster's worker: \
+                          use a folder that all of them see, or a URL";
+            return Err(bad(&self.to_string(), reason.into()));
+        }
         Store::of(self)
     }
 
@@ -323,6 +338,15 @@ mod tests {
         assert_eq!(folder.join("b/c").unwrap().to_string(), "memory://a/b/c");
         assert!(folder.join("../c").is_err());
         assert_eq!(Location::parse("s3://b").unwrap().join("c").unwrap().to_string(), "s3://b/c");
+    }
+
+    #[test]
+    fn memory_belongs_to_a_process() {
+        let own = Location::parse("memory://process/x").unwrap();
+        assert!(own.store().is_ok());
+        let process = own.process.map(|process| process ^ 1);
+        let error = Location { process, ..own }.store().unwrap_err().to_string();
+        assert!(error.contains("memory://process/x") && error.contains("another process"), "{error}");
     }
 
     #[test]

@@ -76,6 +76,17 @@ pub trait Executor: Send + Sync {
         Ok(Pool::inline())
     }
 
+    /// Whether tasks run in other processes, whose memory is not this one's.
+    fn elsewhere(&self) -> bool {
+        false
+    }
+
+    /// What it would do with a plan beyond what the plan says itself, for `explain`: some lines of text.
+    fn outlook(&self, plan: &Plan) -> Option<String> {
+        let _ = plan;
+        None
+    }
+
     /// Runs a plan and returns its outputs; under a memory limit some may be on disk ([`Value::loaded`] brings them here).
     fn execute(&self, plan: Arc<Plan>, context: &RunContext) -> Result<Vec<Value>>;
 }

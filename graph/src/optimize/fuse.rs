@@ -37,6 +37,8 @@ pub fn fuse(graph: TaskGraph) -> TaskGraph {
         if let [edge] = graph.inputs(task)
             && readers[edge.task.index()] == 1
             && !is_held(&graph, edge.task)
+            && !graph.layer(task).kernel.once()
+            && !graph.layer(edge.task).kernel.once()
             && usize::from(depth[edge.task.index()]) + 1 < LONGEST
             && alike(graph.layer(task), graph.layer(edge.task))
         {

@@ -47,6 +47,27 @@ impl Block {
         });
     }
 
+    /// The bytes of [`Block::encode`] as a header and the memory of the elements, where that is the same: of a block in row-major order on a
+    /// little-endian machine.
+    ///
+    /// ```
+    /// use talatat_kernels::Block;
+    /// let block = Block::full(&[2, 3], 1.5_f32)?;
+    /// let mut bytes = Vec::new();
+    /// block.encode(&mut bytes);
+    /// if let Some((header, memory)) = block.raw_bytes() {
+    ///     assert_eq!([&header, memory].concat(), bytes);
+    /// }
+    /// # Ok::<(), talatat_kernels::KernelError>(())
+    /// ```
+    pub fn raw_bytes(&self) -> Option<(Vec<u8>, &[u8])> {
+        if cfg!(target_endian = "big") {
+            return None;
+        }
+        let bytes = self.row_major()?.bytes();
+        Some((self.header(), bytes))
+    }
+
     /// Writes the bytes of [`Block::encode`], a piece at a time: without a copy of the block.
     ///
     /// # Errors
@@ -179,6 +200,9 @@ mod tests {
         block.write(&mut written).unwrap();
         assert_eq!(written, bytes[3..]);
         assert_eq!(Block::read(&mut written.as_slice()).unwrap().dtype(), block.dtype());
+        if let Some((header, memory)) = block.raw_bytes() {
+            assert_eq!([&header, memory].concat(), written);
+        }
         Block::decode(&bytes[3..]).unwrap()
     }
 
@@ -196,6 +220,17 @@ mod tests {
         assert_eq!(round_trip(&transposed), transposed);
         let deep = Block::from_array(ArrayD::<u8>::zeros(IxDyn(&[1; 32])));
         assert_eq!(round_trip(&deep), deep);
+    }
+
+    #[test]
+    fn the_memory_of_rows_is_their_bytes() {
+        let block = Block::from_array(array![[1.5, -2.5], [3.5, 4.5]].into_dyn());
+        assert_eq!(block.raw_bytes().is_some(), cfg!(target_endian = "little"));
+        let columns = Block::from_array(array![[1.5, -2.5], [3.5, 4.5]].into_dyn().reversed_axes());
+        assert!(columns.raw_bytes().is_none());
+        let part = block.into_shared().part(&[1..2, 0..2]).unwrap();
+        assert_eq!(part.raw_bytes().is_some(), cfg!(target_endian = "little"));
+        round_trip(&part);
     }
 
     #[test]

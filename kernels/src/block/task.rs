@@ -22,6 +22,10 @@ impl GraphBlock for Block {
         Ok(())
     }
 
+    fn raw(&self) -> Option<(Vec<u8>, &[u8])> {
+        self.raw_bytes()
+    }
+
     fn write(&self, out: &mut dyn std::io::Write) -> std::io::Result<()> {
         Block::write(self, out)
     }

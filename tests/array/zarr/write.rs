@@ -13,7 +13,7 @@ use talatat::prelude::*;
 use talatat::{ExecutorChoice, Session};
 
 use super::{session, small_blocks};
-use crate::common::builder;
+use crate::common::{builder, reaches};
 use crate::oracle::SESSIONS;
 
 fn numbered(shape: &[usize]) -> ArrayD<i32> {
@@ -67,7 +67,8 @@ fn every_executor_and_layout() {
     let layouts = layouts(&[2, 3], &[6, 9]);
     for (number, named) in SESSIONS.iter().enumerate() {
         for (layout, options) in layouts.iter().enumerate().skip(number % 13).step_by(13) {
-            for url in [path.to_str().unwrap(), "memory://zarr-out/every"] {
+            let urls = [path.to_str().unwrap(), "memory://zarr-out/every"];
+            for url in urls.into_iter().filter(|url| reaches(&named.session, url)) {
                 let x = from_ndarray(data.clone(), [5, 4]).unwrap();
                 let y = (&x * 2).t();
                 let fail = |error| panic!("{}, {layout}, {url}: {error}", named.name);
@@ -225,7 +226,9 @@ fn regions_of_whole_chunks() {
             session()
                 .scope(|| from_ndarray(expected.clone(), [5, 2]).unwrap().to_zarr_with(url, &options.overwrite(true)))
                 .unwrap();
-            for (number, named) in SESSIONS.iter().enumerate().step_by(3) {
+            let step = if SESSIONS.len() > 3 { 3 } else { 1 };
+            let reached = SESSIONS.iter().filter(|named| reaches(&named.session, url));
+            for (number, named) in reached.enumerate().step_by(step) {
                 for (rows, columns) in [(4..10, 0..9), (0..4, 3..6), (8..10, 6..9), (4..8, 3..9)] {
                     let data = numbered(&[rows.len(), columns.len()]) * (number as i32 + 10);
                     expected.slice_mut(s![rows.clone(), columns.clone()]).assign(&data);

@@ -93,6 +93,10 @@ impl Kernel for FinishKernel {
         format!("finish {}", self.writer.output.location())
     }
 
+    fn once(&self) -> bool {
+        true
+    }
+
     fn run(&self, _: TaskContext, inputs: &mut [Value]) -> KernelResult<Value> {
         let mut parts = Vec::new();
         for input in inputs {

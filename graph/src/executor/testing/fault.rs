@@ -83,6 +83,7 @@ impl<E: Executor> Executor for Faulty<E> {
             spill: plan.may_spill(),
             outputs: plan.outputs(),
             skip_passes: skip,
+            ..PlanOptions::default()
         };
         self.inner.execute(Arc::new(Plan::new(rebuilt.build(), &options)?), context)
     }

@@ -4,6 +4,7 @@ It takes units from the driver, has them run by Dask's own client, and hands res
 the driver does: then the socket is closed.
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -17,6 +18,7 @@ from dask._task_spec import Task, TaskRef
 from distributed import Client
 
 from .frames import PROTOCOL, Channel
+from .security import security
 from .unit import TOPIC, UnitFailed, cancel, describe, run, select
 
 # How often is looked whether there are workers, in seconds.
@@ -76,9 +78,11 @@ class Helper:
 
     def do_connect(self, message, frames):
         def connect():
+            tls = message["tls"]
             client = Client(
                 message["address"],
                 timeout=message["timeout"],
+                security=security(**tls) if tls else None,
                 direct_to_workers=message["direct"],
                 set_as_default=True,
                 name="talatat",
@@ -202,8 +206,15 @@ class Helper:
         self.channel.send({"ev": "count", "id": message["id"], "count": len(self.kept)})
 
     def do_gather(self, message, frames):
-        futures = [self.kept[key] for key in message["keys"]]
-        self.later(message, lambda: self.send_values({"ev": "values", "id": message["id"]}, futures))
+        kept = [(self.kept[want["key"]], want["pick"]) for want in message["wanted"]]
+
+        def gather():
+            picked = [
+                future if pick is None else self.client.submit(select, future, pick, pure=False) for future, pick in kept
+            ]
+            self.send_values({"ev": "values", "id": message["id"]}, picked)
+
+        self.later(message, gather)
 
     def do_release(self, message, frames):
         for key in message["keys"]:
@@ -232,6 +243,10 @@ def main():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     helper = Helper(Channel(sys.argv[1]))
     helper.serve()
+    with contextlib.suppress(OSError):
+        # The socket and its folder: the driver may be gone.
+        os.unlink(sys.argv[1])
+        os.rmdir(os.path.dirname(sys.argv[1]))
     # The scheduler sees that the client has gone and frees what it held; nothing here is worth waiting for.
     os._exit(0)
 

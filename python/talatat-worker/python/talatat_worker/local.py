@@ -3,11 +3,14 @@
 import argparse
 import json
 import os
+import shutil
 import signal
 import sys
 
 import dask
 from distributed import LocalCluster
+
+from .security import security
 
 
 def main():
@@ -16,7 +19,12 @@ def main():
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--memory-limit", default="auto")
     parser.add_argument("--folder", required=True)
+    for name in ("--tls-ca-file", "--tls-cert", "--tls-key"):
+        parser.add_argument(name)
     arguments = parser.parse_args()
+    encrypted = None
+    if arguments.tls_ca_file:
+        encrypted = security(arguments.tls_ca_file, arguments.tls_cert, arguments.tls_key)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # What the driver reads is the address and nothing else.
     told, sys.stdout = os.fdopen(os.dup(1), "w"), sys.stderr
@@ -27,6 +35,8 @@ def main():
             threads_per_worker=arguments.threads,
             memory_limit=arguments.memory_limit,
             host="127.0.0.1",
+            protocol="tls://" if encrypted else None,
+            security=encrypted,
             dashboard_address="127.0.0.1:0",
             worker_dashboard_address="127.0.0.1:0",
             local_directory=arguments.folder,
@@ -35,6 +45,8 @@ def main():
         print(json.dumps({"scheduler": cluster.scheduler_address}), file=told, flush=True)
         sys.stdin.buffer.read()
         cluster.close(timeout=5)
+    # The driver may be gone.
+    shutil.rmtree(arguments.folder, ignore_errors=True)
     os._exit(0)
 
 

@@ -61,6 +61,10 @@ impl Kernel for Finish {
         format!("finish {}", self.0.location())
     }
 
+    fn once(&self) -> bool {
+        true
+    }
+
     fn run(&self, _: TaskContext, _: &mut [Value]) -> KernelResult<Value> {
         self.0.finish().map_err(source_error)?;
         Ok(Value::Unit)

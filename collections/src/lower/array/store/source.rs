@@ -104,6 +104,11 @@ impl Kernel for Persisted {
         self.block(task.block).cloned()
     }
 
+    fn held(&self, block: u64) -> Option<Value> {
+        // Blocks of this process go with the tasks that read them: there they can be views.
+        self.block(block).ok().filter(|value| matches!(value, Value::Remote(_))).cloned()
+    }
+
     fn encode(&self, block: u64) -> talatat_graph::Result<Vec<u8>> {
         let value = self.block(block).cloned().map(Value::loaded);
         encode_block(value.and_then(|value| {
@@ -173,9 +178,9 @@ pub(in crate::lower::array) fn lower_persisted(
     expr: &Expr,
     blocks: &Arc<[Value]>,
 ) -> Result<Vec<Edge>> {
-    // Blocks on disk take memory when they are read.
-    let on_disk = blocks.iter().any(|block| matches!(block, Value::Spilled(_)));
-    tasks(lowering, expr, Persisted { blocks: blocks.clone() }, on_disk)
+    // Blocks on disk and on other machines take memory when they are read.
+    let away = blocks.iter().any(|block| matches!(block, Value::Spilled(_) | Value::Remote(_)));
+    tasks(lowering, expr, Persisted { blocks: blocks.clone() }, away)
 }
 
 pub(in crate::lower::array) fn lower_npy(

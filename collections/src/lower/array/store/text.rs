@@ -199,6 +199,10 @@ impl Kernel for Finish {
         format!("finish {}", self.output.location())
     }
 
+    fn once(&self) -> bool {
+        true
+    }
+
     fn run(&self, _: TaskContext, inputs: &mut [Value]) -> KernelResult<Value> {
         let Finish { output, header, footer } = self;
         match output {

@@ -89,6 +89,10 @@ impl Kernel for Finish {
         format!("finish {}", self.output.location())
     }
 
+    fn once(&self) -> bool {
+        true
+    }
+
     fn run(&self, _: TaskContext, inputs: &mut [Value]) -> KernelResult<Value> {
         let name = |value: &Value| match value {
             Value::Unit => Ok(String::new()),

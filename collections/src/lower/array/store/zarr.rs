@@ -193,6 +193,10 @@ impl Kernel for Clear {
         format!("clear {}", self.0.location())
     }
 
+    fn once(&self) -> bool {
+        true
+    }
+
     fn run(&self, _: TaskContext, _: &mut [Value]) -> KernelResult<Value> {
         self.0.clear().map_err(source_error)?;
         Ok(Value::Unit)
@@ -254,6 +258,10 @@ impl Kernel for Finish {
 
     fn describe(&self) -> String {
         format!("finish {}", self.0.location())
+    }
+
+    fn once(&self) -> bool {
+        true
     }
 
     fn run(&self, _: TaskContext, _: &mut [Value]) -> KernelResult<Value> {

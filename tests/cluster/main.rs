@@ -1,0 +1,17 @@
+//! Arrays on a local cluster of three workers: the same bits as here, and what is particular to clusters. (With `TALATAT_TEST_CLUSTER=1` all
+//! tests of arrays run there.)
+
+#[path = "../common/mod.rs"]
+mod common;
+mod faults;
+mod kept;
+mod seeing;
+mod stores;
+mod values;
+
+use talatat::Session;
+
+/// The plainest session.
+fn here() -> Session {
+    common::builder().executor(talatat::ExecutorChoice::Synchronous).build().unwrap()
+}
