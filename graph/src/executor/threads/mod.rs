@@ -5,24 +5,27 @@
 //! Nothing runs and nothing is freed under the lock. The calling thread works too, so a small graph
 //! never waits for another thread to wake up, and a task that computes another graph cannot starve the pool.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+mod calls;
+mod status;
+
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use hashbrown::HashMap;
+
+use status::{Kind, Slot};
 
 use super::invoke::{invoke, task_site};
 use super::spilling::{keep, read_back, write_out};
 use super::{Executor, RunContext};
 use crate::error::{Error, Result};
 use crate::events::{Event, Watch};
-use crate::futures::{Failure, Future, Submit};
+use crate::futures::Future;
 use crate::memory::cache::Given;
-use crate::memory::{Cache, Excess, Residency, Spilled};
+use crate::memory::{Cache, Excess, Spilled};
 use crate::plan::Plan;
-use crate::pool::{Here, Offer, Pool, Shared, begin, wait};
+use crate::pool::{Here, Offer, Pool, Shared};
 use crate::scheduler::{Instruction, Scheduler};
-use crate::status::{Levels, Probe, RunStatus, Running};
 use crate::store::{Leaving, Store};
 use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::task::TaskId;
@@ -305,101 +308,6 @@ impl Run {
         self.changed.notify_all();
     }
 
-    /// Hands annotated tasks to the pool: it knows of priorities, resources and time.
-    fn call(self: &Arc<Self>, batch: &mut Batch) {
-        for (task, inputs) in batch.calls.drain(..) {
-            let layer = self.plan.graph().layer(task);
-            let mut call = Submit::new("task");
-            call.task().need(layer.need.as_deref().cloned().unwrap_or_default().name(layer.kernel.describe()));
-            if let Some(location) = layer.location {
-                call.at(location);
-            }
-            let run = self.clone();
-            let again = layer.need.as_ref().is_some_and(|need| need.retry_after(0).is_some());
-            let mut inputs = inputs;
-            let work = move || {
-                if run.context.cancel.is_cancelled() {
-                    return Err(Failure::Other(Error::Cancelled { done: 0, total: 0 }));
-                }
-                let mut inputs = if again { inputs.clone() } else { std::mem::take(&mut inputs) };
-                let start = run.begin.elapsed();
-                let thread = Here::number();
-                let loaded = run.load(task, thread, &mut inputs).map_err(Failure::Other);
-                let invoked =
-                    |()| invoke(run.plan.graph(), task, &mut inputs, &run.context.cancel).map_err(Failure::Located);
-                let value = loaded.and_then(invoked)?;
-                let (bytes, end) = (value.nbytes() as u64, run.begin.elapsed());
-                if run.timed {
-                    run.state.lock().call_times.insert(task, end.saturating_sub(start));
-                }
-                run.watch.tell(&Event::Task { task, thread, start, end, bytes });
-                Ok(value)
-            };
-            match call.again(&self.owner, work) {
-                Ok(future) => {
-                    self.state.lock().called.insert(task, future.clone());
-                    let run = self.clone();
-                    future.on_done(move |future| run.deliver(task, future));
-                }
-                Err(error) => batch.error = Some(error),
-            }
-        }
-        if batch.error.is_some() {
-            let state = &mut *self.state.lock();
-            self.hand_in(state, batch);
-        }
-    }
-
-    /// An annotated task has ended.
-    fn deliver(&self, task: TaskId, future: Future<Value>) {
-        let mut batch = Batch::default();
-        let mut state = self.state.lock();
-        let other = state.called.remove(&task);
-        let time = state.call_times.remove(&task).unwrap_or_default();
-        MutexGuard::unlocked(&mut state, || {
-            // Whoever has the last future gets the value itself.
-            drop(other);
-            match future.result() {
-                Ok(value) => batch.done.push((task, time, value)),
-                Err(error) => batch.error = Some(error),
-            }
-        });
-        state.told += 1;
-        // Of a run that has failed the results are dropped.
-        if state.error.is_none() || batch.error.is_some() {
-            self.hand_in(&mut state, &mut batch);
-        }
-        drop(state);
-        self.tell_excesses(&mut batch);
-        batch.tidy();
-        drop(batch);
-        self.changed.notify_all();
-    }
-
-    /// Begins a call that stands for a task, or waits for one if nothing else goes on. Whether anything has changed.
-    fn help_calls(&self, state: &mut MutexGuard<'_, State>, helper: bool) -> bool {
-        // Of those that have ended the run will be told.
-        let open = state.called.values().filter(|call| !call.is_done());
-        let calls: Vec<_> = open.map(Future::node).collect();
-        let alone = state.busy == 1 && !helper;
-        let mut failed = None;
-        let helped = MutexGuard::unlocked(state, || {
-            if calls.iter().any(begin) {
-                return true;
-            }
-            if alone && let Some(first) = calls.first() {
-                failed = wait(first).err();
-                return true;
-            }
-            false
-        });
-        drop(calls);
-        if let Some(error) = failed {
-            self.fail(state, error);
-        }
-        helped
-    }
-
     fn tell_excesses(&self, batch: &mut Batch) {
         for (task, excess) in batch.excesses.drain(..) {
             self.watch.tell(&Event::Excess { task, excess });
@@ -594,89 +502,5 @@ impl Run {
         keep(kept);
         drop(store);
         result
-    }
-}
-
-impl Run {
-    /// Whether threads are still at work.
-    fn goes_on(state: &State) -> bool {
-        if state.error.is_some() { state.busy > 0 } else { !state.scheduler.is_done() }
-    }
-
-    fn running(&self, now: Duration) -> impl Iterator<Item = Running> {
-        self.slots.iter().enumerate().filter_map(move |(thread, slot)| slot.get(thread, now))
-    }
-}
-
-impl Probe for Run {
-    fn levels(&self) -> Option<Levels> {
-        let state = self.state.lock();
-        let elapsed = self.begin.elapsed();
-        Run::goes_on(&state).then(|| Levels {
-            elapsed,
-            finished: state.scheduler.finished_tasks(),
-            running: self.running(elapsed).count(),
-            held: state.store.live(),
-            reserved: state.scheduler.reserved(),
-        })
-    }
-
-    fn status(&self) -> Option<RunStatus> {
-        let state = self.state.lock();
-        if !Run::goes_on(&state) {
-            return None;
-        }
-        let now = self.begin.elapsed();
-        let running: Vec<Running> = self.running(now).collect();
-        Some(RunStatus {
-            threads: self.slots.len(),
-            elapsed: now,
-            cancelled: self.context.cancel.is_cancelled(),
-            ..RunStatus::of(&self.plan, &state.scheduler, &state.store, running)
-        })
-    }
-}
-
-/// What a thread is busy with, for whoever asks; written by the thread alone.
-struct Slot {
-    /// A task, and whether its result is being written; see [`Slot::IDLE`].
-    what: AtomicU64,
-    /// Nanoseconds since the start of the run.
-    since: AtomicU64,
-}
-
-/// What a thread does with a task.
-#[derive(Clone, Copy)]
-enum Kind {
-    Runs,
-    Writes,
-}
-
-impl Default for Slot {
-    fn default() -> Slot {
-        Slot { what: AtomicU64::new(Slot::IDLE), since: AtomicU64::new(0) }
-    }
-}
-
-impl Slot {
-    const IDLE: u64 = u64::MAX;
-    const WRITES: u64 = 1 << 32;
-
-    #[inline]
-    fn set(&self, kind: Kind, task: TaskId, since: Duration) {
-        let writes = if matches!(kind, Kind::Writes) { Slot::WRITES } else { 0 };
-        self.since.store(since.as_nanos() as u64, Relaxed);
-        self.what.store(u64::from(task.0) | writes, Relaxed);
-    }
-
-    fn clear(&self) {
-        self.what.store(Slot::IDLE, Relaxed);
-    }
-
-    fn get(&self, thread: usize, now: Duration) -> Option<Running> {
-        let (what, since) = (self.what.load(Relaxed), self.since.load(Relaxed));
-        let age = now.saturating_sub(Duration::from_nanos(since));
-        let running = Running { task: TaskId(what as u32), thread, age, writes: what & Slot::WRITES != 0 };
-        (what != Slot::IDLE).then_some(running)
     }
 }
