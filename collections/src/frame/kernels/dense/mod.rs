@@ -58,9 +58,13 @@ pub(crate) enum How {
 
 /// A row for each group, in the order in which they appear first: keys and states. `None` if a column is of a type that this is not for.
 pub(crate) fn folded(frame: &DataFrame, keys: &[String], folds: &[Fold]) -> PolarsResult<Option<DataFrame>> {
-    let Some(groups) = groups(&frame.select(keys)?)? else { return Ok(None) };
-    let first = IdxCa::from_vec(PlSmallStr::EMPTY, groups.first.clone());
-    let mut columns: Vec<Column> = frame.select(keys)?.take(&first)?.into_columns();
+    let rows = frame.select(keys)?;
+    let Some(groups) = groups(&rows)? else { return Ok(None) };
+    // If no two rows are of one group, their keys are those of the groups.
+    let mut columns: Vec<Column> = match groups.first.len() == rows.height() {
+        true => rows.into_columns(),
+        false => rows.take(&IdxCa::from_vec(PlSmallStr::EMPTY, groups.first.clone()))?.into_columns(),
+    };
     let mut known = Known::default();
     for fold in folds {
         let Some(column) = fold.column(frame, &groups, &mut known)? else { return Ok(None) };
