@@ -2,10 +2,10 @@
 
 use talatat::config::ExecutorChoice;
 use talatat::frame::polars::prelude::*;
-use talatat::frame::{Frame, MergeOn, agg};
+use talatat::frame::{CsvOptions, Frame, MergeOn, agg, read_csv};
 use talatat::{Compute, Session};
 
-use crate::common::everywhere;
+use crate::common::{everywhere, memory};
 
 fn session() -> talatat::SessionBuilder {
     Session::builder().executor(ExecutorChoice::Synchronous)
@@ -69,9 +69,15 @@ fn a_sample_of_keys_decides_how_groups_are_merged() {
         let many = session.explain_measured(&sums(1 << 40)).unwrap().to_string();
         assert!(!many.contains("in a tree"), "{many}");
     }
-    // Sixteen parts are asked for; less is not worth a look.
-    let eight = data(9).groupby(["k"]).unwrap().split_out(8).size().unwrap();
-    assert!(!session.explain(&eight).unwrap().to_string().contains("measured first"));
+    // One part is not worth a look, nor are few of what has to be parsed.
+    let measures = |frame: &Frame, parts| {
+        let sizes = frame.groupby(["k"]).unwrap().split_out(parts).size().unwrap();
+        session.explain(&sizes).unwrap().to_string().contains("measured first")
+    };
+    assert!(!measures(&data(9), 1) && measures(&data(9), 2));
+    let text: String = (0..200).map(|row| format!("{row}\n")).collect();
+    let parsed = read_csv([memory(&format!("k\n{text}"))], CsvOptions::new().blocksize(64)).unwrap();
+    assert!(parsed.partitions() >= 8 && !measures(&parsed, 8) && measures(&parsed, 16));
 }
 
 #[test]

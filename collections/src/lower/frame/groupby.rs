@@ -7,6 +7,7 @@ use talatat_graph::{Edge, Kernel, Key, KeyBuilder, Layer};
 
 use super::operation::{Narrowed, Operation};
 use super::shuffle::{Move, Size};
+use super::stage::reads_alone;
 use super::tree::shrunk;
 use super::{add, frame, one_each, only_input};
 use crate::error::Result;
@@ -42,9 +43,14 @@ impl Operation for Grouping {
         self.below(condition).into_iter().map(|condition| (0, condition)).collect()
     }
 
-    fn asks(&self, _: &[Node]) -> Vec<Ask> {
-        let asks = self.merges() && self.parts >= MANY_PARTS && !self.gathers();
-        asks.then(|| Ask { input: 0, columns: self.keys.clone() }).into_iter().collect()
+    fn asks(&self, inputs: &[Node]) -> Vec<Ask> {
+        // Where any partition can be read, and its keys alone, a look costs little.
+        let cheap = || inputs.first().is_some_and(|input| reads_alone(input) == Some(true));
+        let pays = self.parts >= MANY_PARTS || (self.parts > 1 && cheap());
+        (self.merges() && pays && !self.gathers())
+            .then(|| Ask { input: 0, columns: self.keys.clone() })
+            .into_iter()
+            .collect()
     }
 
     fn decided(&self, inputs: &[Node], known: &Known) -> Option<Arc<dyn Operation>> {
@@ -75,7 +81,7 @@ impl Operation for Grouping {
     }
 }
 
-/// Fewer parts are not worth a look at the keys: spreading few groups costs next to nothing.
+/// Fewer parts are not worth a look at the keys if rows have to be parsed for it.
 const MANY_PARTS: u32 = 16;
 
 /// So many groups are merged in a tree.

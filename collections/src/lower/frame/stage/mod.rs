@@ -64,7 +64,7 @@ fn looked_at(node: &Node) -> Option<Vec<usize>> {
 }
 
 /// If partitions can be made one by one, whether any of them can be made without those before it.
-fn reads_alone(node: &Node) -> Option<bool> {
+pub(super) fn reads_alone(node: &Node) -> Option<bool> {
     let mut node = node;
     loop {
         match (&node.op, node.inputs.as_slice()) {
