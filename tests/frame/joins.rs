@@ -473,7 +473,8 @@ fn frames_side_by_side() {
     assert_eq!(crate::common::all_equal(&both.len()), 4);
     // Lengths that are not known before differ when it runs.
     let others = base.filter(col("x").lt(lit(5))).unwrap().select([col("x").alias("y")]).unwrap();
-    let error = concat_columns([&kept, &others]).unwrap().compute().unwrap_err().to_string();
+    let in_order = &crate::common::sessions()[0].1;
+    let error = concat_columns([&kept, &others]).unwrap().compute_on(in_order).unwrap_err().to_string();
     assert!(error.contains("partition 0 has 0 rows in the first frame and 1 in frame 2"), "{error}");
 }
 

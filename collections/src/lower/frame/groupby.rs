@@ -55,7 +55,8 @@ impl Operation for Grouping {
 
     fn decided(&self, inputs: &[Node], known: &Known) -> Option<Arc<dyn Operation>> {
         let found = known.of(inputs.first()?, &self.keys)?;
-        if found.groups > FEW_GROUPS {
+        // Sums of floats have other last bits when they are merged in a tree: what is small is merged at once, sampled or not.
+        if found.groups > FEW_GROUPS || self.parts < MANY_PARTS {
             return Some(Arc::new(self.of_many(found.groups)?));
         }
         let few = format!("about {} groups by a sample of {}", found.groups, found.sampled);
@@ -81,7 +82,7 @@ impl Operation for Grouping {
     }
 }
 
-/// Fewer parts are not worth a look at the keys if rows have to be parsed for it.
+/// Fewer parts are not worth a look at the keys if rows have to be parsed for it, nor a tree: spreading few groups costs next to nothing.
 const MANY_PARTS: u32 = 16;
 
 /// So many groups are merged in a tree.
