@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn work_borrows_from_its_caller() {
         let companions = companions();
-        let words = vec!["a".to_string(), "b".to_string()];
+        let words = ["a".to_string(), "b".to_string()];
         let mut lengths = Vec::new();
         let here = thread::current().id();
         let count = companions.run(|| {
@@ -115,7 +115,7 @@ mod tests {
         for round in 0..10 {
             let id = companions.run(|| thread::current().id());
             threads.insert(id);
-            let what = vec![round];
+            let what = [round];
             let panic = catch_unwind(AssertUnwindSafe(|| {
                 companions.run(|| {
                     if what.len() == 1 {
