@@ -57,6 +57,7 @@ impl Options {
     }
 
     /// Computes on the current session, and tells of it if that is asked for.
+    #[cfg_attr(not(any(feature = "array", feature = "frame")), allow(dead_code))]
     pub fn compute<C: Compute>(&self, collection: &C) -> talatat::Result<C::Output> {
         if !self.report {
             return collection.compute();
