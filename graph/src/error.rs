@@ -220,7 +220,7 @@ impl Shortage {
             Shortage::Peak => {
                 "use smaller chunks, let results go to the disk, raise memory_limit, or compute less at a time"
             }
-            Shortage::Task => "use smaller chunks or raise memory_limit",
+            Shortage::Task => "use smaller chunks or partitions, or raise memory_limit",
             Shortage::Results => "write them to files, persist them, compute less at a time, or raise memory_limit",
         }
     }

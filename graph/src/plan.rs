@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use crate::bytes::format_bytes as bytes;
 use crate::error::{Error, Result, Shortage};
@@ -12,6 +12,7 @@ use crate::memory::projection::{PartCounts, project_parts};
 use crate::optimize::{PassReport, optimize};
 use crate::order::order;
 use crate::task::TaskId;
+use crate::value::Value;
 
 /// How to plan.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +48,8 @@ pub struct Plan {
     parts: PartCounts,
     passes: Vec<PassReport>,
     memory_limit: Option<u64>,
+    /// What nothing may need more of, whoever else runs: the limit before it was shared.
+    most: Option<u64>,
     may_spill: bool,
     outputs: Outputs,
     /// The most that one task needs with its inputs, if the plan does not fit without spilling.
@@ -78,6 +81,7 @@ impl Plan {
         let peak = if graph.has_bytes() { project_parts(&graph, &parts, graph.tasks()) } else { Peak::default() };
         let mut plan = Plan {
             memory_limit: options.memory_limit.filter(|_| !options.elsewhere),
+            most: options.memory_limit.filter(|_| !options.elsewhere),
             may_spill: options.spill && options.memory_limit.is_some() && !options.elsewhere,
             outputs: options.outputs,
             working_set: None,
@@ -95,10 +99,7 @@ impl Plan {
     /// Finds out whether the plan fits its limit, and if not, whether it does when results may leave memory.
     fn fit(&mut self, options: &PlanOptions) -> Result<()> {
         let Some(limit) = options.memory_limit.filter(|&limit| self.peak.bytes > limit) else { return Ok(()) };
-        let refused = |at: TaskId, needed: u64, shortage: Shortage| {
-            let operation = self.graph.layer(at).kernel.describe();
-            Err(Error::Memory { operation, needed, limit, shortage })
-        };
+        let refused = |at, needed, shortage| Err(self.refusal(at, needed, limit, shortage));
         if options.elsewhere {
             return match self.wanted_here(options).filter(|&(_, bytes)| bytes > limit) {
                 Some((first, bytes)) => refused(first, bytes, Shortage::Results),
@@ -123,6 +124,26 @@ impl Plan {
         largest.bytes = largest.bytes.min(limit);
         self.working_set = Some(largest);
         Ok(())
+    }
+
+    /// The error of a run that cannot go on within the limit.
+    pub(crate) fn refusal(&self, at: TaskId, needed: u64, limit: u64, shortage: Shortage) -> Error {
+        Error::Memory { operation: self.graph.layer(at).kernel.describe(), needed, limit, shortage }
+    }
+
+    /// Whether results that are wanted in memory, and are on disk so far, have room there.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] if they have not: their bytes were guesses when the plan was made.
+    pub fn admit_results(&self, values: &[Value]) -> Result<()> {
+        let Some(limit) = self.most.filter(|_| values.iter().any(|value| value.on_disk() > 0)) else { return Ok(()) };
+        let mut seen = HashSet::new();
+        let distinct = self.graph.outputs().iter().zip(values).filter(|(edge, _)| seen.insert(**edge));
+        let bytes = distinct.map(|(_, value)| value.on_disk().saturating_add(value.nbytes() as u64)).sum::<u64>();
+        match self.graph.outputs().first() {
+            Some(first) if bytes > limit => Err(self.refusal(first.task, bytes, limit, Shortage::Results)),
+            _ => Ok(()),
+        }
     }
 
     /// The bytes of results that must be in memory at once, and the first of them; `None` if they need not, or are guesses.
@@ -213,6 +234,11 @@ impl Plan {
     /// What each pass did.
     pub fn passes(&self) -> &[PassReport] {
         &self.passes
+    }
+
+    /// What a task must fit into, however little others leave just now.
+    pub(crate) fn most(&self) -> Option<u64> {
+        self.most
     }
 
     /// The limit that the plan was made for.

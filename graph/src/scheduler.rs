@@ -20,6 +20,8 @@ pub enum Instruction {
     Evict(TaskId),
     /// Nothing may start until a running task finishes.
     Wait,
+    /// Give up: this task needs so many bytes at once, which is more than the memory limit.
+    Refuse(TaskId, u64),
     /// All tasks have finished.
     Done,
 }
@@ -101,6 +103,12 @@ impl Scheduler {
         scheduler
     }
 
+    /// Never says [`Refuse`](Instruction::Refuse).
+    pub(crate) fn lenient(mut self) -> Scheduler {
+        self.budget.iter_mut().for_each(Budget::lenient);
+        self
+    }
+
     /// What to do next. After `Run(task)` the task counts as running, after `Evict(task)` its result as being written.
     #[inline]
     pub fn next(&mut self, memory: &impl Residency) -> Instruction {
@@ -112,6 +120,7 @@ impl Scheduler {
             Admission::Run => {}
             Admission::Evict(result) => return Instruction::Evict(result),
             Admission::Wait => return Instruction::Wait,
+            Admission::Never(bytes) => return Instruction::Refuse(task, bytes),
         }
         self.start_plain(from_heap);
         Instruction::Run(task)
@@ -156,6 +165,7 @@ impl Scheduler {
             }
             Admission::Evict(result) => return Instruction::Evict(result),
             Admission::Wait => {}
+            Admission::Never(bytes) => return Instruction::Refuse(task, bytes),
         }
         let least = self.ranked.iter().map(|&(_, Reverse(task))| task).min();
         let Some(first) = plain.map(|(task, _)| task).into_iter().chain(least).min() else { return Instruction::Wait };
@@ -163,6 +173,7 @@ impl Scheduler {
             Admission::Run => {}
             Admission::Evict(result) => return Instruction::Evict(result),
             Admission::Wait => return Instruction::Wait,
+            Admission::Never(bytes) => return Instruction::Refuse(first, bytes),
         }
         match plain {
             Some((task, from_heap)) if task == first => self.start_plain(from_heap),
@@ -355,6 +366,7 @@ mod tests {
                         scheduler.finished(task, plan.graph().bytes(task), &());
                     }
                     Instruction::Evict(_) => prop_assert!(false, "nothing is held"),
+                    Instruction::Refuse(..) => prop_assert!(false, "a plan's own bytes fit"),
                     Instruction::Done => break,
                 }
             }

@@ -110,10 +110,70 @@ fn a_shuffle_through_the_disk() {
 fn what_cannot_fit_is_refused() {
     let graph = shuffle_weights(10, 10, 1000);
     let error = plan(&graph, Some(9_000)).unwrap_err().to_string();
-    insta::assert_snapshot!(error, @"testing.weigh needs 9.8 KiB for one task: its inputs, its result and its scratch memory, but the memory limit is 8.8 KiB: use smaller chunks or raise memory_limit");
+    insta::assert_snapshot!(error, @"testing.weigh needs 9.8 KiB for one task: its inputs, its result and its scratch memory, but the memory limit is 8.8 KiB: use smaller chunks or partitions, or raise memory_limit");
     let options = PlanOptions { memory_limit: Some(50_000), ..PlanOptions::default() };
     let error = Plan::new(graph, &options).unwrap_err().to_string();
     insta::assert_snapshot!(error, @"testing.weigh needs 97.7 KiB at once, but the memory limit is 48.8 KiB: use smaller chunks, let results go to the disk, raise memory_limit, or compute less at a time");
+}
+
+/// Blocks of a layer that guesses wrong, and a sum of `wide` of them each.
+fn wrong_guesses(wide: usize) -> TaskGraph {
+    let mut graph = GraphBuilder::new();
+    let kernel = closure_kernel("guess", |task, _| Ok(Value::block(Weight::new(10_000, task.block as u8))));
+    graph.estimating(true);
+    let guess = graph.layer(Layer::new(Key::of("guess", &[]), Arc::new(kernel)));
+    graph.estimating(false);
+    let kernel = closure_kernel("sum", |_, inputs| {
+        let fills = inputs.iter().map(|input| input.get::<Weight>().and_then(Weight::fill));
+        Ok(Value::I64(fills.map(|fill| fill.map(i64::from)).sum::<Result<i64, _>>()?))
+    });
+    let sum = graph.layer(Layer::new(Key::of("sum", &[]), Arc::new(kernel)).scratch_of_inputs(0.5));
+    let blocks: Vec<Edge> = (0..20).map(|block| graph.task(guess, block, 100, &[]).unwrap().into()).collect();
+    for (inputs, block) in blocks.chunks(wide).zip(0..) {
+        let sum = graph.task(sum, block, 8, inputs).unwrap();
+        graph.output(sum.into());
+    }
+    graph.build()
+}
+
+#[test]
+fn a_task_that_turns_out_too_large_is_refused() {
+    let executors: [&dyn Executor; 3] = [&Synchronous, &Threads::new(1), &Threads::new(3)];
+    for executor in executors {
+        let registry = Arc::new(weights());
+        let space = SpillSpace::new(std::env::temp_dir(), registry.clone());
+        let context = RunContext { registry, spill: Some(space.clone()), ..RunContext::default() };
+        let run = |wide: usize| {
+            let plan = plan(&wrong_guesses(wide), Some(45_000)).unwrap();
+            assert!(!plan.must_spill(), "guesses fit");
+            executor.execute(Arc::new(plan), &context)
+        };
+        // Four inputs of 10 kB and half as much beside them.
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(run(4).unwrap_err().to_string(), @"sum needs 58.6 KiB for one task: its inputs, its result and its scratch memory, but the memory limit is 43.9 KiB: use smaller chunks or partitions, or raise memory_limit");
+        }
+        assert_eq!(space.used(), 0, "nothing stays on disk");
+        assert_eq!(run(2).unwrap().len(), 10, "{}", executor.name());
+    }
+}
+
+#[test]
+fn results_that_turn_out_too_large_are_refused() {
+    let mut graph = GraphBuilder::new();
+    let kernel = closure_kernel("guess", |task, _| Ok(Value::block(Weight::new(10_000, task.block as u8))));
+    graph.estimating(true);
+    let guess = graph.layer(Layer::new(Key::of("guess", &[]), Arc::new(kernel)));
+    for block in 0..20 {
+        let task = graph.task(guess, block, 100, &[]).unwrap();
+        graph.output(task.into());
+    }
+    let options = PlanOptions { memory_limit: Some(45_000), spill: true, ..PlanOptions::default() };
+    let plan = Arc::new(Plan::new(graph.build(), &options).unwrap());
+    let registry = Arc::new(weights());
+    let spill = Some(SpillSpace::new(std::env::temp_dir(), registry.clone()));
+    let context = RunContext { registry, spill, ..RunContext::default() };
+    let values = Threads::new(2).execute(plan.clone(), &context).unwrap();
+    insta::assert_snapshot!(plan.admit_results(&values).unwrap_err().to_string(), @"guess needs 195.3 KiB for the results, which are wanted in memory, but the memory limit is 43.9 KiB: write them to files, persist them, compute less at a time, or raise memory_limit");
 }
 
 #[test]

@@ -1,14 +1,19 @@
 //! Many children, their answers side by side.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::cap::Group;
 use crate::{flag, frames};
 
 /// What one child said, or how it ended.
 enum End {
     Answered(Fields),
-    Refused,
+    Refused {
+        /// Not before something had run.
+        late: bool,
+    },
     Killed(String),
 }
 
@@ -20,6 +25,7 @@ struct Row {
     runs: usize,
     spilled: usize,
     refused: usize,
+    refused_late: usize,
     wrong: Vec<u64>,
     killed: Vec<(u64, String)>,
     held: Vec<f64>,
@@ -38,20 +44,32 @@ pub(crate) fn main(words: &[&str]) -> Result<bool, String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let data = folder.path().to_string_lossy().into_owned();
     frames::Sources { folder: &data, bytes }.prepare().map_err(|error| error.to_string())?;
-    let child = |seed: u64, threads: u64, limit: u64| run(&program, &data, seed, bytes, threads, limit);
+    let group = Group::new();
+    let place = group.as_ref().map(|group| group.path().to_string_lossy().into_owned()).unwrap_or_default();
+    println!(
+        "children are capped by {}\n",
+        if place.is_empty() { "the size of their data" } else { "a control group" }
+    );
+    let child = |seed: u64, threads: u64, limit: u64| {
+        let numbers = [("--seed", seed), ("--bytes", bytes), ("--threads", threads), ("--limit", limit)];
+        run(&program, [("--data", &data), ("--group", &place)], numbers)
+    };
     let mut table: BTreeMap<(&str, usize), Row> = BTreeMap::new();
     for seed in first..first + graphs {
         let kind = if seed % 2 == 0 { "arrays" } else { "frames" };
         let expected = match child(seed, 1, 0)? {
             End::Answered(fields) => fields.get("answer").cloned(),
-            End::Refused => None,
+            End::Refused { .. } => None,
             End::Killed(how) => return Err(format!("graph {seed} fails without a limit: {how}")),
         };
         for (number, &(_, share, of)) in LIMITS.iter().enumerate() {
             let row = table.entry((kind, number)).or_default();
             row.runs += 1;
             match child(seed, 1 + (seed / 2 + number as u64) % 3, bytes * share / of)? {
-                End::Refused => row.refused += 1,
+                End::Refused { late } => {
+                    row.refused += usize::from(!late);
+                    row.refused_late += usize::from(late);
+                }
                 End::Killed(how) => row.killed.push((seed, how)),
                 End::Answered(fields) => {
                     if fields.get("answer") != expected.as_ref() {
@@ -68,18 +86,19 @@ pub(crate) fn main(words: &[&str]) -> Result<bool, String> {
         }
     }
     println!(
-        "| what | limit / bytes of the sources | runs | spilled | refused | killed | wrong | held / projected, median | process / projected, median, largest |"
+        "| what | limit / bytes of the sources | runs | spilled | refused before, during the run | killed | wrong | held / projected, median | process / projected, median, largest |"
     );
     println!("|---|---|---|---|---|---|---|---|---|");
     let mut good = true;
     for ((kind, number), row) in &mut table {
         good &= row.killed.is_empty() && row.wrong.is_empty();
         println!(
-            "| {kind} | {} | {} | {} | {} | {} | {} | {:.2} | {:.2}, {:.2} |",
+            "| {kind} | {} | {} | {} | {}, {} | {} | {} | {:.2} | {:.2}, {:.2} |",
             LIMITS[*number].0,
             row.runs,
             row.spilled,
             row.refused,
+            row.refused_late,
             row.killed.len(),
             row.wrong.len(),
             median(&mut row.held),
@@ -98,10 +117,11 @@ pub(crate) fn main(words: &[&str]) -> Result<bool, String> {
     Ok(good)
 }
 
-fn run(program: &std::path::Path, data: &str, seed: u64, bytes: u64, threads: u64, limit: u64) -> Result<End, String> {
+fn run(program: &Path, texts: [(&str, &String); 2], numbers: [(&str, u64); 4]) -> Result<End, String> {
     let output = Command::new(program)
-        .args(["child", "--seed", &seed.to_string(), "--bytes", &bytes.to_string(), "--data", data])
-        .args(["--threads", &threads.to_string(), "--limit", &limit.to_string()])
+        .arg("child")
+        .args(texts.into_iter().filter(|(_, text)| !text.is_empty()).flat_map(|(name, text)| [name, text]))
+        .args(numbers.into_iter().flat_map(|(name, number)| [name.to_string(), number.to_string()]))
         .env("POLARS_MAX_THREADS", "1")
         .stdin(Stdio::null())
         .output()
@@ -110,7 +130,9 @@ fn run(program: &std::path::Path, data: &str, seed: u64, bytes: u64, threads: u6
     let pair = |word: &str| word.split_once('=').map(|(name, value)| (name.to_string(), value.to_string()));
     let fields: Fields = text.split_whitespace().filter_map(pair).collect();
     Ok(match output.status.success() {
-        true if fields.contains_key("refused") => End::Refused,
+        true if fields.contains_key("refused") => {
+            End::Refused { late: fields.get("late").is_some_and(|late| late == "1") }
+        }
         true => End::Answered(fields),
         false => {
             let said = String::from_utf8_lossy(&output.stderr);

@@ -11,17 +11,21 @@
 //! |---|---|
 //! | `arrays`, `frames` | random computations by seed, with one number as answer |
 //! | `child` | runs one of them under a limit, in this process |
+//! | `cap` | a cap on a child's memory: a control group, or the size of its data |
 //! | `campaign` | starts children, compares answers, makes the table |
 //! | `scratch` | whether operations need the scratch memory that they declare |
+//! | `trace` | what each task takes, for finding the one that takes too much |
 //! | `slope` | time per byte from half of the limit to twenty times the limit |
 
 mod arrays;
 mod campaign;
+mod cap;
 mod child;
 mod frames;
 mod rng;
 mod scratch;
 mod slope;
+mod trace;
 
 use std::process::ExitCode;
 

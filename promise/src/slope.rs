@@ -11,6 +11,9 @@ use crate::flag;
 /// Sizes, as shares of the limit.
 const SIZES: [f64; 8] = [0.5, 0.8, 1.2, 2.0, 4.0, 8.0, 14.0, 20.0];
 
+/// Blocks of the limit.
+const BLOCKS: u64 = 32;
+
 /// Rechunks from rows to columns and takes medians, at sizes around the limit; prints nanoseconds a byte and draws them.
 pub(crate) fn main(words: &[&str]) -> Result<bool, String> {
     let limit: u64 = flag(words, "--limit", 256 << 20)?;
@@ -23,9 +26,10 @@ pub(crate) fn main(words: &[&str]) -> Result<bool, String> {
         let side = ((limit as f64 * size / 8.0).sqrt()) as usize;
         let (begin, traffic) = (std::time::Instant::now(), session.spill_traffic());
         let run = || -> talatat::Result<f64> {
-            let x = uniform(0.0, 1.0, [side, side], 1)?.rechunk([side.div_ceil(32), side])?;
+            let wide = ((limit / BLOCKS / 8) as usize / side).clamp(1, side);
+            let x = uniform(0.0, 1.0, [side, side], 1)?.rechunk([wide, side])?;
             let x = x.map_blocks::<f64, _>(|_, block| block.to_owned())?;
-            x.rechunk([side, side.div_ceil(64)])?.median(0)?.sum(..)?.item()?.compute()
+            x.rechunk([side, wide])?.median(0)?.sum(..)?.item()?.compute()
         };
         session.scope(run).map_err(|error| error.to_string())?;
         let (seconds, after) = (begin.elapsed().as_secs_f64(), session.spill_traffic());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use talatat_collections::config::{Compression, Costs, ExecutorChoice, FreeMemory, Progress, Settings};
-use talatat_collections::{Error, LoweringOptions, Pools, Result};
+use talatat_collections::{Error, LoweringOptions, Result};
 use talatat_graph::{
     Cancel, Executor, Observer, Outputs, PlanOptions, Pool, Registry, RunContext, Synchronous, Threads,
     memory::{Cache, Headroom, Reclaim, SpillSpace},
@@ -12,6 +12,7 @@ use talatat_graph::{
 };
 
 use super::Session;
+use super::reclaim::{GiveBack, Keepers, trim};
 use crate::diagnostics::{LivePage, ProgressBar, Tell};
 
 /// What the code says about a setting.
@@ -32,6 +33,7 @@ pub struct SessionBuilder {
     start: Option<ThreadStart>,
     /// Bytes of results that are kept for later graphs.
     cache: u64,
+    give_back: Option<GiveBack>,
 }
 
 /// What each thread does first.
@@ -53,6 +55,20 @@ impl SessionBuilder {
 
     fn change(mut self, change: impl FnOnce(&mut Settings) + 'static) -> Self {
         self.changes.push(Box::new(change));
+        self
+    }
+
+    /// What makes the program's allocator give freed pages back to the system. It is called when a run under a memory limit has little left while the
+    /// process has grown. By default glibc's `malloc_trim`: a program with another
+    /// allocator says here what does the same, such as `talatat_allocator::give_back`.
+    ///
+    /// ```
+    /// use talatat::Session;
+    /// let session = Session::builder().memory_limit(1 << 30).give_back(talatat_allocator::give_back).build()?;
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    pub fn give_back(mut self, give_back: impl Fn() + Send + Sync + 'static) -> Self {
+        self.give_back = Some(Arc::new(give_back));
         self
     }
 
@@ -248,10 +264,9 @@ impl SessionBuilder {
         });
         let cached = self.cache.min(settings.memory_limit.unwrap_or(u64::MAX));
         let cache = (cached > 0).then(|| Arc::new(Cache::new(cached)));
-        let reclaim = settings.memory_limit.map(|_| match &cache {
-            Some(cache) => Arc::new(PoolsAndCache(cache.clone())) as Arc<dyn Reclaim>,
-            None => Arc::new(Pools),
-        });
+        let give_back = self.give_back.unwrap_or_else(|| Arc::new(trim));
+        let reclaim = settings.memory_limit;
+        let reclaim = reclaim.map(|limit| Arc::new(Keepers::new(cache.clone(), limit, give_back)) as Arc<dyn Reclaim>);
         let headroom = settings.memory_limit.map(|_| Arc::new(FreeMemory) as Arc<dyn Headroom>);
         let on_stderr = || Arc::new(|text: &str| eprint!("{text}")) as Tell;
         let watchdog = self.watchdog.or_else(|| Some((settings.watchdog?, on_stderr())));
@@ -267,6 +282,8 @@ impl SessionBuilder {
                 |error| Error::invalid_at("live_page", format!("port {port}: {error}; give another one, or 0"), caller);
             page.map(Arc::new).map_err(mend)
         });
+        // Every thread's task, and as much again for what waits for its readers.
+        let task_bytes = settings.memory_limit.map(|limit| limit / (2 * executor.threads().max(1) as u64));
         let pool = executor.pool();
         if let Ok(pool) = &pool {
             pool.set_memory_limit(settings.memory_limit);
@@ -284,23 +301,13 @@ impl SessionBuilder {
                 elsewhere: executor.elsewhere(),
                 skip_passes: self.skip.clone(),
             },
-            lowering: LoweringOptions { skip_rewrites: self.skip },
+            lowering: LoweringOptions { skip_rewrites: self.skip, task_bytes },
             executor,
             context,
             kept: Arc::default(),
             watchdog,
             settings: Arc::new(settings),
         })
-    }
-}
-
-/// What is kept beside what graphs hold: buffers for use again, and results.
-struct PoolsAndCache(Arc<Cache>);
-
-impl Reclaim for PoolsAndCache {
-    fn shrink(&self, most: u64) {
-        self.0.shrink(most);
-        Pools.shrink(most.saturating_sub(self.0.levels().bytes));
     }
 }
 

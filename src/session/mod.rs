@@ -1,6 +1,7 @@
 //! Who runs computations, and under which limits.
 
 mod builder;
+mod reclaim;
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -379,7 +380,8 @@ impl Session {
 
     /// Runs a plan that has its turn.
     pub(crate) fn run_here(&self, plan: Arc<Plan>) -> Result<Vec<Value>> {
-        let values = self.execute(plan)?;
+        let values = self.execute(plan.clone())?;
+        plan.admit_results(&values)?;
         Ok(values.into_iter().map(Value::loaded).collect::<std::result::Result<_, _>>()?)
     }
 

@@ -29,7 +29,10 @@ fn ragged(origin: &str, rows: &[usize], columns: &[usize]) -> (Array<f64>, Array
 }
 
 fn values<T: Element>(array: &Array<T>, skip: Option<&str>) -> Result<Vec<talatat_graph::Value>> {
-    let mut lowering = Lowering::new(LoweringOptions { skip_rewrites: skip.map(String::from).into_iter().collect() });
+    let mut lowering = Lowering::new(LoweringOptions {
+        skip_rewrites: skip.map(String::from).into_iter().collect(),
+        ..LoweringOptions::default()
+    });
     let edges = array.lower(&mut lowering)?;
     let plan = Plan::new(lowering.finish(edges), &PlanOptions::default())?;
     Ok(Synchronous.execute(Arc::new(plan), &RunContext::default())?)

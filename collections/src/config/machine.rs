@@ -19,6 +19,16 @@ pub(super) fn memory() -> Option<u64> {
 /// What the machine and the control groups of this process have left.
 pub struct FreeMemory;
 
+/// Bytes of memory that this process has for itself: not those that it shares with files, as its code. `None` if the system does not tell.
+///
+/// ```
+/// let own = talatat_collections::config::own_memory();
+/// assert!(own.is_none_or(|bytes| bytes > 0));
+/// ```
+pub fn own_memory() -> Option<u64> {
+    field(&read(Path::new("/proc/self/status"))?, "RssAnon:")
+}
+
 impl Headroom for FreeMemory {
     fn available(&self) -> Option<u64> {
         available(&read)

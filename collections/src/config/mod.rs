@@ -32,7 +32,7 @@ use std::time::Duration;
 
 pub use bytes::parse_bytes;
 pub use load::ConfigError;
-pub use machine::FreeMemory;
+pub use machine::{FreeMemory, own_memory};
 pub use talatat_graph::memory::Compression;
 
 /// The chunk size that is aimed at unless a setting says otherwise.

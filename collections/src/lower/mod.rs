@@ -49,6 +49,9 @@ pub trait Foreign: Send + Sync {
 pub struct LoweringOptions {
     /// Names of expression rewrites to leave out, for tests and for finding faults.
     pub skip_rewrites: Vec<String>,
+    /// The most bytes that one task should take, with its inputs: shuffles inside of an operation are cut into as many parts as that asks for. No
+    /// answer depends on it.
+    pub task_bytes: Option<u64>,
 }
 
 /// A graph that is being made, with what it already computes: equal expressions are lowered once.

@@ -341,6 +341,6 @@ mod tests {
         assert!(agenda.check(&wants("gpu", 2), "train").is_ok());
         insta::assert_snapshot!(agenda.check(&wants("gpu", 3), "train").unwrap_err(), @r#"train wants 3 of the resource "gpu", and there are 2: say how many there are when the session is built, or want fewer"#);
         insta::assert_snapshot!(agenda.check(&wants("tape", 1), "train").unwrap_err(), @r#"train wants 1 of the resource "tape", and there are 0: say how many there are when the session is built, or want fewer"#);
-        insta::assert_snapshot!(agenda.check(&Need { bytes: 2 << 20, ..Need::default() }, "train").unwrap_err(), @"train needs 2.0 MiB for one task: its inputs, its result and its scratch memory, but the memory limit is 1.0 MiB: use smaller chunks or raise memory_limit");
+        insta::assert_snapshot!(agenda.check(&Need { bytes: 2 << 20, ..Need::default() }, "train").unwrap_err(), @"train needs 2.0 MiB for one task: its inputs, its result and its scratch memory, but the memory limit is 1.0 MiB: use smaller chunks or partitions, or raise memory_limit");
     }
 }

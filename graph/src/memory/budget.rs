@@ -17,6 +17,8 @@ pub(crate) enum Admission {
     Evict(TaskId),
     /// When something that runs or is being written is done.
     Wait,
+    /// Never: it takes so many bytes, more than the limit.
+    Never(u64),
 }
 
 /// Decides which tasks may start under a memory limit, and what leaves memory for them.
@@ -30,11 +32,14 @@ pub(crate) enum Admission {
 ///
 /// The second rule is about what is really there: a task starts only if what results hold, what running tasks have reserved, and what
 /// it needs itself fit. If not, results leave for it, the one whose next use is furthest away first. If nothing can leave and
-/// nothing runs, the task starts all the same: the declarations were wrong, and stopping would help nobody.
+/// nothing runs, the task starts all the same, as guesses were wrong, and perhaps this one is; unless what is known of it, the inputs as
+/// they are and the scratch memory that they ask for, is more than the limit. Such a task is refused, lest the process dies of it.
 #[derive(Debug)]
 pub(crate) struct Budget {
     limit: Option<u64>,
     spills: bool,
+    /// Whether a task that cannot fit is refused.
+    strict: bool,
     allowance: u64,
     ahead: u64,
     /// What the tasks take of the allowance that run or ran ahead of the head.
@@ -86,6 +91,7 @@ impl Budget {
         Budget {
             limit: plan.memory_limit(),
             spills: plan.may_spill(),
+            strict: true,
             allowance: plan.memory_limit().map_or(u64::MAX, |limit| {
                 let beyond = limit.saturating_sub(plan.base());
                 // A base made of guesses says little.
@@ -102,6 +108,11 @@ impl Budget {
             victims: None,
             peak: 0,
         }
+    }
+
+    /// Lets tasks start that cannot fit: for plays, whose bytes are guesses themselves.
+    pub(crate) fn lenient(&mut self) {
+        self.strict = false;
     }
 
     /// Whether the task may start now; if so, its bytes are reserved.
@@ -126,6 +137,10 @@ impl Budget {
                 if self.running > 0 || self.leaving() > 0 {
                     return Admission::Wait;
                 }
+                let surely = self.surely(plan, task, memory);
+                if self.strict && plan.most().is_some_and(|most| surely > most) {
+                    return Admission::Never(surely);
+                }
             }
             if weight > 0 {
                 self.ahead += weight;
@@ -140,6 +155,21 @@ impl Budget {
         self.running += 1;
         self.peak = self.peak.max(memory.live().saturating_add(self.reserved));
         Admission::Run
+    }
+
+    /// Bytes that a task cannot do without: its inputs as they are, the scratch memory that they ask for, and its result, if that is no guess.
+    fn surely(&self, plan: &Plan, task: TaskId, memory: &impl Residency) -> u64 {
+        let (graph, layer) = (plan.graph(), plan.graph().layer(task));
+        let mut reads = 0_u64;
+        graph.distinct_inputs(task, |edge| {
+            reads = reads.saturating_add(memory.in_memory(edge)).saturating_add(memory.on_disk(edge));
+        });
+        let beside = layer.scratch_for(reads);
+        let known = match layer.estimated {
+            true => beside.saturating_sub(layer.scratch),
+            false => beside.saturating_add(graph.bytes(task)),
+        };
+        reads.saturating_add(known)
     }
 
     /// Bytes that a task takes when it starts: its result, its scratch memory, and what it reads back.

@@ -99,7 +99,7 @@ pub struct Played {
 pub fn play(plan: &Arc<Plan>, threads: usize, cost: impl Fn(TaskId) -> u64, disk: f64) -> Result<Played> {
     let threads = threads.max(1);
     let mut play = Play {
-        scheduler: Scheduler::metered(plan.clone(), true),
+        scheduler: Scheduler::metered(plan.clone(), true).lenient(),
         store: Store::metered(plan.graph()),
         running: BinaryHeap::new(),
         inputs: hashbrown::HashMap::new(),
@@ -120,7 +120,7 @@ pub fn play(plan: &Arc<Plan>, threads: usize, cost: impl Fn(TaskId) -> u64, disk
                     play.evict(plan, result);
                     continue;
                 }
-                Instruction::Wait => {}
+                Instruction::Wait | Instruction::Refuse(..) => {}
                 Instruction::Done => {
                     play.played.elapsed = play.clock;
                     return Ok(play.played);

@@ -8,8 +8,10 @@
 //! | `tail` | the records of a block whose bytes have been read |
 //! | `dialect` | comments, escaped characters, lines that are passed over |
 //! | `unpack` | compressed files |
+//! | `dates` | texts of dates in formats that nobody gave |
 //! | `parse` | records to a `DataFrame` |
 
+mod dates;
 mod dialect;
 mod options;
 mod parse;

@@ -12,6 +12,7 @@ use polars::prelude::{
 use serde::{Deserialize, Serialize};
 
 use super::CsvOptions;
+use super::dates::as_dates;
 use super::dialect::{Wrong, after_records, before_records, plain};
 use super::sample::without_bom;
 use super::scan::FileBlock;
@@ -240,6 +241,7 @@ fn read_as(
             let raise = lit("raise");
             (DataType::String, Some(column.str().strptime(dtype.clone(), options, raise).alias(name.clone())))
         }
+        (DataType::Datetime(unit, None), None) => (DataType::String, Some(as_dates(column, name, *unit))),
         (DataType::String, _) if by_text => (DataType::String, Some(column.alias(name.clone()))),
         _ if by_text => (DataType::String, Some(column.strict_cast(dtype.clone()).alias(name.clone()))),
         (
@@ -251,8 +253,7 @@ fn read_as(
             | DataType::Float32
             | DataType::Float64
             | DataType::String
-            | DataType::Date
-            | DataType::Datetime(_, None),
+            | DataType::Date,
             _,
         ) => (dtype.clone(), None),
         (DataType::Int8 | DataType::Int16 | DataType::UInt8 | DataType::UInt16, _) => {

@@ -188,15 +188,15 @@ impl Within {
         schema: &Schema,
     ) -> std::result::Result<SchemaRef, polars::prelude::PolarsError> {
         let frame = DataFrame::empty_with_schema(schema).lazy().select(inputs).collect()?;
-        let (scatter, compute, restore) = self.kernels();
+        let (scatter, compute, restore) = self.kernels(self.parts);
         let computed = compute.apply(scatter.apply(vec![frame])?)?;
         let parts = restore.apply(computed)?;
         Ok(parts.first().map(|part| part.schema().clone()).unwrap_or_default())
     }
 
-    /// The stages.
-    pub(crate) fn kernels(&self) -> (WithinKernel, WithinKernel, WithinKernel) {
-        let scatter = WithinKernel::Scatter { keys: self.keys.clone(), before: self.before.clone(), parts: self.parts };
+    /// The stages, with the rows in so many parts between them.
+    pub(crate) fn kernels(&self, parts: u32) -> (WithinKernel, WithinKernel, WithinKernel) {
+        let scatter = WithinKernel::Scatter { keys: self.keys.clone(), before: self.before.clone(), parts };
         let compute = WithinKernel::Compute { outputs: Wire(self.outputs.clone()), mask: self.mask.clone() };
         (scatter, compute, WithinKernel::Restore)
     }

@@ -9,7 +9,7 @@ use super::algorithm::{Algorithm, Lead, Wish, total};
 use super::frame;
 use super::operation::{Narrowed, Operation};
 use super::repartition::Repartition;
-use super::shuffle::{Move, Size};
+use super::shuffle::{Move, Size, parts_within};
 use crate::error::{Error, Result};
 use crate::frame::divisions::Divisions;
 use crate::frame::expr::{Columns, Facts, FrameExpr, Node, Shape};
@@ -168,7 +168,6 @@ impl Merge {
         spread: Option<Lead>,
     ) -> Result<Vec<Edge>> {
         let ordered = self.wish.ordered;
-        let parts = u32::try_from(partitions).unwrap_or(u32::MAX);
         // Outer joins come in the order of keys, others in that of a side.
         let leads = match self.kernel.how {
             _ if !ordered => None,
@@ -176,6 +175,15 @@ impl Merge {
             How::Right => Some((RIGHT_ORIGIN, 1, rights.len())),
             _ => Some((LEFT_ORIGIN, 0, lefts.len())),
         };
+        // Both sides put together, and the table of the right one's keys.
+        let (l, r) = (total(left), total(right));
+        let both = Size { bytes: l.bytes.saturating_add(r.bytes), rows: r.rows };
+        let scratch = both.copied_with(TABLE_ROW);
+        let mut parts = u32::try_from(partitions).unwrap_or(u32::MAX);
+        if leads.is_some() {
+            parts = parts_within(lowering, parts, both.bytes, 2.0 + scratch);
+        }
+        let partitions = parts as usize;
         let mut kernel = JoinKernel { lefts: u32::try_from(lefts.len()).unwrap_or(u32::MAX), ..self.kernel.clone() };
         let keyed = ordered && self.kernel.how == How::Outer;
         if keyed {
@@ -202,24 +210,26 @@ impl Merge {
                 Some(_) => SplitBy::Skewed(keys, Frequent::Copied),
             };
             let split = SplitKernel { by, parts, origin };
-            let key = KeyBuilder::new("frame.merge.split").key(node.key).number(number as u64).finish();
+            let key = KeyBuilder::new("frame.merge.split").key(node.key).number(number as u64);
+            let key = key.number(u64::from(parts)).finish();
             let moved = Move { node, key, size: Size::of(input) };
             let cut = moved.split(lowering, split, &edges, table)?;
             pieces.iter_mut().zip(cut).for_each(|(pieces, cut)| pieces.extend(cut));
         }
-        // Both sides put together, and the table of the right one's keys.
-        let (l, r) = (total(left), total(right));
-        let both = Size { bytes: l.bytes.saturating_add(r.bytes), rows: r.rows };
-        let scratch = both.copied_with(TABLE_ROW);
         let count = self.partitions(left, right);
         let gathers = leads.is_none() && !keyed && count != partitions;
         let settled = leads.is_none() && !keyed && !gathers;
-        let key = if settled { node.key } else { KeyBuilder::new("frame.merge.join").key(node.key).finish() };
+        let key = match settled {
+            true => node.key,
+            false => KeyBuilder::new("frame.merge.join").key(node.key).number(u64::from(parts)).finish(),
+        };
+        let of_all = total(node);
+        let made = Size { bytes: of_all.bytes / u64::from(parts).max(1), rows: of_all.rows / u64::from(parts).max(1) };
         let layer = Layer::new(key, Arc::new(kernel)).at(node.location).scratch_of_inputs(scratch);
         let layer = lowering.graph.layer(layer);
         let mut joined = Vec::with_capacity(partitions);
         for (block, edges) in pieces.iter().enumerate() {
-            joined.push(lowering.graph.task(layer, block as u32, node.bytes(), edges)?.into());
+            joined.push(lowering.graph.task(layer, block as u32, made.bytes, edges)?.into());
         }
         if keyed {
             let names: Vec<String> = key_columns(&self.kernel).into_iter().map(|output| output.name().into()).collect();
@@ -238,10 +248,9 @@ impl Merge {
             parts: u32::try_from(count).unwrap_or(u32::MAX),
             origin: None,
         };
-        let moved = Move::of(node, Size::of(node));
-        let pieces = moved.split(lowering, back, &joined, None)?;
+        let pieces = Move::of(node, made).split(lowering, back, &joined, None)?;
         let sort = SortKernel { order: Order::ascending(column), without: vec![column.into()], within: None };
-        moved.take(lowering, Arc::new(sort), pieces, Size::of(node))
+        Move::of(node, Size::of(node)).take(lowering, Arc::new(sort), pieces, Size::of(node))
     }
 }
 

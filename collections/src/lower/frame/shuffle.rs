@@ -130,6 +130,17 @@ impl Move<'_> {
     }
 }
 
+/// More parts than this are more trouble than help.
+const MOST_PARTS: u64 = 1024;
+
+/// Into how many parts rows are cut for a while, where nobody sees how many: `parts`, or as many as it takes for a task to have what it
+/// should, if it takes `share` times the bytes of its part.
+pub(super) fn parts_within(lowering: &Lowering, parts: u32, bytes: u64, share: f32) -> u32 {
+    let wanted = |most: u64| (bytes as f64 * f64::from(share) / most.max(1) as f64).ceil() as u64;
+    let wanted = lowering.options.task_bytes.map_or(0, wanted).min(MOST_PARTS);
+    parts.max(u32::try_from(wanted).unwrap_or(parts))
+}
+
 /// A guess at the bytes of a row of samples.
 const SAMPLE_BYTES: u64 = 64;
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use talatat_graph::{Edge, Kernel, KeyBuilder, Layer};
 
 use super::operation::{Narrowed, Operation};
+use super::shuffle::parts_within;
 use super::{frame, one_each, only_input};
 use crate::error::Result;
 use crate::frame::expr::{Columns, Facts, Node, Shape};
@@ -53,22 +54,26 @@ impl Operation for Within {
     fn lower(&self, lowering: &mut Lowering, node: &Node) -> Result<Vec<Edge>> {
         let input = only_input(self.name(), &node.inputs)?;
         let edges = frame(lowering, input)?;
-        let (scatter, compute, restore) = self.kernels();
-        let key = |stage: &str| KeyBuilder::new(stage).key(node.key).finish();
         // Beside the rows, their numbers.
         let rows = input.bytes().saturating_add(input.rows.saturating_mul(4));
+        let all = rows.saturating_mul(edges.len() as u64);
+        // The columns before they are put in order, too.
+        let share = 2.0 + self.mask.as_ref().map_or(GROUPS, of_groups);
+        let parts = match edges.len() {
+            0 | 1 => self.parts,
+            _ => parts_within(lowering, self.parts, all, 2.0 + share),
+        };
+        let (scatter, compute, restore) = self.kernels(parts);
+        let key = |stage: &str| KeyBuilder::new(stage).key(node.key).number(u64::from(parts)).finish();
         let layer = |lowering: &mut Lowering, name, kernel: Arc<dyn Kernel>, share| {
             lowering.graph.layer(Layer::new(name, kernel).at(node.location).scratch_of_inputs(share))
         };
         let split =
             layer(lowering, key("scatter"), Arc::new(scatter), 1.5 + self.before.as_ref().map_or(0.0, of_groups));
         let scattered = one_each(lowering, split, rows, &edges)?;
-        let parts = u64::from(self.parts).max(1);
-        let part = (rows.saturating_mul(edges.len() as u64) / parts).max(1);
-        // The columns before they are put in order, too.
-        let within =
-            layer(lowering, key("within"), Arc::new(compute), 2.0 + self.mask.as_ref().map_or(GROUPS, of_groups));
-        let results = (0..self.parts).map(|number| {
+        let part = (all / u64::from(parts).max(1)).max(1);
+        let within = layer(lowering, key("within"), Arc::new(compute), share);
+        let results = (0..parts).map(|number| {
             let reads: Vec<Edge> = scattered.iter().map(|edge| Edge::part_of(edge.task, number)).collect();
             Ok(lowering.graph.task(within, number, part, &reads)?)
         });

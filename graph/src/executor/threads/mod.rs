@@ -18,7 +18,7 @@ use status::{Kind, Slot};
 use super::invoke::{invoke, task_site};
 use super::spilling::{keep, read_back, write_out};
 use super::{Executor, RunContext};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Shortage};
 use crate::events::{Event, Watch};
 use crate::futures::Future;
 use crate::memory::cache::Given;
@@ -372,6 +372,11 @@ impl Run {
                     state.store.left(result, leaving, &mut batch.trash);
                     state.scheduler.left(result, &state.store);
                     continue;
+                }
+                Instruction::Refuse(task, needed) => {
+                    let limit = self.plan.most().unwrap_or(u64::MAX);
+                    self.fail(state, self.plan.refusal(task, needed, limit, Shortage::Task));
+                    return;
                 }
                 Instruction::Wait | Instruction::Done => break,
             };
