@@ -137,13 +137,19 @@ mod real {
             rates.round_trip * 1e3,
             rates.bandwidth / 1e9
         );
-        let resting = |rest: u64| move |step: Step| act(step, rest);
-        let (slow, quick) = (resting(REST), resting(0));
+        // What the tasks take besides resting is measured here, too: so much for each, so much for a byte.
+        let tree = workloads::tree_sum(&quick, 8_750)?;
+        let tasks = tree.graph().len() as f64;
+        let each = Duration::from_secs_f64(local_seconds(tree)? / tasks);
+        let blocks = workloads::rechunk(&quick, 24, 16 << 20)?;
+        let per_second = moved(&blocks) / local_seconds(blocks)?;
+        let slow = |step: Step| act(step, REST);
+        let resting = costs(each + Duration::from_micros(REST), per_second);
         let all: [(&str, Plan, Costs); 4] = [
-            ("tree sum of 10,000 tasks", workloads::tree_sum(&quick, 8_750)?, costs(Duration::from_micros(12), 1e12)),
-            ("x + x.T, 12 x 12 blocks of 4 MB", workloads::transposed(&slow, 12, 4 << 20)?, resting_costs()),
-            ("rechunk, 24 blocks of 16 MB", workloads::rechunk(&slow, 24, 16 << 20)?, resting_costs()),
-            ("join, 2 x 16 blocks of 8 MB", workloads::join(&slow, 16, 8 << 20)?, resting_costs()),
+            ("tree sum of 10,000 tasks", workloads::tree_sum(&quick, 8_750)?, costs(each, per_second)),
+            ("x + x.T, 12 x 12 blocks of 4 MB", workloads::transposed(&slow, 12, 4 << 20)?, resting.clone()),
+            ("rechunk, 24 blocks of 16 MB", workloads::rechunk(&slow, 24, 16 << 20)?, resting.clone()),
+            ("join, 2 x 16 blocks of 8 MB", workloads::join(&slow, 16, 8 << 20)?, resting),
         ];
         println!("| what | workers | units | predicted | measured | predicted / measured |");
         println!("|---|---|---|---|---|---|");
@@ -164,8 +170,9 @@ mod real {
         Costs::default().otherwise(Rate { task, bytes_per_second })
     }
 
-    fn resting_costs() -> Costs {
-        costs(Duration::from_micros(REST), 2e9)
+    /// Bytes that the tasks of a plan read and make.
+    fn moved(plan: &Plan) -> f64 {
+        plan.graph().tasks().map(|task| (plan.bytes_in(task) + plan.graph().bytes(task)) as f64).sum()
     }
 
     fn act(step: Step, micros: u64) -> Arc<dyn Kernel> {
@@ -185,9 +192,12 @@ mod real {
         Ok(best)
     }
 
+    fn quick(step: Step) -> Arc<dyn Kernel> {
+        act(step, 0)
+    }
+
     /// Measures the engine with graphs of which each task is a unit.
     fn rates(cluster: &Cluster) -> Result<Rates, Failed> {
-        let quick = |step: Step| act(step, 0);
         let time = |plan: Plan| best(cluster, &Arc::new(plan));
         let (one, few, many) = (
             time(workloads::tree_sum(&quick, 1)?)?,

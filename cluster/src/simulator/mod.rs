@@ -5,7 +5,7 @@
 //! ```
 //!
 //! The units are those that would be handed to the engine, and which of them is next the graph crate's own scheduler says. What is modelled is the rest: an
-//! engine that hands out one unit after the other, each to where it can start first; links that send and receive one result at a time;
+//! engine that hands out one unit after the other, each to where it can start first; links that send and receive so many bytes in a second;
 //! results that travel as a whole, once to each worker that reads any of them, or, to see what that would gain, part by part.
 //!
 //! What it does not know: memory that runs short, machines that are slower than others or lost, and what an engine does about a wrong choice later (stealing).
@@ -348,14 +348,18 @@ impl World {
         }
         let Some(from) = from else { return made };
         let takes = bytes as f64 / self.rates.bandwidth;
-        let sender = self.links.get(from as usize).map_or(0.0, |link| link.sends);
-        let receiver = self.links.get(worker as usize).map_or(0.0, |link| link.receives);
-        let end = made.max(self.engine).max(sender).max(receiver) + takes;
+        let since = self.present.get(&(unit, from)).copied().unwrap_or(made).max(self.engine);
+        // Each end is busy for so long. They need not be at the same time: links are shared by many results that are on their way.
+        let mut end = since;
         if let Some(link) = self.links.get_mut(from as usize) {
-            (link.sends, link.sending) = (end, link.sending + takes);
+            link.sends = link.sends.max(since) + takes;
+            link.sending += takes;
+            end = end.max(link.sends);
         }
         if let Some(link) = self.links.get_mut(worker as usize) {
-            (link.receives, link.receiving) = (end, link.receiving + takes);
+            link.receives = link.receives.max(since) + takes;
+            link.receiving += takes;
+            end = end.max(link.receives);
         }
         self.sent = self.sent.saturating_add(bytes);
         if !self.rates.parts {

@@ -297,7 +297,7 @@ struct Acts(GraphBuilder);
 
 impl Acts {
     fn add(&mut self, rng: &mut Rng, parts: u32, inputs: &[Edge]) -> Edge {
-        let act = Act::Mix { parts, bytes: BYTES, micros: rng.below(4000) as u64 };
+        let act = Act::Mix { parts, bytes: BYTES, micros: rng.below(20_000) as u64 };
         let bytes = (BYTES * parts.max(1) as usize) as u64;
         self.task(Arc::new(act), bytes, false, inputs)
     }
