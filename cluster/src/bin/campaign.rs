@@ -36,7 +36,7 @@ mod unix {
     use std::sync::mpsc::{RecvTimeoutError, channel};
     use std::time::Duration;
 
-    use talatat_cluster::testing::campaign::{Fault, Field, Outcome, Table};
+    use talatat_cluster::testing::campaign::{Fault, Field, Table};
 
     pub fn run() -> Result<bool, String> {
         let words: Vec<String> = std::env::args().skip(1).collect();
@@ -58,9 +58,7 @@ mod unix {
                 Ok(Ok(round)) => {
                     table.add(&round);
                     good &= round.is_good();
-                    if let Outcome::Wrong(what) | Outcome::Error(what) = &round.outcome {
-                        println!("seed {seed}, {:?}: {what}", round.faults);
-                    }
+                    println!("seed {seed}: {:?} {:?} {:.1?}", round.faults, round.outcome, round.elapsed);
                 }
                 Ok(Err(error)) => return Err(format!("seed {seed}: {error}")),
                 Err(RecvTimeoutError::Disconnected) => return Err(format!("seed {seed}: the round panicked")),
@@ -73,7 +71,7 @@ mod unix {
                 }
             }
         }
-        println!("{table}");
+        println!("\n{table}");
         Ok(good)
     }
 
