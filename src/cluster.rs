@@ -35,6 +35,8 @@ use crate::session::{Session, SessionBuilder};
 /// - **Files** are read and written by the workers: a path must mean the same to all of them. `memory://` is an error.
 /// - **[`persist`](crate::Compute::persist)** leaves the blocks on the workers, until the last handle on them is dropped.
 /// - **The memory limit** of the session is for the results that come here; each worker has its own.
+/// - **What is lost is computed again**: what a worker had that is gone, and all of a run if the scheduler is started again at its address. Persisted blocks are lost
+///   with the scheduler; whoever reads them gets an error that says so.
 #[derive(Clone, Debug)]
 pub struct Cluster {
     session: Session,
@@ -131,12 +133,14 @@ options! {
     /// The Python with the package `talatat-worker` on this machine; otherwise the environment variable `TALATAT_PYTHON` names it, or it is
     /// `python3`.
     cluster.python(python: impl Into<PathBuf>);
-    /// How long to wait for the scheduler and the workers, and for a worker when none is left; by default a minute.
+    /// How long to wait for the scheduler and the workers, for a scheduler that is gone to come back, and for a worker when none is left; by
+    /// default a minute.
     cluster.timeout(timeout: Duration);
     /// Whether results come from the workers themselves and not by way of the scheduler: faster where this program can reach them. By default
     /// only of a local cluster.
     cluster.direct(direct: bool);
-    /// What operations have been measured to take: the graph is cut into units by it.
+    /// What operations take: the graph is cut into units by it. By default by what [reported](crate::Compute::compute_reported) and
+    /// [profiled](crate::Compute::compute_profiled) runs took, and if there were none, by bytes.
     cluster.costs(costs: Costs);
     /// Threads of each worker of a local cluster; by default one.
     cluster.threads(threads: usize);

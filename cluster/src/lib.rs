@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! Plan -> units/ (tasks that run together) -> wire/ (bytes) -> driver/ (hands them to an engine) -> worker/ (runs one unit)
+//!                                          -> simulator/ (how long that takes on any number of machines)
 //! ```
 //!
 //! An engine that people already run places units on machines, moves their results and makes lost ones again. What a unit
@@ -9,6 +10,7 @@
 
 #[cfg(unix)]
 mod driver;
+pub mod simulator;
 pub mod testing;
 pub mod units;
 pub mod wire;

@@ -151,7 +151,7 @@ impl Report {
             operations,
             elapsed: end.elapsed,
             predicted: None,
-            threads: lanes.len(),
+            threads: recorder.threads(),
             peak_promised: plan.peak().bytes,
             peak_measured: end.peak,
             memory_limit: plan.memory_limit(),

@@ -18,7 +18,7 @@ use talatat_graph::{
 
 use crate::diagnostics::{
     Detail, Explained, FailedTask, Flow, LivePage, Prediction, Profile, Recorder, Report, Status, Tell, Watchdog,
-    compare_and_learn, predict,
+    compare_and_learn, predict, task_times,
 };
 use crate::futures::failure;
 use crate::kept::Kept;
@@ -322,7 +322,7 @@ impl Session {
             plan => (plan?, None),
         };
         let (plan, threads) = (Arc::new(plan), self.executor.threads());
-        let outlook = self.executor.outlook(&plan);
+        let outlook = self.executor.outlook(&plan, &self.times(&plan));
         // Playing through takes about as long as scheduling; of larger graphs the peak of one thread is enough to know.
         let (forecast, flow) = if plan.graph().len() > FORECAST_TASKS {
             (Forecast { peak: plan.peak().bytes, task: plan.peak().task, ..Forecast::default() }, None)
@@ -387,12 +387,25 @@ impl Session {
 
     /// Runs a plan: every run of a session comes here.
     fn execute(&self, plan: Arc<Plan>) -> talatat_graph::Result<Vec<Value>> {
-        let Some((patience, tell)) = &self.watchdog else { return self.executor.execute(plan, &self.context) };
-        let mut context = self.context.clone();
-        // A board of its own: each run has its own watchdog.
-        context.board = context.board.within();
-        let _watchdog = Watchdog::new(*patience).start(context.board.clone(), tell.clone());
+        let times = self.times(&plan);
+        if self.watchdog.is_none() && times.is_empty() {
+            return self.executor.execute(plan, &self.context);
+        }
+        let mut context = RunContext { times, ..self.context.clone() };
+        let _watchdog = self.watchdog.as_ref().map(|(patience, tell)| {
+            // A board of its own: each run has its own watchdog.
+            context.board = context.board.within();
+            Watchdog::new(*patience).start(context.board.clone(), tell.clone())
+        });
         self.executor.execute(plan, &context)
+    }
+
+    /// What each task is expected to take by earlier runs, for executors that send tasks elsewhere.
+    fn times(&self, plan: &Plan) -> Vec<f64> {
+        match self.settings.costs_file() {
+            Some(file) if self.executor.elsewhere() => task_times(plan, self.executor.threads(), Some(&file)),
+            _ => Vec::new(),
+        }
     }
 
     /// Computes the blocks of a collection and keeps them: in memory as long as they take no more than half of the memory limit, with
@@ -456,7 +469,8 @@ impl Session {
     fn run_recorded(&self, plan: Plan, detail: Detail) -> (Result<Vec<Value>>, Arc<Recorder>) {
         let (plan, turn) = self.turn(plan);
         let plan = Arc::new(plan);
-        let recorder = Arc::new(Recorder::new(&plan, self.executor.threads(), detail));
+        let recorder = Recorder::named(&plan, self.executor.threads(), self.executor.lanes(), detail);
+        let recorder = Arc::new(recorder);
         // A board of its own: what is sampled is this run.
         let mut session = self.clone().observed_runs(recorder.clone());
         let sampler = (detail == Detail::Timeline).then(|| {

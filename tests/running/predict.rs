@@ -1,8 +1,11 @@
 //! Predictions of whole programs: learnt in one session, used in another.
 
+use std::sync::Arc;
+
 use crate::common::builder;
 use talatat::config::Costs;
 use talatat::diagnostics::Basis;
+use talatat::graph::{Error, Executor, Plan, RunContext, Value};
 use talatat::prelude::*;
 
 fn program(calls: i64) -> Delayed<i64> {
@@ -49,4 +52,42 @@ fn costs_that_are_off_leave_no_file() {
     let (_, report) = session.run_reported(session.plan(&program(3)).unwrap()).unwrap();
     assert_eq!((report.predicted, report.note), (None, None));
     assert!(session.predict(&program(3)).unwrap().note.unwrap().contains("`costs` is off"));
+}
+
+/// Says what it is told of times.
+struct Elsewhere;
+
+impl Executor for Elsewhere {
+    fn name(&self) -> &str {
+        "elsewhere"
+    }
+
+    fn elsewhere(&self) -> bool {
+        true
+    }
+
+    fn outlook(&self, plan: &Plan, times: &[f64]) -> Option<String> {
+        let known = times.iter().filter(|&&nanos| nanos > 0.0).count();
+        Some(format!("{known} of {} tasks are predicted", plan.graph().len()))
+    }
+
+    fn execute(&self, plan: Arc<Plan>, context: &RunContext) -> talatat::graph::Result<Vec<Value>> {
+        Err(Error::InvalidGraph(self.outlook(&plan, &context.times).unwrap()))
+    }
+}
+
+/// Whoever cuts a plan to pieces knows what its tasks took before, when it explains as when it runs.
+#[test]
+fn executors_elsewhere_are_told_what_was_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let costs = || Costs::File(folder.path().join("costs"));
+    let there = |costs| builder().custom_executor(Arc::new(Elsewhere)).costs(costs).build().unwrap();
+    let explained = |costs| there(costs).explain(&program(10)).unwrap().to_string();
+    assert!(explained(costs()).contains("0 of 11 tasks are predicted"), "{}", explained(costs()));
+    let here = builder().threads(1).costs(costs()).build().unwrap();
+    here.run_reported(here.plan(&program(1000)).unwrap()).unwrap();
+    assert!(explained(costs()).contains("11 of 11 tasks are predicted"), "{}", explained(costs()));
+    assert!(explained(Costs::Off).contains("0 of 11 tasks are predicted"));
+    let error = program(10).compute_on(&there(costs())).unwrap_err();
+    assert!(error.to_string().contains("11 of 11 tasks are predicted"), "{error}");
 }

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use talatat::Session;
 use talatat::diagnostics::Profile;
 use talatat::graph::testing::{random_graph, shuffle_weights, tree_graph, weights};
-use talatat::graph::{Executor, Outputs, PlanOptions, Synchronous, TaskGraph, Threads};
+use talatat::graph::{Executor, Outputs, Plan, PlanOptions, RunContext, Synchronous, TaskGraph, Threads, Value};
 use talatat::prelude::*;
 
 fn executors() -> [Arc<dyn Executor>; 3] {
@@ -150,4 +150,39 @@ fn files_are_written_by_their_ending() {
         error.contains("end the name in .html or .json") && error.contains(&format!("{}:{line}", file!())),
         "{error}"
     );
+}
+
+/// Runs here and says that its two threads are machines.
+struct Machines;
+
+impl Executor for Machines {
+    fn name(&self) -> &str {
+        "machines"
+    }
+
+    fn threads(&self) -> usize {
+        2
+    }
+
+    fn lanes(&self) -> Vec<String> {
+        ["<left>:1", "right:2", "others"].map(String::from).into()
+    }
+
+    fn execute(&self, plan: Arc<Plan>, context: &RunContext) -> talatat::graph::Result<Vec<Value>> {
+        Threads::new(2).execute(plan, context)
+    }
+}
+
+#[test]
+fn lanes_have_the_names_of_machines() {
+    let session = builder().custom_executor(Arc::new(Machines)).build().unwrap();
+    let profile = profile_of(&session, tree_graph(100, 4));
+    let trace: Json = serde_json::from_str(&profile.to_chrome_json()).unwrap();
+    let names = trace["traceEvents"].as_array().unwrap().iter().filter(|event| event["name"] == "thread_name");
+    let names: Vec<&str> = names.map(|event| event["args"]["name"].as_str().unwrap()).collect();
+    // Nothing ran on others.
+    assert_eq!(names, ["<left>:1", "right:2"]);
+    assert_eq!(profile.report().threads, 2);
+    let page = profile.to_html();
+    assert!(page.contains("right:2") && !page.contains("<left>"), "names are escaped");
 }

@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use hashbrown::HashMap;
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use talatat_graph::{Registry, Result, Value};
 
 use super::python::{Process, unavailable};
@@ -32,7 +32,7 @@ pub(super) enum Told {
 /// The driver's end.
 pub(super) struct Helper {
     writer: Mutex<UnixStream>,
-    routes: Arc<Mutex<Routes>>,
+    shared: Arc<Shared>,
     next: AtomicU64,
     reader: Option<std::thread::JoinHandle<()>>,
 }
@@ -42,6 +42,14 @@ pub(super) struct Helper {
 struct Waiting {
     sender: Sender<Told>,
     registry: Arc<Registry>,
+}
+
+/// What the reading thread knows, too.
+#[derive(Default)]
+struct Shared {
+    routes: Mutex<Routes>,
+    /// The helper is gone, and why.
+    ended: Condvar,
 }
 
 /// Who waits for what.
@@ -66,16 +74,17 @@ impl Helper {
         let mut process = Process::start(python, "talatat_worker.helper", [&path], Stdio::null(), Stdio::null())?;
         let stream = accept(&listener, &mut process, timeout)?;
         let writer = stream.try_clone().map_err(|error| unavailable(format!("its socket: {error}")))?;
-        let routes = Arc::new(Mutex::new(Routes::default()));
+        let shared = Arc::new(Shared::default());
         let reader = std::thread::Builder::new().name("talatat-helper".into()).spawn({
-            let routes = routes.clone();
+            let shared = shared.clone();
             move || {
-                let end = read(stream, &routes);
+                let end = read(stream, &shared.routes);
                 let reason = format!("the helper is gone ({end}): {}", process.last_words());
-                let mut routes = routes.lock();
+                let mut routes = shared.routes.lock();
                 routes.gone = Some(reason.clone());
                 let (runs, asked) = (std::mem::take(&mut routes.runs), std::mem::take(&mut routes.asked));
                 drop(routes);
+                shared.ended.notify_all();
                 for waiting in runs.into_values().chain(asked.into_values()) {
                     let _ = waiting.sender.send(Told::Gone(reason.clone()));
                 }
@@ -84,16 +93,35 @@ impl Helper {
             }
         });
         let reader = reader.map_err(|error| unavailable(format!("no thread for its answers: {error}")))?;
-        Ok(Helper { writer: Mutex::new(writer), routes, next: AtomicU64::new(1), reader: Some(reader) })
+        Ok(Helper { writer: Mutex::new(writer), shared, next: AtomicU64::new(1), reader: Some(reader) })
+    }
+
+    /// Why there is no helper any more, if that is so.
+    pub(super) fn gone(&self) -> Option<String> {
+        self.shared.routes.lock().gone.clone()
     }
 
     /// Sends a request.
     pub(super) fn send(&self, request: &Request, frames: &[&[u8]]) -> Result<()> {
-        if let Some(gone) = &self.routes.lock().gone {
-            return Err(unavailable(gone.clone()));
+        if let Some(gone) = self.gone() {
+            return Err(unavailable(gone));
         }
-        let sent = write_message(&mut *self.writer.lock(), request, frames);
-        sent.map_err(|error| unavailable(format!("the helper does not listen: {error}")))
+        let mut writer = self.writer.lock();
+        let sent = write_message(&mut *writer, request, frames);
+        let Err(error) = sent else { return Ok(()) };
+        if error.kind() == io::ErrorKind::InvalidData {
+            return Err(unavailable(format!("the helper cannot be told that much: {error}")));
+        }
+        // It is gone, or will be: whoever reads from it finds out why.
+        let _ = writer.shutdown(std::net::Shutdown::Both);
+        drop(writer);
+        let mut routes = self.shared.routes.lock();
+        loop {
+            match &routes.gone {
+                Some(gone) => return Err(unavailable(gone.clone())),
+                None => self.shared.ended.wait(&mut routes),
+            }
+        }
     }
 
     /// Sends a request and waits for its answer.
@@ -115,9 +143,9 @@ impl Helper {
     fn told(&self, request: impl FnOnce(u64) -> Request, registry: Arc<Registry>) -> Result<Told> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (sender, answers) = channel();
-        self.routes.lock().asked.insert(id, Waiting { sender, registry });
+        self.shared.routes.lock().asked.insert(id, Waiting { sender, registry });
         let told = self.send(&request(id), &[]).map(|()| answers.recv());
-        self.routes.lock().asked.remove(&id);
+        self.shared.routes.lock().asked.remove(&id);
         match told? {
             Ok(Told::Answer(Answer::Failed { kind, message, .. }, _)) => Err(unavailable(format!("{kind}: {message}"))),
             Ok(Told::Gone(reason)) => Err(unavailable(reason)),
@@ -129,7 +157,7 @@ impl Helper {
     /// Opens a run: what is told of it comes here.
     pub(super) fn open(&self, run: &str, registry: Arc<Registry>) -> Receiver<Told> {
         let (sender, receiver) = channel();
-        let mut routes = self.routes.lock();
+        let mut routes = self.shared.routes.lock();
         match &routes.gone {
             Some(gone) => drop(sender.send(Told::Gone(gone.clone()))),
             None => drop(routes.runs.insert(run.to_string(), Waiting { sender, registry })),
@@ -139,7 +167,7 @@ impl Helper {
 
     /// Closes a run.
     pub(super) fn close(&self, run: &str) {
-        self.routes.lock().runs.remove(run);
+        self.shared.routes.lock().runs.remove(run);
     }
 }
 

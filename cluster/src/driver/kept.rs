@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use talatat_graph::{Brief, Registry, Remote, Result, Value};
 
-use super::Link;
+use super::link::{Connection, Link};
 use super::python::unavailable;
 use crate::wire::{Request, Wanted};
 
@@ -15,6 +15,9 @@ pub(super) struct KeptUnit {
     pub(super) key: String,
     /// How many outputs it has.
     pub(super) outputs: usize,
+    /// For whom the engine keeps it.
+    pub(super) connection: Arc<Connection>,
+    /// A local cluster lives as long as what is kept there.
     pub(super) link: Arc<Link>,
 }
 
@@ -22,6 +25,15 @@ impl KeptUnit {
     /// Some of its outputs, given in their order.
     fn wanted(&self, outputs: Vec<u32>) -> Wanted {
         Wanted { key: self.key.clone(), pick: (outputs.len() < self.outputs).then_some(outputs) }
+    }
+
+    /// An error of bringing it, or the reason behind it.
+    fn told(&self, error: talatat_graph::Error) -> talatat_graph::Error {
+        let Some(gone) = self.connection.helper.gone() else { return error };
+        let address = &self.link.address;
+        unavailable(format!(
+            "what was persisted on the cluster at {address} is lost, as the connection was: persist it again ({gone})"
+        ))
     }
 
     fn missing(&self) -> talatat_graph::Error {
@@ -32,7 +44,7 @@ impl KeptUnit {
 impl Drop for KeptUnit {
     fn drop(&mut self) {
         // If nobody listens there is nobody who keeps it.
-        let _ = self.link.helper.send(&Request::Release { keys: vec![self.key.clone()] }, &[]);
+        let _ = self.connection.helper.send(&Request::Release { keys: vec![self.key.clone()] }, &[]);
     }
 }
 
@@ -47,11 +59,11 @@ pub(super) struct KeptValue {
 }
 
 impl KeptValue {
-    /// A value as one that this link keeps.
-    pub(super) fn of<'a>(value: &'a Value, link: &Arc<Link>) -> Option<&'a KeptValue> {
+    /// A value as one that is kept for this connection.
+    pub(super) fn of<'a>(value: &'a Value, connection: &Arc<Connection>) -> Option<&'a KeptValue> {
         let Value::Remote(remote) = value else { return None };
         let any: &dyn Any = &**remote;
-        any.downcast_ref::<KeptValue>().filter(|kept| Arc::ptr_eq(&kept.unit.link, link))
+        any.downcast_ref::<KeptValue>().filter(|kept| Arc::ptr_eq(&kept.unit.connection, connection))
     }
 
     /// The part of what was brought that it stands for.
@@ -73,17 +85,19 @@ impl Remote for KeptValue {
 
     fn fetch(&self) -> Result<Value> {
         let wanted = vec![self.unit.wanted(vec![self.output])];
-        let found = self.unit.link.helper.fetch(|id| Request::Gather { id, wanted }, self.registry.clone())?;
+        let helper = &self.unit.connection.helper;
+        let found = helper.fetch(|id| Request::Gather { id, wanted }, self.registry.clone());
+        let found = found.map_err(|error| self.unit.told(error))?;
         self.part(found.into_iter().next().ok_or_else(|| self.unit.missing())?)
     }
 }
 
-/// Brings the values that a link keeps, all at once: of each unit what is wanted, and that once.
-pub(super) fn bring(values: &mut [Value], link: &Arc<Link>) -> Result<()> {
+/// Brings the values that are kept for a connection, all at once: of each unit what is wanted, and that once.
+pub(super) fn bring(values: &mut [Value], connection: &Arc<Connection>) -> Result<()> {
     let mut outputs: HashMap<&str, Vec<u32>> = HashMap::new();
     let mut units: Vec<&KeptUnit> = Vec::new();
     let mut registry = None;
-    for kept in values.iter().filter_map(|value| KeptValue::of(value, link)) {
+    for kept in values.iter().filter_map(|value| KeptValue::of(value, connection)) {
         registry.get_or_insert_with(|| kept.registry.clone());
         outputs
             .entry(kept.unit.key.as_str())
@@ -106,9 +120,9 @@ pub(super) fn bring(values: &mut [Value], link: &Arc<Link>) -> Result<()> {
         wanted.push(unit.wanted(pick));
     }
     drop(outputs);
-    let found = link.helper.fetch(|id| Request::Gather { id, wanted }, registry)?;
+    let found = connection.helper.fetch(|id| Request::Gather { id, wanted }, registry)?;
     for value in values {
-        if let Some(kept) = KeptValue::of(value, link) {
+        if let Some(kept) = KeptValue::of(value, connection) {
             let place = places.get(&(kept.unit.key.clone(), kept.output));
             let whole = place.and_then(|&place| found.get(place)).cloned();
             *value = kept.part(whole.ok_or_else(|| kept.unit.missing())?)?;

@@ -3,31 +3,31 @@
 //! ```text
 //! Cluster -> helper (a process of the user's Python with the engine's own client) -> scheduler -> workers
 //!    run.rs: cut, pack, submit, wait, read back      kept.rs: results that stay on the workers
+//!    link.rs: the connection, and another one when it is lost
 //! ```
 
 mod helper;
 mod kept;
+mod link;
 mod local;
 mod progress;
 mod python;
 mod run;
+mod seen;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use talatat_graph::{Executor, Plan, Pool, Result, RunContext, Threads, Value};
 
+use crate::simulator::Machines;
 use crate::units::{Costs, CutOptions, Units};
-use crate::wire::{Answer, PROTOCOL, Request, Tls, WorkerInfo};
-use helper::Helper;
+use crate::wire::{Answer, Request, Tls, WorkerInfo};
+use link::{Link, described};
 use local::Local;
 use python::{python, unavailable};
-
-/// A helper is given so long to start, however little is left to the scheduler: that it is slow says nothing of the cluster.
-const HELPER: Duration = Duration::from_secs(60);
 
 /// How many calls and computes run at once in the background of the driver, most of which wait for workers.
 const BACKGROUND: usize = 4;
@@ -44,18 +44,9 @@ const BACKGROUND: usize = 4;
 /// ```
 pub struct Cluster {
     link: Arc<Link>,
-    costs: Costs,
+    costs: Option<Costs>,
     /// Where calls run that are submitted, and computes in the background wait: made when it is asked for.
     background: OnceLock<Threads>,
-}
-
-/// The connection, shared with results that stay on the workers.
-struct Link {
-    helper: Helper,
-    local: Mutex<Option<Local>>,
-    workers: Mutex<Vec<WorkerInfo>>,
-    address: String,
-    helper_pid: u32,
 }
 
 /// How to connect.
@@ -64,7 +55,7 @@ pub struct ClusterBuilder {
     python: Option<PathBuf>,
     timeout: Duration,
     direct: bool,
-    costs: Costs,
+    costs: Option<Costs>,
     threads: usize,
     memory_limit: Option<u64>,
     tls: Option<Tls>,
@@ -76,7 +67,7 @@ impl Default for ClusterBuilder {
             python: None,
             timeout: Duration::from_secs(60),
             direct: false,
-            costs: Costs::default(),
+            costs: None,
             threads: 1,
             memory_limit: None,
             tls: None,
@@ -117,12 +108,12 @@ impl Cluster {
         self.link.workers.lock().clone()
     }
 
-    /// Asks who the workers are now.
+    /// Asks who the workers are now. If the helper or the scheduler is gone, it connects again first.
     ///
     /// # Errors
     /// As [`connect`](Cluster::connect).
     pub fn refresh(&self) -> Result<Vec<WorkerInfo>> {
-        let (workers, _) = described(self.link.helper.ask(|id| Request::Describe { id })?)?;
+        let (workers, _) = described(self.link.alive()?.helper.ask(|id| Request::Describe { id })?)?;
         *self.link.workers.lock() = workers.clone();
         Ok(workers)
     }
@@ -132,27 +123,33 @@ impl Cluster {
     /// # Errors
     /// If the helper is gone.
     pub fn kept(&self) -> Result<usize> {
-        match self.link.helper.ask(|id| Request::Kept { id })? {
+        match self.link.last().helper.ask(|id| Request::Kept { id })? {
             Answer::Count { count, .. } => Ok(count),
             _ => Err(unavailable("the helper answers something else")),
         }
     }
 
-    /// The helper's process.
+    /// The units of a plan, by what is known of the time that its tasks take.
+    fn units(&self, plan: &Plan, times: &[f64]) -> Units {
+        let options = CutOptions::slots(self.threads());
+        match &self.costs {
+            Some(costs) => Units::cut(plan, costs, &options),
+            None if is_measured(plan, times) => {
+                let seconds: Vec<f64> = times.iter().map(|nanos| nanos * 1e-9).collect();
+                Units::cut_by(plan, &seconds, &options)
+            }
+            None => Units::cut(plan, &Costs::default(), &options),
+        }
+    }
+
+    /// The helper's process. There is another one after the helper or the scheduler was gone and a run needed them again.
     pub fn helper_pid(&self) -> u32 {
-        self.link.helper_pid
+        self.link.last().pid
     }
 
     /// The process that started the scheduler and the workers, if this is a [local](Cluster::local) cluster.
     pub fn local_pid(&self) -> Option<u32> {
         self.link.local.lock().as_mut().map(Local::pid)
-    }
-}
-
-impl Link {
-    /// Fails if a local scheduler is gone.
-    fn check(&self) -> Result<()> {
-        self.local.lock().as_mut().map_or(Ok(()), Local::check)
     }
 }
 
@@ -163,7 +160,8 @@ impl ClusterBuilder {
         self
     }
 
-    /// How long to wait for the scheduler and the workers, and for a worker when none is left; by default a minute.
+    /// How long to wait for the scheduler and the workers, for a scheduler that is gone to come back, and for a worker when none is left; by
+    /// default a minute.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -176,9 +174,10 @@ impl ClusterBuilder {
         self
     }
 
-    /// What operations have been measured to take: units are cut by it.
+    /// What operations have been measured to take: units are cut by it. Otherwise they are cut by what a run's context says, and if that says
+    /// nothing, by bytes.
     pub fn costs(mut self, costs: Costs) -> Self {
-        self.costs = costs;
+        self.costs = Some(costs);
         self
     }
 
@@ -223,53 +222,13 @@ impl ClusterBuilder {
     }
 
     fn link(self, address: String, local: Option<Local>, workers: usize) -> Result<Cluster> {
-        let helper = Helper::start(&python(self.python.as_deref()), self.timeout.max(HELPER))?;
-        let connect = |id| Request::Connect {
-            id,
-            address: address.clone(),
-            timeout: self.timeout.as_secs_f64(),
-            workers,
-            direct: self.direct,
-            tls: self.tls.clone(),
-        };
-        let asked = helper.ask(connect);
-        let answer = asked.map_err(|error| unavailable(format!("cannot connect to {address}: {error}")))?;
-        let (workers, helper_pid) = described(answer)?;
-        let (local, workers) = (Mutex::new(local), Mutex::new(workers));
-        let link = Arc::new(Link { helper, local, workers, address, helper_pid });
-        Ok(Cluster { link, costs: self.costs, background: OnceLock::new() })
+        let costs = self.costs.clone();
+        Ok(Cluster { link: Link::new(self, address, local, workers)?, costs, background: OnceLock::new() })
     }
 }
 
-/// Compares what the helper and the workers are with what they must be.
-fn described(answer: Answer) -> Result<(Vec<WorkerInfo>, u32)> {
-    let Answer::Described { protocol, pid, packages, workers, .. } = answer else {
-        return Err(unavailable("the helper answers something else"));
-    };
-    let ours = env!("CARGO_PKG_VERSION");
-    if protocol != PROTOCOL {
-        return Err(unavailable(format!(
-            "the driver's Python has a package talatat-worker that speaks version {protocol}, this program speaks {PROTOCOL}: install \
-             talatat-worker {ours} there"
-        )));
-    }
-    let mut wrong = Vec::new();
-    for worker in &workers {
-        if let Some(missing) = &worker.missing {
-            wrong.push(format!("{} cannot run units: {missing}", worker.address));
-            continue;
-        }
-        if worker.version != ours {
-            let version = &worker.version;
-            wrong.push(format!("{} has talatat-worker {version}, this program is {ours}", worker.address));
-        }
-        for (package, version) in &packages {
-            if let Some(other) = worker.packages.get(package).filter(|&other| other != version) {
-                wrong.push(format!("{} has {package} {other}, the driver's Python {version}", worker.address));
-            }
-        }
-    }
-    if wrong.is_empty() { Ok((workers, pid)) } else { Err(unavailable(wrong.join("; "))) }
+fn is_measured(plan: &Plan, times: &[f64]) -> bool {
+    !times.is_empty() && times.len() == plan.graph().len()
 }
 
 /// Finds the operations of a plan that a worker lacks.
@@ -322,12 +281,22 @@ impl Executor for Cluster {
         true
     }
 
-    fn outlook(&self, plan: &Plan) -> Option<String> {
-        let slots = self.threads();
-        let units = Units::cut(plan, &self.costs, &CutOptions::slots(slots));
+    fn outlook(&self, plan: &Plan, times: &[f64]) -> Option<String> {
         let workers = self.link.workers.lock().len();
-        let outlook = units.outlook(plan, slots);
-        Some(format!("{outlook}\nof {workers} workers at {}", self.link.address))
+        let slots = self.threads();
+        let machines = Machines { workers, threads: slots / workers.max(1) };
+        let units = self.units(plan, times);
+        let outlook = units.outlook(plan, &units.seconds(), machines).ok()?;
+        let basis = match &self.costs {
+            Some(_) => "the costs that were given",
+            None if is_measured(plan, times) => "what operations took before",
+            None => "bytes, as nothing has been measured",
+        };
+        Some(format!("{outlook}, going by {basis}\nof {workers} workers at {}", self.link.address))
+    }
+
+    fn lanes(&self) -> Vec<String> {
+        seen::lanes(&self.link.workers.lock())
     }
 
     fn execute(&self, plan: Arc<Plan>, context: &RunContext) -> Result<Vec<Value>> {

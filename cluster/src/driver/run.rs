@@ -1,29 +1,33 @@
 //! One run of a plan.
 
+use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
 
-use hashbrown::{HashMap, HashSet};
-use talatat_graph::{
-    Error, Event, Kernel, KernelError, Outputs, Plan, Probe, Result, RunContext, TaskId, TaskSite, Value, Watch, invoke,
-};
+use hashbrown::HashMap;
+use talatat_graph::{Error, Event, Outputs, Plan, Probe, Result, RunContext, TaskId, Value, Watch, invoke};
 
 use super::Cluster;
 use super::helper::{Told, run_name};
 use super::kept::{KeptUnit, KeptValue, bring};
+use super::link::Connection;
 use super::progress::Progress;
 use super::python::unavailable;
-use crate::units::{CutOptions, Input, Source, Unit, Units};
-use crate::wire::{Answer, Held, Request, UnitHeader, Wanted, WorkerInfo, pack};
-use crate::worker::{Failure, FailureKind, Report, Site};
+use super::seen::Seen;
+use crate::units::{Input, Source, Units};
+use crate::wire::{Answer, Held, Request, UnitHeader, Wanted, pack};
+use crate::worker::Failure;
 
 /// How often a cancel is looked for: nothing wakes the driver when somebody cancels.
 const LOOK: Duration = Duration::from_millis(10);
 
 /// How long the driver waits for reports that are still on their way when the results are there.
 const LATE: Duration = Duration::from_millis(500);
+
+/// So often the units are handed in again when the helper or the scheduler is gone: what takes them down each time may be the run itself.
+const AGAIN: usize = 3;
 
 pub(super) fn execute(cluster: &Cluster, plan: &Arc<Plan>, context: &RunContext) -> Result<Vec<Value>> {
     let begin = Instant::now();
@@ -32,7 +36,7 @@ pub(super) fn execute(cluster: &Cluster, plan: &Arc<Plan>, context: &RunContext)
     let progress = Arc::new(Progress::new(plan.clone(), threads, context.cancel.clone()));
     let probe: Arc<dyn Probe> = progress.clone();
     context.board.enter(Arc::downgrade(&probe));
-    let result = Run::start(cluster, plan, context, &watch, &progress).and_then(|mut run| run.finish());
+    let result = Run::new(cluster, plan, context, &watch, &progress).and_then(|mut run| run.run());
     progress.end();
     watch.tell(&Event::Finished { plan, error: result.as_ref().err(), elapsed: begin.elapsed(), peak: None });
     result
@@ -42,22 +46,24 @@ struct Run<'a> {
     cluster: &'a Cluster,
     plan: &'a Arc<Plan>,
     context: &'a RunContext,
-    name: String,
     units: Units,
     /// The units whose outputs are wanted, and which of their outputs.
     wanted: Vec<(u32, Vec<u32>)>,
-    told: Receiver<Told>,
+    /// Where the units are now.
+    at: Attempt,
+    /// What is done once before the units has been done.
+    begun: bool,
+    /// What is done once after them has at least been tried.
+    ending: Cell<bool>,
     seen: Seen<'a>,
 }
 
-/// What is known of units that are done.
-struct Seen<'a> {
-    watch: &'a Watch,
-    progress: &'a Progress,
-    workers: Vec<WorkerInfo>,
-    /// When the run started, by the clock that workers have, too.
-    start: Duration,
-    units: HashSet<u32>,
+/// Units that have been handed to one connection, under one name.
+struct Attempt {
+    connection: Arc<Connection>,
+    number: u128,
+    name: String,
+    told: Receiver<Told>,
 }
 
 /// Results of units.
@@ -69,21 +75,19 @@ enum Found<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn start(
+    fn new(
         cluster: &'a Cluster,
         plan: &'a Arc<Plan>,
         context: &'a RunContext,
         watch: &'a Watch,
         progress: &'a Progress,
     ) -> Result<Run<'a>> {
+        let connection = connected(cluster, plan, context)?;
         let workers = match cluster.workers() {
             none if none.is_empty() => cluster.refresh()?,
             workers => workers,
         };
-        let slots = talatat_graph::Executor::threads(cluster);
-        let units = Units::cut(plan, &cluster.costs, &CutOptions::slots(slots));
-        let number = (u128::from(RandomState::new().hash_one(0)) << 64) | u128::from(RandomState::new().hash_one(1));
-        let name = run_name(number);
+        let units = cluster.units(plan, &context.times);
         let mut wanted: HashMap<u32, Vec<u32>> = HashMap::new();
         for input in units.outputs.iter().chain(units.last.iter().flat_map(|last| &last.inputs)) {
             if let Source::Unit { unit, output } = input.source {
@@ -96,13 +100,35 @@ impl<'a> Run<'a> {
             outputs.sort_unstable();
             outputs.dedup();
         }
-        let start = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let seen = Seen { watch, progress, workers, start, units: HashSet::new() };
-        cluster.link.check()?;
-        let told = cluster.link.helper.open(&name, context.registry.clone());
-        let run = Run { cluster, plan, context, name, units, wanted, told, seen };
-        run.submit(number)?;
-        Ok(run)
+        let seen = Seen::new(plan, context, watch, progress, workers);
+        let at = Attempt::new(connection, context);
+        Ok(Run { cluster, plan, context, units, wanted, at, begun: false, ending: Cell::new(false), seen })
+    }
+
+    /// Hands the units in and waits for their results. If the helper or the scheduler is gone, so is all that the units have made, and
+    /// they are handed in again, under another name.
+    fn run(&mut self) -> Result<Vec<Value>> {
+        let mut lost = 0;
+        loop {
+            let error = match self.submit().and_then(|()| self.finish()) {
+                Err(error @ Error::Unavailable { .. }) if self.at.connection.helper.gone().is_some() => error,
+                result => return result,
+            };
+            // What is done once may have changed what the units read.
+            if self.ending.get() {
+                return Err(error);
+            }
+            lost += 1;
+            if lost > AGAIN {
+                return Err(unavailable(format!(
+                    "given up after {AGAIN} new tries, as this happened each time: {error}"
+                )));
+            }
+            let next = Attempt::new(connected(self.cluster, self.plan, self.context)?, self.context);
+            let before = std::mem::replace(&mut self.at, next);
+            // Perhaps it was the helper alone: then units of the old name are still running. If nobody listens any more, that is seen next.
+            let _ = self.at.connection.helper.send(&Request::Cancel { run: before.name.clone() }, &[]);
+        }
     }
 
     /// What the engine calls a unit: its main operation, so that the engine's own displays say something.
@@ -110,21 +136,24 @@ impl<'a> Run<'a> {
         let last = self.units.units.get(unit as usize).and_then(|unit| unit.tasks.last());
         let operation = last.map_or("", |&task| self.plan.graph().layer(task).kernel.name());
         let operation: String = operation.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-        format!("{operation}-{}-{unit}", self.name)
+        format!("{operation}-{}-{unit}", self.at.name)
     }
 
-    fn submit(&self, number: u128) -> Result<()> {
+    fn submit(&mut self) -> Result<()> {
+        self.cluster.link.check()?;
         let keys: Vec<String> = (0..self.units.units.len() as u32).map(|unit| self.key(unit)).collect();
         let name = |unit: u32| keys.get(unit as usize).map_or("", String::as_str).to_string();
         let mut packed = Vec::with_capacity(keys.len());
         for (at, unit) in (0..).zip(&self.units.units) {
             let held = |task| self.held(task);
-            packed.push(pack(self.plan, unit, (number, at), &self.context.registry, name, held)?);
+            packed.push(pack(self.plan, unit, (self.at.number, at), &self.context.registry, name, held)?);
         }
         // After packing, which has more to say of an operation that cannot be sent at all.
-        super::check_operations(self.plan, &self.seen.workers)?;
+        super::check_operations(self.plan, &self.cluster.workers())?;
         // And only then: what cannot be sent must not have changed anything.
-        self.units.first.iter().try_for_each(|&task| self.here(task, &mut []).map(drop))?;
+        if !std::mem::replace(&mut self.begun, true) {
+            self.units.first.iter().try_for_each(|&task| self.here(task, &mut []).map(drop))?;
+        }
         if self.wanted.is_empty() {
             return Ok(());
         }
@@ -136,14 +165,14 @@ impl<'a> Run<'a> {
             Wanted { key: name(*unit), pick: (!all).then(|| outputs.clone()) }
         });
         let request = Request::Submit {
-            run: self.name.clone(),
+            run: self.at.name.clone(),
             units,
             wanted: wanted.collect(),
             keep: self.keeps(),
             observe: self.seen.watch.is_on(),
         };
         let frames: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
-        self.cluster.link.helper.send(&request, &frames)
+        self.at.connection.helper.send(&request, &frames)
     }
 
     fn keeps(&self) -> bool {
@@ -157,16 +186,9 @@ impl<'a> Run<'a> {
         let end = self.seen.progress.elapsed();
         match &value {
             Ok(value) => self.seen.told(task, 0, begin, end, value.nbytes() as u64),
-            Err(error) => self.fails(task, error),
+            Err(error) => self.seen.fails(task, error),
         }
         value
-    }
-
-    /// Tells whoever watches, and whoever asks later, of a task that failed.
-    fn fails(&self, task: TaskId, error: &Error) {
-        self.context.board.failed(self.plan, task);
-        let now = self.seen.progress.elapsed();
-        self.seen.watch.tell(&Event::Failed { task, thread: 0, start: now, end: now, error });
     }
 
     /// Where a value is that is there before the run.
@@ -175,7 +197,7 @@ impl<'a> Run<'a> {
             return Ok(Held::Sent(Value::Unit));
         }
         let value = self.held_value(task)?;
-        match KeptValue::of(&value, &self.cluster.link) {
+        match KeptValue::of(&value, &self.at.connection) {
             Some(kept) => Ok(Held::There { of: kept.unit.key.clone(), output: kept.output, part: kept.part }),
             None => Ok(Held::Sent(value.loaded()?)),
         }
@@ -199,7 +221,7 @@ impl<'a> Run<'a> {
             if self.context.cancel.is_cancelled() {
                 return Err(self.cancel());
             }
-            let told = match self.told.recv_timeout(LOOK) {
+            let told = match self.at.told.recv_timeout(LOOK) {
                 Ok(told) => told,
                 Err(RecvTimeoutError::Timeout) => {
                     self.cluster.link.check()?;
@@ -219,7 +241,8 @@ impl<'a> Run<'a> {
                     return self.kept(keys);
                 }
                 Told::Answer(Answer::UnitFailed { worker, .. }, frames) => {
-                    return Err(self.failed(worker, frames.first().and_then(|frame| Failure::decode(frame))));
+                    let failure = frames.first().and_then(|frame| Failure::decode(frame));
+                    return Err(self.seen.failed(&self.units, &worker, failure));
                 }
                 Told::Answer(Answer::Failed { kind, message, .. }, _) => {
                     self.cluster.link.check()?;
@@ -234,8 +257,8 @@ impl<'a> Run<'a> {
     fn wait_for_reports(&mut self) {
         let deadline = Instant::now() + LATE;
         while self.seen.watch.is_on()
-            && self.seen.units.len() < self.units.units.len()
-            && let Ok(told) = self.told.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            && self.seen.units() < self.units.units.len()
+            && let Ok(told) = self.at.told.recv_timeout(deadline.saturating_duration_since(Instant::now()))
         {
             if let Told::Report(worker, report) = told {
                 self.seen.done(&self.units, &worker, &report);
@@ -245,10 +268,10 @@ impl<'a> Run<'a> {
 
     /// Stops the run: when this returns, no unit of it starts any more.
     fn cancel(&mut self) -> Error {
-        let helper = &self.cluster.link.helper;
-        if helper.send(&Request::Cancel { run: self.name.clone() }, &[]).is_ok() {
+        let helper = &self.at.connection.helper;
+        if helper.send(&Request::Cancel { run: self.at.name.clone() }, &[]).is_ok() {
             loop {
-                match self.told.recv_timeout(LOOK) {
+                match self.at.told.recv_timeout(LOOK) {
                     Ok(Told::Report(worker, report)) => self.seen.done(&self.units, &worker, &report),
                     Ok(Told::Answer(Answer::Cancelled { .. } | Answer::Failed { .. }, _) | Told::Gone(_)) => break,
                     Ok(Told::Answer(..) | Told::Values(..)) => {}
@@ -279,7 +302,8 @@ impl<'a> Run<'a> {
     /// Handles on results that stay where they are.
     fn kept(&self, keys: Vec<String>) -> Result<Vec<Value>> {
         let kept = self.wanted.iter().zip(keys).map(|((unit, outputs), key)| {
-            let kept = KeptUnit { key, outputs: outputs.len(), link: self.cluster.link.clone() };
+            let (connection, link) = (self.at.connection.clone(), self.cluster.link.clone());
+            let kept = KeptUnit { key, outputs: outputs.len(), connection, link };
             (*unit, (Arc::new(kept), outputs.as_slice()))
         });
         self.outputs(&Found::There(kept.collect()))
@@ -292,13 +316,14 @@ impl<'a> Run<'a> {
             let inputs =
                 task.inputs.iter().map(|input| self.value(input, found, &last)).collect::<Result<Vec<Value>>>();
             let mut inputs = inputs?;
-            bring(&mut inputs, &self.cluster.link)?;
+            bring(&mut inputs, &self.at.connection)?;
+            self.ending.set(true);
             last.push(self.here(task.task, &mut inputs)?);
         }
         let values = self.units.outputs.iter().map(|input| self.value(input, found, &last));
         let mut values = values.collect::<Result<Vec<Value>>>()?;
         if !self.keeps() {
-            bring(&mut values, &self.cluster.link)?;
+            bring(&mut values, &self.at.connection)?;
             values = values.into_iter().map(Value::loaded).collect::<Result<_>>()?;
         }
         Ok(values)
@@ -329,88 +354,43 @@ impl<'a> Run<'a> {
             Error::InvalidGraph(format!("reads part {part} of a result of {count} parts"))
         })
     }
+}
 
-    /// A unit's failure as an error of this process, with the line of the user's code.
-    fn failed(&self, worker: String, failure: Option<Failure>) -> Error {
-        let Some(failure) = failure else {
-            return unavailable(format!("a unit failed on {worker} and did not say why"));
-        };
-        let task = match &failure.kind {
-            FailureKind::Kernel(site) | FailureKind::Panic(site) => self.task_of(failure.unit, site),
-            _ => None,
-        };
-        let site = |site: Site| TaskSite {
-            location: task.and_then(|(_, location)| location),
-            operation: site.operation,
-            block: site.block,
-            inputs: site.inputs.into(),
-            worker: Some(worker.as_str().into()),
-        };
-        let error = match failure.kind {
-            FailureKind::Kernel(at) => Error::Kernel { site: site(at), source: KernelError::new(failure.message) },
-            FailureKind::Panic(at) => Error::Panic { site: site(at), message: failure.message },
-            FailureKind::Cancelled => {
-                Error::Cancelled { done: self.seen.progress.finished(), total: self.plan.graph().len() }
-            }
-            FailureKind::NotPortable { operation } => {
-                Error::NotPortable { operation, reason: format!("{} (on {worker})", failure.message) }
-            }
-            FailureKind::Other => unavailable(format!("{} (on {worker})", failure.message)),
-        };
-        if let Some((task, _)) = task {
-            self.fails(task, &error);
-        }
-        error
-    }
-
-    /// The first task of a unit that fits a site, and its line: an error names the operation and the block, not the task.
-    fn task_of(&self, unit: u32, site: &Site) -> Option<(TaskId, Option<&'static std::panic::Location<'static>>)> {
-        let graph = self.plan.graph();
-        let unit: &Unit = self.units.units.get(unit as usize)?;
-        let fits = |kernel: &dyn Kernel, block: u64| block == site.block && kernel.describe() == site.operation;
-        unit.tasks.iter().find_map(|&task| {
-            let (layer, block) = (graph.layer(task), graph.block(task));
-            let location = match layer.kernel.fused() {
-                None => fits(&*layer.kernel, block).then(|| layer.kernel.location(block).or(layer.location)),
-                Some(fused) => fused
-                    .steps(block)
-                    .find(|step| fits(&*step.layer.kernel, step.block))
-                    .map(|step| step.layer.kernel.location(step.block).or(step.layer.location)),
-            };
-            Some((task, location?))
-        })
+impl Attempt {
+    fn new(connection: Arc<Connection>, context: &RunContext) -> Attempt {
+        let number = (u128::from(RandomState::new().hash_one(0)) << 64) | u128::from(RandomState::new().hash_one(1));
+        let name = run_name(number);
+        let told = connection.helper.open(&name, context.registry.clone());
+        Attempt { connection, number, name, told }
     }
 }
 
-impl Drop for Run<'_> {
+impl Drop for Attempt {
     fn drop(&mut self) {
-        self.cluster.link.helper.close(&self.name);
+        self.connection.helper.close(&self.name);
     }
 }
 
-impl Seen<'_> {
-    /// A unit is done. One that was lost and made again counts once.
-    fn done(&mut self, units: &Units, worker: &str, report: &Report) {
-        let Some(unit) = units.units.get(report.unit as usize) else { return };
-        if !self.units.insert(report.unit) {
-            return;
-        }
-        self.progress.add(unit.tasks.len());
-        // The lanes of a worker's threads stand side by side.
-        let before = self.workers.iter().take_while(|other| other.address != worker);
-        let lane: usize = before.map(|other| other.threads).sum();
-        let offset = report.start.saturating_sub(self.start);
-        for time in &report.tasks {
-            let Some(&task) = unit.tasks.get(time.task as usize) else { continue };
-            let start = offset + Duration::from_micros(time.start);
-            let end = start + Duration::from_micros(time.elapsed);
-            self.watch.tell(&Event::Task { task, thread: lane + time.thread as usize, start, end, bytes: time.bytes });
-        }
+/// A connection that is there. If another one has to be made, that takes its time, and whoever cancels does not wait for it.
+fn connected(cluster: &Cluster, plan: &Plan, context: &RunContext) -> Result<Arc<Connection>> {
+    if let Some(connection) = cluster.link.current() {
+        return Ok(connection);
     }
-
-    /// A task of this process is done.
-    fn told(&self, task: TaskId, thread: usize, start: Duration, end: Duration, bytes: u64) {
-        self.progress.add(1);
-        self.watch.tell(&Event::Task { task, thread, start, end, bytes });
+    let (sender, told) = channel();
+    let link = cluster.link.clone();
+    let connecting = std::thread::Builder::new().name("talatat-again".into()).spawn(move || {
+        // Nobody may be waiting any more.
+        let _ = sender.send(link.alive());
+    });
+    connecting.map_err(|error| unavailable(format!("no thread to connect again: {error}")))?;
+    loop {
+        if context.cancel.is_cancelled() {
+            return Err(Error::Cancelled { done: 0, total: plan.graph().len() });
+        }
+        match told.recv_timeout(LOOK) {
+            Ok(connection) => return connection,
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Err(unavailable("connecting again ended without a word")),
+        }
     }
 }

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 use talatat_graph::{Plan, TaskId};
 
-use super::{Costs, CutOptions};
+use super::CutOptions;
 
 /// Stands for the tasks that are in no unit: those whose values are there anyway, and those that the driver runs itself.
 pub(super) const NONE: u32 = u32::MAX;
@@ -20,16 +20,15 @@ pub(super) struct Cut {
 /// two units always goes from a lower level to a higher one: that is why units cannot wait for each other. A task joins
 /// the units of its inputs on the highest of their levels, if all of them together with it are not too long; units of one
 /// level may become one, as no edge goes between them. Otherwise it goes one level up.
-pub(super) fn cut(plan: &Plan, elsewhere: &[bool], costs: &Costs, options: &CutOptions) -> Cut {
+pub(super) fn cut(plan: &Plan, elsewhere: &[bool], predicted: &[f64], options: &CutOptions) -> Cut {
     let graph = plan.graph();
-    let predicted = costs.predict(plan);
     let total: f64 = predicted.iter().zip(elsewhere).filter(|&(_, &elsewhere)| elsewhere).map(|(cost, _)| cost).sum();
     let target = options.target(total);
     let mut growing = Growing { unit_of: vec![NONE; graph.len()], ..Growing::default() };
     let mut sources = None;
     let mut seen: Vec<u32> = Vec::new();
     for task in graph.tasks().filter(|task| elsewhere[task.index()]) {
-        let cost = predicted[task.index()];
+        let cost = predicted.get(task.index()).copied().unwrap_or(0.0);
         let mut top: SmallVec<[u32; 8]> = SmallVec::new();
         let mut level = 0;
         let mut reads = 0_u64;

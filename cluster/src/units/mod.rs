@@ -127,10 +127,15 @@ impl Units {
     /// # Ok::<(), talatat_graph::Error>(())
     /// ```
     pub fn cut(plan: &Plan, costs: &Costs, options: &CutOptions) -> Units {
+        Units::cut_by(plan, &costs.predict(plan), options)
+    }
+
+    /// The same by the seconds that each task is expected to take. O(tasks + edges).
+    pub fn cut_by(plan: &Plan, predicted: &[f64], options: &CutOptions) -> Units {
         let graph = plan.graph();
         let places: Vec<Place> = graph.tasks().map(|task| Place::of(graph, task)).collect();
         let elsewhere: Vec<bool> = places.iter().map(|&place| place == Place::Unit).collect();
-        let cut = cut::cut(plan, &elsewhere, costs, options);
+        let cut = cut::cut(plan, &elsewhere, predicted, options);
         let mut units: Vec<Unit> = cut.costs.iter().map(|&cost| Unit { cost, ..Unit::default() }).collect();
         for (task, &unit) in graph.tasks().zip(&cut.unit_of) {
             if let Some(unit) = units.get_mut(unit as usize) {
@@ -168,6 +173,13 @@ impl Units {
         let last = driver.iter().map(|task| Last { task: *task, inputs: reads(task) }).collect();
         let outputs = graph.outputs().iter().map(|&edge| input(edge)).collect();
         Units { first, units, last, outputs }
+    }
+}
+
+impl Units {
+    /// What each unit is expected to take one thread, in seconds, as it was cut.
+    pub fn seconds(&self) -> Vec<f64> {
+        self.units.iter().map(|unit| unit.cost).collect()
     }
 }
 

@@ -1,17 +1,13 @@
 //! What a run in units is going to be like, before it runs.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::fmt;
 use std::time::Duration;
 
 use hashbrown::HashSet;
-use talatat_graph::{Edge, Plan, format_bytes};
+use talatat_graph::{Edge, Plan, Result, format_bytes};
 
-use super::{Source, Units};
-
-/// What the engine takes for each of its tasks, whatever it does: measured with `distributed` on two cores.
-const ENGINE: f64 = 1.6e-3;
+use super::Units;
+use crate::simulator::{Machines, Rates, simulate};
 
 /// What a run in units is going to be like, as far as costs are known.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,77 +23,42 @@ pub struct Outlook {
     pub between: u64,
     /// Bytes that the driver gets in the end.
     pub gathered: u64,
-    /// How long it will take if nothing has to be waited for but other units and the engine.
+    /// How long it will take, as the [simulator](crate::simulator) says.
     pub elapsed: Duration,
 }
 
 impl Units {
-    /// Plays the units through: the first that is ready starts on the first slot that is free. O(units + edges between them).
+    /// What a run on machines is going to be like; `seconds` is what each unit takes one thread. O(units + edges between them).
     ///
     /// ```
+    /// use talatat_cluster::simulator::Machines;
     /// use talatat_cluster::units::{Costs, CutOptions, Units};
     /// use talatat_graph::{Plan, PlanOptions, testing::tree_graph};
     /// let plan = Plan::new(tree_graph(100_000, 8), &PlanOptions::default())?;
     /// let units = Units::cut(&plan, &Costs::default(), &CutOptions::slots(4));
-    /// println!("{}", units.outlook(&plan, 4));
+    /// println!("{}", units.outlook(&plan, &units.seconds(), Machines::new(4))?);
     /// # Ok::<(), talatat_graph::Error>(())
     /// ```
-    pub fn outlook(&self, plan: &Plan, slots: usize) -> Outlook {
-        let graph = plan.graph();
+    ///
+    /// # Errors
+    /// As [`simulate`].
+    pub fn outlook(&self, plan: &Plan, seconds: &[f64], machines: Machines) -> Result<Outlook> {
         let mut between = 0_u64;
-        // Units come after those that they read: one pass in their order is a schedule.
-        let mut ends = vec![0.0_f64; self.units.len()];
-        let mut free: BinaryHeap<Reverse<Moment>> = (0..slots.max(1)).map(|_| Reverse(Moment(0.0))).collect();
-        // The engine hands units out one after the other.
-        let mut handed = 0.0;
-        for (number, unit) in self.units.iter().enumerate() {
-            let mut read = HashSet::new();
-            let mut ready = 0.0_f64;
-            for input in &unit.inputs {
-                if let Source::Unit { unit: other, .. } = input.source {
-                    ready = ready.max(ends.get(other as usize).copied().unwrap_or(0.0));
-                }
-                // A result in parts is sent as a whole.
-                let sent = input.part.map_or(input.edge, |_| Edge::whole(input.edge.task));
-                if read.insert(sent) {
-                    between = between.saturating_add(plan.bytes_of(sent));
-                }
-            }
-            handed += ENGINE;
-            let Reverse(Moment(slot)) = free.pop().unwrap_or(Reverse(Moment(0.0)));
-            let end = ready.max(slot).max(handed) + unit.cost;
-            free.push(Reverse(Moment(end)));
-            if let Some(place) = ends.get_mut(number) {
-                *place = end;
-            }
+        for unit in &self.units {
+            // A result in parts is sent as a whole.
+            let sent = unit.inputs.iter().map(|input| input.part.map_or(input.edge, |_| Edge::whole(input.edge.task)));
+            let sent: HashSet<Edge> = sent.collect();
+            between = sent.into_iter().fold(between, |bytes, edge| bytes.saturating_add(plan.bytes_of(edge)));
         }
-        let outputs: HashSet<_> = graph.outputs().iter().copied().collect();
-        Outlook {
+        let outputs: HashSet<_> = plan.graph().outputs().iter().copied().collect();
+        Ok(Outlook {
             units: self.units.len(),
             tasks: self.units.iter().map(|unit| unit.tasks.len()).sum(),
-            slots: slots.max(1),
+            slots: machines.slots(),
             between,
             gathered: outputs.into_iter().fold(0, |bytes, edge| plan.bytes_of(edge).saturating_add(bytes)),
-            elapsed: Duration::try_from_secs_f64(ends.into_iter().fold(0.0, f64::max)).unwrap_or(Duration::MAX),
-        }
-    }
-}
-
-/// A time, in an order.
-#[derive(PartialEq)]
-struct Moment(f64);
-
-impl Eq for Moment {}
-
-impl PartialOrd for Moment {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Moment {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.total_cmp(&other.0)
+            elapsed: simulate(plan, self, seconds, machines, &Rates::MEASURED)?.duration(),
+        })
     }
 }
 

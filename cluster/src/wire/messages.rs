@@ -18,6 +18,8 @@ pub enum Request {
         timeout: f64,
         /// How many workers to wait for.
         workers: usize,
+        /// Whether fewer of them are enough after a while, if there is one.
+        few: bool,
         /// Whether results come from the workers themselves, not by way of the scheduler.
         direct: bool,
         /// By which files connections are encrypted, if they are.
@@ -47,7 +49,7 @@ pub enum Request {
         /// Whether the times of tasks are wanted.
         observe: bool,
     },
-    /// Stop a run; answered by [`Answer::Cancelled`].
+    /// Stop a run, of this helper or of one that is gone; answered by [`Answer::Cancelled`].
     Cancel {
         /// The run.
         run: String,

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use talatat_cluster::Cluster;
 use talatat_cluster::testing::Act;
+use talatat_cluster::testing::engine::{Engine, signal};
 use talatat_graph::testing::Rng;
 use talatat_graph::{Cancel, Edge, Error, Executor, GraphBuilder, Key, Layer, RunContext, Value, closure_kernel};
 
-use crate::support::{Acts, Gate, LARGE, builder, context, kill, plan, python, signal};
+use crate::support::{Acts, Gate, LARGE, builder, context, kill, plan, python};
 
 fn fails(act: Act) -> Option<(Cluster, Error)> {
     let cluster = builder()?.local(2).unwrap();
@@ -160,23 +161,93 @@ fn a_killed_worker_costs_time_only() {
     }
 }
 
+/// The run is handed in again by another helper.
 #[test]
-fn a_killed_helper_is_an_error() {
+fn a_killed_helper_costs_time_only() {
     let Some(builder) = builder() else { return };
     let cluster = builder.local(2).unwrap();
+    let gate = Gate::new();
+    let mut acts = Acts::default();
+    let waits = acts.add(gate.act(), LARGE, &[]);
+    acts.add(Act::First, LARGE, &[waits]);
+    let plan = acts.plan();
+    let before = cluster.helper_pid();
+    let values = std::thread::scope(|scope| {
+        let run = scope.spawn(|| gate.during(|| cluster.execute(plan.clone(), &context())));
+        let first = gate.arrival();
+        kill(before);
+        // The engine does not know that the unit of the first helper still takes up a worker.
+        drop(first);
+        drop(gate.arrival());
+        run.join().unwrap().unwrap()
+    });
+    assert!(matches!(values[..], [Value::I64(1)]), "{values:?}");
+    assert_ne!(cluster.helper_pid(), before);
+}
+
+#[test]
+fn what_takes_the_helper_down_each_time_is_given_up() {
+    let Some(builder) = builder() else { return };
+    let cluster = builder.local(1).unwrap();
     let gate = Gate::new();
     let mut acts = Acts::default();
     acts.add(gate.act(), LARGE, &[]);
     let plan = acts.plan();
     let error = std::thread::scope(|scope| {
         let run = scope.spawn(|| gate.during(|| cluster.execute(plan.clone(), &context())).unwrap_err());
-        let _waiting = gate.arrival();
-        kill(cluster.helper_pid());
+        for _ in 0..4 {
+            let waiting = gate.arrival();
+            kill(cluster.helper_pid());
+            drop(waiting);
+        }
         run.join().unwrap()
     });
-    assert!(error.to_string().contains("the helper is gone"), "{error}");
-    let again = cluster.execute(plan, &context()).unwrap_err();
-    assert!(again.to_string().contains("the helper is gone"), "{again}");
+    assert!(
+        error.to_string().contains("given up after 3 new tries") && error.to_string().contains("the helper is gone"),
+        "{error}"
+    );
+}
+
+/// Whoever cancels does not wait until a scheduler has come back.
+#[test]
+fn a_cancel_ends_the_wait_for_a_scheduler() {
+    let (Some(builder), Some(python)) = (builder(), python()) else { return };
+    let mut engine = Engine::start(python, 1).unwrap();
+    let cluster = builder.timeout(Duration::from_secs(600)).connect(&engine.address()).unwrap();
+    let gate = Gate::new();
+    let mut acts = Acts::default();
+    acts.add(gate.act(), LARGE, &[]);
+    let (plan, cancel) = (acts.plan(), Cancel::new());
+    let error = std::thread::scope(|scope| {
+        let context = RunContext { cancel: cancel.clone(), ..context() };
+        let run = scope.spawn(|| gate.during(|| cluster.execute(plan, &{ context })).unwrap_err());
+        let _waiting = gate.arrival();
+        engine.kill();
+        cancel.cancel();
+        run.join().unwrap()
+    });
+    assert!(matches!(error, Error::Cancelled { .. }), "{error}");
+}
+
+#[test]
+fn a_scheduler_that_is_restarted_costs_time_only() {
+    let (Some(builder), Some(python)) = (builder(), python()) else { return };
+    let mut engine = Engine::start(python, 2).unwrap();
+    let cluster = builder.connect(&engine.address()).unwrap();
+    let gate = Gate::new();
+    let mut acts = Acts::default();
+    let before = acts.add(Act::Blob(8), LARGE, &[]);
+    let waits = acts.add(gate.act(), LARGE, &[before]);
+    acts.add(Act::First, LARGE, &[waits]);
+    let plan = acts.plan();
+    let values = std::thread::scope(|scope| {
+        let run = scope.spawn(|| gate.during(|| cluster.execute(plan.clone(), &context())));
+        let first = gate.arrival();
+        engine.restart().unwrap();
+        drop((first, gate.arrival()));
+        run.join().unwrap().unwrap()
+    });
+    assert!(matches!(values[..], [Value::I64(1)]), "{values:?}");
 }
 
 #[test]
@@ -221,12 +292,12 @@ fn a_python_without_the_package_is_an_error() {
     assert!(error.to_string().contains("TALATAT_PYTHON"), "{error}");
 }
 
-/// Of a local cluster, which knows its scheduler's process, and of another one.
+/// Of a local cluster, whose scheduler nobody starts again, and of another one, which is waited for.
 #[test]
 fn a_killed_scheduler_is_an_error() {
     let (Some(builder), Some(other)) = (builder(), builder()) else { return };
     let local = builder.local(2).unwrap();
-    let connected = other.timeout(Duration::from_secs(30)).connect(local.address()).unwrap();
+    let connected = other.timeout(Duration::from_secs(10)).connect(local.address()).unwrap();
     let gate = &Gate::new();
     let plans = [(); 2].map(|()| {
         let mut acts = Acts::default();
@@ -242,9 +313,9 @@ fn a_killed_scheduler_is_an_error() {
     });
     let address = local.address();
     assert!(errors[0].contains(&format!("scheduler at {address} is")), "{}", errors[0]);
-    let lost = format!("the connection to the scheduler at {address} is lost");
+    let (lost, back) = (format!("the connection to the scheduler at {address} is lost"), "it does not come back");
     for error in [&errors[1], &error_of(&connected, &plans[1])] {
-        assert!(error.contains(&lost), "{error}");
+        assert!(error.contains(&lost) && error.contains(back), "{error}");
     }
 }
 

@@ -91,3 +91,21 @@ fn what_was_kept_outlives_its_worker() {
     let values = cluster.execute(sum(&kept), &context()).unwrap();
     assert!(matches!(values[0], Value::I64(15)), "{values:?}");
 }
+
+/// The engine keeps it for the helper; who reads it is told.
+#[test]
+fn what_was_kept_is_lost_with_the_helper() {
+    let Some(builder) = builder() else { return };
+    let cluster = builder.local(2).unwrap();
+    let options = PlanOptions { outputs: Outputs::Anywhere, ..PlanOptions::default() };
+    let kept = cluster.execute(plan_with(make(3), &options), &context()).unwrap();
+    kill(cluster.helper_pid());
+    for executor in [&cluster as &dyn Executor, &Synchronous] {
+        let error = executor.execute(sum(&kept), &context()).unwrap_err().to_string();
+        assert!(error.contains("lost") && error.contains("persist it again"), "{error}");
+    }
+    let again = cluster.execute(plan_with(make(3), &options), &context()).unwrap();
+    assert!(matches!(cluster.execute(sum(&again), &context()).unwrap()[0], Value::I64(3)));
+    drop(kept);
+    assert_eq!(cluster.kept().unwrap(), 3);
+}

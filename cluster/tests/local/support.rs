@@ -127,10 +127,5 @@ impl Gate {
 
 /// Kills a process for good.
 pub fn kill(pid: u32) {
-    signal(pid, "KILL");
-}
-
-/// Sends a process a signal.
-pub fn signal(pid: u32, name: &str) {
-    assert!(Command::new("kill").args(["-s", name, &pid.to_string()]).status().unwrap().success());
+    talatat_cluster::testing::engine::signal(pid, "KILL");
 }

@@ -161,3 +161,20 @@ fn kept_results_come_one_by_one_or_together() {
     let all = cluster.execute(plan, &context()).unwrap();
     assert_eq!(all.into_iter().map(first).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
 }
+
+/// What was measured decides how a plan is cut and how long it is said to take, and nothing else.
+#[test]
+fn units_are_cut_by_what_was_measured() {
+    let Some(builder) = builder() else { return };
+    let cluster = builder.local(2).unwrap();
+    let plan = plan(tree_graph(64, 8));
+    let times = vec![20e6; plan.graph().len()];
+    let unknown = cluster.outlook(&plan, &[]).unwrap();
+    assert!(unknown.starts_with("1 units of 73 tasks on 2 threads"), "{unknown}");
+    assert!(unknown.contains("going by bytes, as nothing has been measured"), "{unknown}");
+    let known = cluster.outlook(&plan, &times).unwrap();
+    assert!(!known.starts_with("1 units") && known.contains("going by what operations took before"), "{known}");
+    let local = Synchronous.execute(plan.clone(), &context()).unwrap();
+    let remote = cluster.execute(plan, &RunContext { times, ..context() }).unwrap();
+    assert_eq!(format!("{remote:?}"), format!("{local:?}"));
+}

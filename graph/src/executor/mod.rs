@@ -41,6 +41,9 @@ pub struct RunContext {
     pub reclaim: Option<Arc<dyn Reclaim>>,
     /// What keeps results that cost much for graphs to come. It is part of what [`reclaim`](RunContext::reclaim) gives back.
     pub cache: Option<Arc<Cache>>,
+    /// Nanoseconds that each task of the plan is expected to take by what was measured before, for executors that cut plans to pieces; empty if
+    /// nothing was measured.
+    pub times: Vec<f64>,
     /// The runs that are going on, for whoever wants to know what they are doing.
     pub board: Board,
 }
@@ -81,10 +84,16 @@ pub trait Executor: Send + Sync {
         false
     }
 
-    /// What it would do with a plan beyond what the plan says itself, for `explain`: some lines of text.
-    fn outlook(&self, plan: &Plan) -> Option<String> {
-        let _ = plan;
+    /// What it would do with a plan beyond what the plan says itself, for `explain`: some lines of text. `times` are the nanoseconds that each
+    /// task is expected to take by what was measured before; they are empty if nothing was.
+    fn outlook(&self, plan: &Plan, times: &[f64]) -> Option<String> {
+        let _ = (plan, times);
         None
+    }
+
+    /// What timelines call the threads, by their numbers, if they have names of their own: those of machines, for instance.
+    fn lanes(&self) -> Vec<String> {
+        Vec::new()
     }
 
     /// Runs a plan and returns its outputs; under a memory limit some may be on disk ([`Value::loaded`] brings them here).

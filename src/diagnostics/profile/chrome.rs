@@ -13,7 +13,7 @@ pub(super) fn chrome(profile: &Profile) -> String {
     let mut events = vec![json!({"ph": "M", "pid": 1, "name": "process_name", "args": {"name": "talatat"}})];
     let mut timed: Vec<(u64, Value)> = Vec::new();
     for (thread, lane) in profile.lanes.iter().enumerate() {
-        events.push(track(thread, &format!("thread {thread}")));
+        events.push(track(thread, &lane.name));
         for (span, block) in &lane.spans {
             let mut args = json!({"bytes": span.bytes, "block": block, "task": span.task});
             let row = profile.rows.get(span.row as usize);
@@ -29,7 +29,8 @@ pub(super) fn chrome(profile: &Profile) -> String {
         }
         if lane.bins.spans > 0 {
             let length = std::time::Duration::from_nanos(lane.shortest);
-            events.push(track(SUMMED + thread, &format!("thread {thread}, tasks shorter than {length:.1?}, summed")));
+            let name = format!("{}, tasks shorter than {length:.1?}, summed", lane.name);
+            events.push(track(SUMMED + thread, &name));
         }
         let width = lane.bins.width;
         for (number, bin) in lane.bins.bins.iter().enumerate() {

@@ -80,7 +80,7 @@ fn data(profile: &Profile) -> Value {
                 bin.iter().flat_map(|share| [u64::from(share.row), u64::from(share.spans), share.time]).collect()
             })
             .collect();
-        json!({"spans": spans, "width": lane.bins.width, "bins": bins})
+        json!({"name": lane.name, "spans": spans, "width": lane.bins.width, "bins": bins})
     });
     let samples: Vec<u64> = (profile.samples.iter())
         .flat_map(|sample| [sample.at, sample.held, sample.reserved, sample.process, sample.written, sample.read])

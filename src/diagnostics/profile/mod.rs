@@ -43,6 +43,8 @@ pub struct Profile {
 /// What one thread did.
 #[derive(Clone, Debug)]
 struct Timed {
+    /// What it is called: of a thread elsewhere, where.
+    name: String,
     /// One by one, in the order in which they started, outer before inner; with the number of the block.
     spans: Vec<(Span, u64)>,
     /// Nanoseconds: what was shorter is in the bins.
@@ -62,8 +64,13 @@ impl Profile {
                 timeline.spans.into_iter().map(|span| (span, recorder.number(&span))).collect();
             spans.sort_by_key(|(span, _)| (span.start, std::cmp::Reverse(span.end)));
             let failed = end.failed.filter(|&(_, on)| on == thread).map(|(task, _)| task.0);
-            Timed { spans, shortest: timeline.shortest, bins: timeline.bins, failed }
+            Timed { name: recorder.lane_name(thread), spans, shortest: timeline.shortest, bins: timeline.bins, failed }
         });
+        // Beyond the threads there are lanes for what may come later.
+        let lanes = lanes.enumerate().filter(|(at, lane)| {
+            *at < recorder.threads() || !lane.spans.is_empty() || lane.bins.spans > 0 || lane.failed.is_some()
+        });
+        let lanes = lanes.map(|(_, lane)| lane);
         Profile { report, rows: recorder.rows(), lanes: lanes.collect(), samples: recorder.samples().samples, end }
     }
 

@@ -1,4 +1,4 @@
-const LEFT = 74, LANE = 34, GAP = 8, HEAD = 18;
+const LEFT = Math.min(Math.max(74, ...DATA.lanes.map(lane => 16 + 6.5 * lane.name.length)), 240), LANE = 34, GAP = 8, HEAD = 18;
 const whole = [0, Math.max(DATA.elapsed, 1)];
 let view = [...whole], only = null, drag = null;
 const names = row => row === DATA.writes ? "to the disk" : row === DATA.reads ? "from the disk" : DATA.rows[row] ? DATA.rows[row].name : "?";
@@ -24,7 +24,7 @@ function threads() {
   axis(g, width, height, x);
   DATA.lanes.forEach((lane, number) => {
     const top = HEAD + number * (LANE + GAP) + 4;
-    g.fillStyle = style("--text"); g.textAlign = "left"; g.fillText("thread " + number, 8, top + LANE / 2 + 4);
+    g.fillStyle = style("--text"); g.textAlign = "left"; g.fillText(lane.name, 8, top + LANE / 2 + 4);
     g.save(); g.beginPath(); g.rect(LEFT, 0, width - LEFT, height); g.clip();
     const full = bin => { let sum = 0; for (let k = 2; k < bin.length; k += 3) sum += bin[k]; return Math.min(sum / lane.width, 1) * LANE; };
     lane.bins.forEach((bin, at) => {

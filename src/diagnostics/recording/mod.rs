@@ -67,7 +67,10 @@ pub(crate) struct Recorder {
     plan: Arc<Plan>,
     row_of_layer: Vec<u32>,
     rows: Mutex<Vec<Row>>,
+    threads: usize,
     lanes: Vec<Mutex<Lane>>,
+    /// What lanes are called that are no threads of this process.
+    names: Vec<String>,
     samples: Mutex<Samples>,
     end: Mutex<Option<End>>,
     failed: Mutex<Option<(TaskId, usize)>>,
@@ -78,6 +81,11 @@ pub(crate) struct Recorder {
 impl Recorder {
     /// A recorder for a run of a plan on so many threads.
     pub(crate) fn new(plan: &Arc<Plan>, threads: usize, detail: Detail) -> Recorder {
+        Recorder::named(plan, threads, Vec::new(), detail)
+    }
+
+    /// The same with names for the lanes. There may be more lanes than threads, if what runs where changes meanwhile.
+    pub(crate) fn named(plan: &Arc<Plan>, threads: usize, names: Vec<String>, detail: Detail) -> Recorder {
         let (graph, operations) = (plan.graph(), plan.operations());
         let numbers: HashMap<&str, u32> =
             operations.iter().zip(0..).map(|(row, number)| (row.operation.as_str(), number)).collect();
@@ -98,10 +106,13 @@ impl Recorder {
                 row.location.get_or_insert_with(|| format!("{}:{}", place.file(), place.line()));
             }
         }
-        let most = (SPANS / threads.max(1)).max(1024);
+        let threads = threads.max(1);
+        let most = (SPANS / threads).max(1024);
         let lane = || Mutex::new(Lane::new(rows.len(), (detail == Detail::Timeline).then(|| Timeline::new(most))));
         Recorder {
-            lanes: (0..threads.max(1)).map(|_| lane()).collect(),
+            lanes: (0..threads.max(names.len())).map(|_| lane()).collect(),
+            threads,
+            names,
             plan: plan.clone(),
             row_of_layer,
             rows: Mutex::new(rows),
@@ -174,6 +185,16 @@ impl Recorder {
     /// The row of a task's operation.
     pub(crate) fn row(&self, task: TaskId) -> u32 {
         self.row_of_layer[self.plan.graph().layer_id(task).0 as usize]
+    }
+
+    /// How many threads run tasks.
+    pub(crate) fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// What a lane is called.
+    pub(crate) fn lane_name(&self, lane: usize) -> String {
+        self.names.get(lane).cloned().unwrap_or_else(|| format!("thread {lane}"))
     }
 
     /// What each thread has done so far.

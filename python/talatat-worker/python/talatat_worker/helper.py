@@ -23,8 +23,29 @@ from .unit import TOPIC, UnitFailed, cancel, describe, run, select
 
 # How often is looked whether there are workers, in seconds.
 _LOOK = 0.5
+# How long a scheduler that is there may not answer, in seconds: while it takes in a large graph it does nothing else.
+_SILENT = 60.0
+# How long workers that were there before are waited for if others are there already, in seconds.
+_RETURN = 10.0
 # How long a cancel waits for all workers to have heard of it, in seconds.
 _FLAG = 5.0
+
+
+def end(reason):
+    """Ends this process, which holds nothing any more: the driver reads why, starts another one and hands in again what is missing."""
+    print(reason, file=sys.stderr, flush=True)
+    os._exit(1)
+
+
+# It is not public: if it gets another name, that is to be seen at once, and not by waiting for a scheduler that is gone.
+Client._reconnect
+
+
+class Bound(Client):
+    """A client of one scheduler's process. Another one that comes in its place knows nothing of what was there."""
+
+    async def _reconnect(self):
+        end(f"the connection to the scheduler at {self.scheduler.address} is lost")
 
 
 class Helper:
@@ -54,7 +75,9 @@ class Helper:
                 self.fail(message, error)
 
     def fail(self, message, error):
-        """Tells that what was asked for cannot be had."""
+        """Tells that what was asked for cannot be had. If the scheduler is gone that is the reason, and not what came of it."""
+        if self.client is not None:
+            self.check_scheduler()
         answer = {"ev": "failed", "id": message.get("id"), "run": message.get("run")}
         self.channel.send({**answer, "kind": type(error).__name__, "message": str(error) or repr(error)})
 
@@ -74,12 +97,12 @@ class Helper:
         try:
             return self.asking.submit(work).result(timeout=seconds)
         except TimeoutError:
-            raise TimeoutError(f"no answer from all workers of {self.address} within {seconds:g} s") from None
+            raise TimeoutError(f"no answer from {self.address} and all of its workers within {seconds:g} s") from None
 
     def do_connect(self, message, frames):
         def connect():
             tls = message["tls"]
-            client = Client(
+            client = Bound(
                 message["address"],
                 timeout=message["timeout"],
                 security=security(**tls) if tls else None,
@@ -87,8 +110,7 @@ class Helper:
                 set_as_default=True,
                 name="talatat",
             )
-            if message["workers"]:
-                client.wait_for_workers(message["workers"], timeout=message["timeout"])
+            self.wait_for_workers(client, message["workers"], message["few"], message["timeout"])
             client.subscribe_topic(TOPIC, self.report)
             self.client, self.address, self.patience = client, message["address"], message["timeout"]
             threading.Thread(target=self.watch, args=(message["timeout"],), daemon=True).start()
@@ -96,16 +118,21 @@ class Helper:
 
         self.later(message, connect)
 
+    def wait_for_workers(self, client, count, few, patience):
+        """Waits for so many workers; with `few` one is enough after a while."""
+        if few:
+            with contextlib.suppress(TimeoutError):
+                return client.wait_for_workers(count, timeout=min(patience, _RETURN))
+            count = 1
+        if count:
+            client.wait_for_workers(count, timeout=patience)
+
     def watch(self, patience):
         """Gives runs up that wait for workers where there are none: the scheduler would wait for ever."""
         alone = 0.0
         while True:
             time.sleep(_LOOK)
-            try:
-                somebody = not self.runs or self.client.nthreads()
-            except Exception:
-                # The connection is lost: whoever waits is told so elsewhere.
-                somebody = True
+            somebody = not self.runs or self.check_scheduler()
             alone = 0.0 if somebody else alone + _LOOK
             if alone >= patience:
                 with self.lock:
@@ -132,7 +159,6 @@ class Helper:
         self.channel.send({"ev": "described", "id": message["id"], "workers": workers, **here})
 
     def do_submit(self, message, frames):
-        self.check_scheduler()
         run_id, graph = message["run"], {}
         for unit, frame in zip(message["units"], frames, strict=True):
             references = [TaskRef(key) for key in unit["deps"]]
@@ -185,8 +211,7 @@ class Helper:
 
     def tell_failure(self, run_id, entry, future):
         error = future.exception() if future.status == "error" else None
-        if self.client.status == "running":
-            self.client.cancel(entry["futures"])
+        self.client.cancel(entry["futures"])
         if isinstance(error, UnitFailed):
             self.channel.send({"ev": "unit-failed", "run": run_id, "worker": error.worker}, [[error.failure]])
             # Other units of the run need not go on.
@@ -194,13 +219,14 @@ class Helper:
         elif error is not None:
             self.fail({"run": run_id}, error)
         else:
-            self.check_scheduler()
             raise RuntimeError(f"the scheduler has given up {future.key}")
 
     def check_scheduler(self):
-        """Says so if the scheduler is not there any more."""
-        if self.client.status != "running":
-            raise ConnectionError(f"the connection to the scheduler at {self.address} is lost")
+        """The workers' threads; if the scheduler does not answer, this process ends."""
+        try:
+            return self.within(_SILENT, self.client.nthreads)
+        except Exception as error:
+            end(f"the connection to the scheduler at {self.address} is lost: {error or type(error).__name__}")
 
     def do_kept(self, message, frames):
         self.channel.send({"ev": "count", "id": message["id"], "count": len(self.kept)})
@@ -228,6 +254,8 @@ class Helper:
         def stop():
             if entry is not None:
                 self.client.cancel(entry["futures"], force=True)
+            # A worker that is frozen hears of it when it wakes up.
+            with contextlib.suppress(TimeoutError):
                 self.within(_FLAG, lambda: self.client.run(cancel, run_id, on_error="ignore"))
             self.channel.send({"ev": "cancelled", "run": run_id})
 

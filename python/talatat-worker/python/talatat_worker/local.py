@@ -29,7 +29,11 @@ def main():
     # What the driver reads is the address and nothing else.
     told, sys.stdout = os.fdopen(os.dup(1), "w"), sys.stderr
     os.dup2(2, 1)
-    with dask.config.set({"distributed.worker.profile.enabled": False}):
+    settings = {"distributed.worker.profile.enabled": False}
+    if "DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL" not in os.environ:
+        # Here nothing is between scheduler and workers: who is silent for so long is frozen.
+        settings["distributed.scheduler.worker-ttl"] = "1 minute"
+    with dask.config.set(settings):
         cluster = LocalCluster(
             n_workers=arguments.workers,
             threads_per_worker=arguments.threads,

@@ -1,4 +1,10 @@
-//! Operations for tests of clusters: blocks of any size, failures, and tasks that wait for somebody.
+//! Operations for tests of clusters: blocks of any size, failures, and tasks that wait for somebody; an engine whose processes can be
+//! killed, and a campaign that does so.
+
+#[cfg(unix)]
+pub mod campaign;
+#[cfg(unix)]
+pub mod engine;
 
 use std::io::Read;
 use std::net::TcpStream;
@@ -7,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use talatat_graph::{
-    Block, Brief, Error, Kernel, KernelError, KernelResult, Registry, Result, TaskContext, Value, testing,
+    Block, Brief, Error, Kernel, KernelError, KernelResult, Key, Registry, Result, TaskContext, Value,
+    testing::{self, Rng},
 };
 
 /// The operations of the graph crate's tests and those of this module.
@@ -81,6 +88,16 @@ pub enum Act {
     First,
     /// Computes for so many microseconds and gives 1 for each time.
     Spin(u64),
+    /// Rests for so many microseconds and makes so many parts, or a blob if none, of so many bytes each: all of them depend on all bytes of all
+    /// inputs.
+    Mix {
+        /// Parts.
+        parts: u32,
+        /// Bytes of each.
+        bytes: usize,
+        /// Microseconds in which nothing happens.
+        micros: u64,
+    },
     /// Makes a block that cannot leave its process.
     Stay,
     /// Fails.
@@ -104,6 +121,7 @@ impl Kernel for Act {
             Act::Parts(..) => "parts",
             Act::First => "first",
             Act::Spin(_) => "spin",
+            Act::Mix { .. } => "mix",
             Act::Stay => "stay",
             Act::Fail => "fail",
             Act::Panic => "panic",
@@ -133,6 +151,14 @@ impl Kernel for Act {
                 }
                 Value::I64(sum + 1)
             }
+            &Act::Mix { parts, bytes, micros } => {
+                std::thread::sleep(Duration::from_micros(micros));
+                let mut rng = mixed(task.block, inputs)?;
+                match parts {
+                    0 => filled(&mut rng, bytes),
+                    parts => Value::Parts((0..parts).map(|_| filled(&mut rng, bytes)).collect()),
+                }
+            }
             Act::Stay => Value::block(Rooted),
             Act::Fail => return Err(KernelError::new("failed as it was told to")),
             Act::Panic => std::panic::resume_unwind(Box::new("panicked as it was told to")),
@@ -150,6 +176,25 @@ impl Kernel for Act {
         postcard::to_stdvec(self)
             .map_err(|error| Error::NotPortable { operation: self.describe(), reason: error.to_string() })
     }
+}
+
+/// A generator whose seed is a block's number and all bytes of the inputs, in their order.
+fn mixed(block: u64, inputs: &[Value]) -> KernelResult<Rng> {
+    let mut seed = Rng::new(block).next_u64();
+    for input in inputs {
+        let read = Key::of(BLOB, &input.get::<Blob>()?.0).bits() as u64;
+        seed = Rng::new(seed ^ read).next_u64();
+    }
+    Ok(Rng::new(seed))
+}
+
+fn filled(rng: &mut Rng, bytes: usize) -> Value {
+    let mut blob = Vec::with_capacity(bytes + 8);
+    while blob.len() < bytes {
+        blob.extend_from_slice(&rng.next_u64().to_le_bytes());
+    }
+    blob.truncate(bytes);
+    Value::block(Blob(blob))
 }
 
 #[cfg(test)]
