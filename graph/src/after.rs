@@ -1,4 +1,4 @@
-//! A kernel whose tasks wait for something that they do not read.
+//! A kernel whose tasks wait for something that it does not see.
 
 use std::panic::Location;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::value::Value;
 /// The name of the kernel in the registry.
 pub(crate) const AFTER: &str = "graph.after";
 
-/// The kernel of tasks that read nothing; their only input is what they wait for.
+/// The kernel of tasks whose last input is what they wait for.
 pub(crate) struct After(pub(crate) Arc<dyn Kernel>);
 
 impl After {

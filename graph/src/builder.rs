@@ -64,8 +64,8 @@ impl GraphBuilder {
     }
 
     /// Gives the layers that were added since a mark other keys, so that none of their tasks is taken for one that was there, and lets those of
-    /// their tasks that read nothing wait for `after`. They must be complete, and no task that was added since then may be of an earlier layer.
-    /// O(tasks and edges since the mark).
+    /// their tasks that read none of themselves wait for `after`. They must be complete, and no task that was added since then may be of an earlier
+    /// layer. O(tasks and edges since the mark).
     ///
     /// # Errors
     /// If `after` was itself added since then, or there are 2^32 edges.
@@ -89,8 +89,9 @@ impl GraphBuilder {
             graph.edges.extend_from_slice(&edges[start..end]);
             let (id, block) = (graph.layer_of[task], graph.block_of[task]);
             let layer = &graph.layers[id as usize];
+            let begins = edges[start..end].iter().all(|edge| edge.task.index() < mark.tasks);
             // What is there already has nothing to wait for.
-            if start == end && layer.kernel.held(u64::from(block)).is_none() {
+            if begins && layer.kernel.held(u64::from(block)).is_none() {
                 let next = graph.layers.len() as u32;
                 let made = waiting.entry(id).or_insert(next);
                 if *made == next {
