@@ -171,7 +171,16 @@ mod tests {
 
     #[test]
     fn a_sheet_of_two_by_three() {
-        insta::assert_snapshot!(grid(&[cut(&[100, 100]), cut(&[20, 20, 10])]), @"");
+        insta::assert_snapshot!(grid(&[cut(&[100, 100]), cut(&[20, 20, 10])]), @r##"
+        <svg xmlns="http://www.w3.org/2000/svg" width="136" height="216" role="img" aria-label="chunks: 2 by 3" font-family="sans-serif" font-size="11" fill="currentColor" stroke-linecap="round">
+        <line x1="60.0" y1="28.0" x2="60.0" y2="188.0" stroke="currentColor" stroke-width="0.7"/>
+        <line x1="92.0" y1="28.0" x2="92.0" y2="188.0" stroke="currentColor" stroke-width="0.7"/>
+        <line x1="28.0" y1="108.0" x2="108.0" y2="108.0" stroke="currentColor" stroke-width="0.7"/>
+        <rect x="28.0" y="28.0" width="80.0" height="160.0" fill="#e0a050" fill-opacity="0.35" stroke="currentColor" stroke-width="1.5"/>
+        <text x="68.0" y="202.0" text-anchor="middle">50</text>
+        <text x="113.0" y="112.0" text-anchor="start">200</text>
+        </svg>
+        "##);
     }
 
     #[test]
