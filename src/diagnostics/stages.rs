@@ -90,10 +90,10 @@ impl Stage {
         let new = self.operations.iter().filter(|(name, _)| !old.contains_key(name.as_str()));
         lines.extend(new.map(|(name, count)| format!("+ {count:>6}  {name}")));
         if lines.is_empty() && (self.tasks, self.edges) != (before.tasks, before.edges) {
-            lines.push("  the same operations".into());
+            lines.push("the same operations".into());
         }
         if self.reordered {
-            lines.push("  in another order".into());
+            lines.push("in another order".into());
         }
         shortened(lines)
     }

@@ -96,7 +96,7 @@ fn an_explanation_tells_rules_cuts_and_files() {
     let rules: Vec<&str> = explained.rewrites().map(|(rule, _)| rule).collect();
     assert_eq!(rules, ["slice", "blockwise"]);
     let after_slice = explained.rewrites().next().unwrap().1.to_string();
-    assert!(after_slice.lines().last().is_some_and(|line| line.contains("[0:20")), "{after_slice}");
+    assert!(after_slice.lines().last().is_some_and(|line| line.contains("[0..20")), "{after_slice}");
     // A half of the file.
     assert_eq!(
         (explained.storage().read, explained.storage().written, explained.storage().estimated),

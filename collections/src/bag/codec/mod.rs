@@ -69,7 +69,7 @@ impl<T: Serialize + DeserializeOwned + 'static> Codec<T> {
                 Ok(())
             }),
             read: Arc::new(|bytes| {
-                let (item, rest) = postcard::take_from_bytes(*bytes).map_err(cannot::<T>)?;
+                let (item, rest) = postcard::take_from_bytes(bytes).map_err(cannot::<T>)?;
                 *bytes = rest;
                 Ok(item)
             }),
