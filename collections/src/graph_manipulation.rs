@@ -25,18 +25,18 @@ use crate::error::Result;
 use crate::lower::Lowering;
 
 /// A collection with other edges in its graph. Made by [`bind`], [`clone`] and [`wait_on`].
-pub struct Manipulated<C, P = Delayed<()>> {
+pub struct Manipulated<C, P = Delayed<()>, O = Delayed<()>> {
     of: C,
-    how: How<P>,
+    how: How<P, O>,
     name: &'static str,
     /// What tells it from all others.
     key: Key,
     line: &'static Line<'static>,
 }
 
-enum How<P> {
-    /// With tasks of its own, the first of which wait for something.
-    Apart(Option<P>),
+enum How<P, O> {
+    /// With tasks of its own, the first of which wait for something; all but those of some collection.
+    Apart { after: Option<P>, omit: Option<O> },
     /// No block is handed on before all are there.
     Together,
 }
@@ -49,7 +49,7 @@ pub struct Checkpoint<C> {
 }
 
 #[track_caller]
-fn manipulated<C, P>(name: &'static str, of: C, how: How<P>) -> Manipulated<C, P> {
+fn manipulated<C, P>(name: &'static str, of: C, how: How<P, Delayed<()>>) -> Manipulated<C, P> {
     Manipulated { of, how, name, key: KeyBuilder::new(name).number(unique()).finish(), line: Line::caller() }
 }
 
@@ -97,17 +97,44 @@ pub fn wait_on<C: Collection>(collection: C) -> Manipulated<C> {
 /// ```
 #[track_caller]
 pub fn clone<C: Collection>(collection: C) -> Manipulated<C> {
-    manipulated("clone", collection, How::Apart(None))
+    manipulated("clone", collection, How::Apart { after: None, omit: None })
 }
 
 /// The collection `children` with tasks of its own, the first of which (those that read no other task) wait until all of `parents` is computed.
-/// What both need is computed twice, since `parents` cannot wait for itself: persist what is to be shared.
+/// What both need is computed twice, since `parents` cannot wait for itself: persist what is to be shared, or [omit](Manipulated::omit) it.
 #[track_caller]
 pub fn bind<C: Collection, P: Collection>(children: C, parents: P) -> Manipulated<C, P> {
-    manipulated("bind", children, How::Apart(Some(parents)))
+    manipulated("bind", children, How::Apart { after: Some(parents), omit: None })
 }
 
-impl<C: Collection, P: Collection> Collection for Manipulated<C, P> {
+impl<C, P> Manipulated<C, P> {
+    /// Leaves a collection out of what [`bind`] and [`clone`] do: it and all that it is made of are shared and wait for nothing, as if they had been
+    /// persisted. (To [`wait_on`] it makes no difference.)
+    ///
+    /// ```
+    /// use talatat::graph_manipulation::clone;
+    /// use talatat::prelude::*;
+    /// let table = delayed(|| vec![1_i64, 2, 3]).call(());
+    /// let sum = delayed(|table: Vec<i64>| table.iter().sum::<i64>()).call(table.clone());
+    /// let both = (sum.clone(), clone(sum).omit(table));
+    /// assert_eq!(both.plan()?.graph().len(), 3); // one table, two sums
+    /// assert_eq!(both.compute()?, (6, 6));
+    /// # Ok::<(), talatat::Error>(())
+    /// ```
+    ///
+    /// Arrays are shared as they were asked for, whatever reads them. A frame into which rewriting moves a filter or a selection of columns is
+    /// computed again for that reader, with its own tasks.
+    pub fn omit<O: Collection>(self, shared: O) -> Manipulated<C, P, O> {
+        let Manipulated { of, how, name, key, line } = self;
+        let how = match how {
+            How::Apart { after, .. } => How::Apart { after, omit: Some(shared) },
+            How::Together => How::Together,
+        };
+        Manipulated { of, how, name, key, line }
+    }
+}
+
+impl<C: Collection, P: Collection, O: Collection> Collection for Manipulated<C, P, O> {
     type Output = C::Output;
     type Persisted = C::Persisted;
 
@@ -117,8 +144,10 @@ impl<C: Collection, P: Collection> Collection for Manipulated<C, P> {
 
     fn announce(&self, lowering: &mut Lowering) -> Result<()> {
         match &self.how {
-            How::Apart(None) => Ok(()),
-            How::Apart(Some(parents)) => parents.announce(lowering),
+            How::Apart { after, omit } => {
+                after.as_ref().map_or(Ok(()), |after| after.announce(lowering))?;
+                omit.as_ref().map_or(Ok(()), |omit| omit.announce(lowering))
+            }
             How::Together => self.of.announce(lowering),
         }
     }
@@ -133,8 +162,9 @@ impl<C: Collection, P: Collection> Collection for Manipulated<C, P> {
                 let all = lowering.barrier(self.key, &edges, self.line)?;
                 lowering.held_back(self.key, &edges, all, self.line)?
             }
-            How::Apart(parents) => {
-                let after = match parents {
+            How::Apart { after, omit } => {
+                let shared = omit.as_ref().map(|omit| omit.lower(lowering)).transpose()?;
+                let after = match after {
                     None => None,
                     Some(parents) => {
                         let edges = parents.lower(lowering)?;
@@ -142,7 +172,7 @@ impl<C: Collection, P: Collection> Collection for Manipulated<C, P> {
                     }
                 };
                 let mark = lowering.graph.mark();
-                let edges = lowering.apart(|lowering| {
+                let edges = lowering.apart(shared.as_deref(), |lowering| {
                     self.of.announce(lowering)?;
                     self.of.lower(lowering)
                 })?;
@@ -167,8 +197,13 @@ impl<C: Collection, P: Collection> Collection for Manipulated<C, P> {
 
     fn describe_expression(&self, rewritten: bool) -> String {
         let mut text = format!("{}\n{}", self.name, below(&self.of.describe_expression(rewritten)));
-        if let How::Apart(Some(parents)) = &self.how {
-            text += &format!("after\n{}", below(&parents.describe_expression(rewritten)));
+        if let How::Apart { after, omit } = &self.how {
+            if let Some(parents) = after {
+                text += &format!("after\n{}", below(&parents.describe_expression(rewritten)));
+            }
+            if let Some(omit) = omit {
+                text += &format!("sharing\n{}", below(&omit.describe_expression(rewritten)));
+            }
         }
         text
     }
@@ -212,7 +247,12 @@ fn below(text: &str) -> String {
     text.lines().map(|line| format!("  {line}\n")).collect()
 }
 
-impl<T: Payload, P: Collection + Send + Sync + 'static> Manipulated<Delayed<T>, P> {
+impl<T, P, O> Manipulated<Delayed<T>, P, O>
+where
+    T: Payload,
+    P: Collection + Send + Sync + 'static,
+    O: Collection + Send + Sync + 'static,
+{
     /// As a delayed value, for other calls.
     pub fn delayed(self) -> Delayed<T> {
         let (key, name, line) = (self.key, self.name, self.line);
@@ -220,7 +260,12 @@ impl<T: Payload, P: Collection + Send + Sync + 'static> Manipulated<Delayed<T>, 
     }
 }
 
-impl<T: Payload, P: Collection + Send + Sync + 'static> Manipulated<Vec<Delayed<T>>, P> {
+impl<T, P, O> Manipulated<Vec<Delayed<T>>, P, O>
+where
+    T: Payload,
+    P: Collection + Send + Sync + 'static,
+    O: Collection + Send + Sync + 'static,
+{
     /// As delayed values, for other calls.
     pub fn delayed(self) -> Vec<Delayed<T>> {
         let (key, name, line, count) = (self.key, self.name, self.line, self.of.len());

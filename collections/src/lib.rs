@@ -21,6 +21,7 @@ mod error;
 #[cfg(feature = "frame")]
 pub mod frame;
 pub mod graph_manipulation;
+mod html;
 mod lower;
 mod reclaim;
 mod registry;
@@ -29,7 +30,9 @@ mod together;
 
 pub use collection::Collection;
 pub use error::{Error, Invalid, Result};
-pub use lower::{Lowering, LoweringOptions};
+#[doc(hidden)]
+pub use html::escaped;
+pub use lower::{Lowering, LoweringOptions, Rewritten, Split, Trace};
 #[cfg(feature = "frame")]
 pub use lower::{Measured, SAMPLING, Stage};
 pub use reclaim::Pools;

@@ -5,7 +5,7 @@ use talatat_graph::Registry;
 /// A registry with every built-in kernel and block: what a process needs to run tasks of another one.
 pub fn registry() -> Registry {
     let registry = crate::lower::register_manipulation(crate::lower::register_durable(Registry::new()));
-    let registry = crate::delayed::register(registry);
+    let registry = crate::bag::register(crate::delayed::register(registry));
     #[cfg(feature = "array")]
     let registry = crate::lower::register_arrays(registry);
     #[cfg(feature = "frame")]

@@ -1,4 +1,4 @@
-//! A kernel whose tasks wait for something that they do not read.
+//! A kernel whose tasks wait for something that it does not see.
 
 use std::panic::Location;
 use std::sync::Arc;
@@ -6,13 +6,14 @@ use std::sync::Arc;
 use crate::error::{Error, KernelError, KernelResult, Result};
 use crate::key::Key;
 use crate::registry::Registry;
+use crate::storage::StorageBytes;
 use crate::task::{Kernel, TaskContext};
 use crate::value::Value;
 
 /// The name of the kernel in the registry.
 pub(crate) const AFTER: &str = "graph.after";
 
-/// The kernel of tasks that read nothing; their only input is what they wait for.
+/// The kernel of tasks whose last input is what they wait for.
 pub(crate) struct After(pub(crate) Arc<dyn Kernel>);
 
 impl After {
@@ -57,6 +58,10 @@ impl Kernel for After {
         self.0.content(block)
     }
 
+    fn storage_bytes(&self, block: u64, inputs: u64, result: u64) -> StorageBytes {
+        self.0.storage_bytes(block, inputs, result)
+    }
+
     fn location(&self, block: u64) -> Option<&'static Location<'static>> {
         self.0.location(block)
     }
@@ -65,10 +70,12 @@ impl Kernel for After {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::builder::GraphBuilder;
     use crate::cancel::Cancel;
     use crate::executor::invoke;
     use crate::executor::testing::{draw, sum_kernel};
-    use crate::graph::{Edge, GraphBuilder, Layer};
+    use crate::graph::Edge;
+    use crate::layer::Layer;
     use crate::task::TaskId;
 
     /// Two sources and their sum, twice: the second time set apart.

@@ -1,6 +1,7 @@
 //! Kernels made of closures, for local work and tests.
 
 use crate::error::KernelResult;
+use crate::storage::StorageBytes;
 use crate::task::{Kernel, TaskContext};
 use crate::value::Value;
 
@@ -8,6 +9,18 @@ use crate::value::Value;
 pub struct ClosureKernel<F> {
     name: String,
     run: F,
+    storage: Option<Box<Storage>>,
+}
+
+/// What a task reads from files or stores and writes there: see [`Kernel::storage_bytes`].
+type Storage = dyn Fn(u64, u64, u64) -> StorageBytes + Send + Sync;
+
+impl<F> ClosureKernel<F> {
+    /// Says what the closure reads from files or stores and writes there, as [`Kernel::storage_bytes`] does.
+    pub fn storage(mut self, bytes: impl Fn(u64, u64, u64) -> StorageBytes + Send + Sync + 'static) -> Self {
+        self.storage = Some(Box::new(bytes));
+        self
+    }
 }
 
 /// Makes a kernel of a closure.
@@ -26,7 +39,7 @@ pub fn closure_kernel<F>(name: impl Into<String>, run: F) -> ClosureKernel<F>
 where
     F: Fn(TaskContext, &mut [Value]) -> KernelResult<Value> + Send + Sync + 'static,
 {
-    ClosureKernel { name: name.into(), run }
+    ClosureKernel { name: name.into(), run, storage: None }
 }
 
 impl<F> Kernel for ClosureKernel<F>
@@ -39,5 +52,9 @@ where
 
     fn run(&self, task: TaskContext, inputs: &mut [Value]) -> KernelResult<Value> {
         (self.run)(task, inputs)
+    }
+
+    fn storage_bytes(&self, block: u64, inputs: u64, result: u64) -> StorageBytes {
+        self.storage.as_ref().map_or_else(StorageBytes::default, |of| of(block, inputs, result))
     }
 }

@@ -29,6 +29,7 @@ use crate::optimize::needed;
 /// # Errors
 /// [`Error::NotDurable`] if a task that they need cannot say what it computes.
 pub fn contents(graph: &TaskGraph) -> Result<Vec<Key>> {
+    graph.check_outputs()?;
     let needed = needed(graph);
     let library = Key::of("talatat", env!("CARGO_PKG_VERSION").as_bytes());
     let mut names = vec![library; graph.len()];
@@ -52,8 +53,9 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::builder::GraphBuilder;
     use crate::error::KernelResult;
-    use crate::graph::{GraphBuilder, Layer};
+    use crate::layer::Layer;
     use crate::task::{Kernel, TaskContext, TaskId};
     use crate::value::Value;
 

@@ -15,6 +15,7 @@
 //! size, a description and perhaps a codec.
 
 mod after;
+mod builder;
 mod bytes;
 mod cancel;
 mod closure;
@@ -25,6 +26,7 @@ mod executor;
 mod futures;
 mod graph;
 mod key;
+mod layer;
 pub mod memory;
 mod optimize;
 mod order;
@@ -34,11 +36,13 @@ mod pool;
 mod registry;
 mod scheduler;
 mod status;
+mod storage;
 mod store;
 mod sync;
 mod task;
 mod value;
 
+pub use builder::{GraphBuilder, Mark};
 pub use bytes::format_bytes;
 pub use cancel::Cancel;
 pub use closure::{ClosureKernel, closure_kernel};
@@ -50,8 +54,9 @@ pub use futures::{
     AsCompleted, Failure, Future, Need, Submit, Work, as_completed, gather, in_call, is_cancelled, join, spawn,
     wait_all, wait_any,
 };
-pub use graph::{Edge, GraphBuilder, Layer, LayerId, Mark, Successors, TaskGraph};
+pub use graph::{Edge, Successors, TaskGraph};
 pub use key::{Key, KeyBuilder};
+pub use layer::{Layer, LayerId};
 pub use optimize::{FUSED, Fused, PASSES, Pass, PassReport, Step, check, cull, dedupe, fuse, optimize};
 pub use order::order;
 pub use petgraph::{GraphView, ReadRef, TaskRef, TaskRefs, Visited};
@@ -60,6 +65,7 @@ pub use pool::{Held, Observing, Pool};
 pub use registry::Registry;
 pub use scheduler::{Instruction, Scheduler};
 pub use status::{Board, HeldUp, Levels, Probe, RunStatus, Running, Waiting};
+pub use storage::StorageBytes;
 pub use store::{Leaving, Store};
 pub use task::{Kernel, TaskContext, TaskId};
 pub use value::{Block, Brief, Remote, Value};

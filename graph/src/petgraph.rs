@@ -12,7 +12,8 @@ use petgraph::visit::{
 };
 use petgraph::{Directed, EdgeType};
 
-use crate::graph::{Edge, Layer, Successors, TaskGraph};
+use crate::graph::{Edge, Successors, TaskGraph};
+use crate::layer::Layer;
 use crate::task::TaskId;
 
 /// A task graph with its readers, as petgraph sees it.

@@ -9,7 +9,7 @@ use crate::error::{Error, Result, Shortage};
 use crate::graph::{Edge, Successors, TaskGraph};
 use crate::memory::Peak;
 use crate::memory::projection::{PartCounts, project_parts};
-use crate::optimize::{PassReport, optimize};
+use crate::optimize::{PassReport, optimize_watched};
 use crate::order::order;
 use crate::task::TaskId;
 use crate::value::Value;
@@ -64,7 +64,27 @@ impl Plan {
     /// # Errors
     /// [`Error::Memory`] if the plan cannot run under the limit even one task at a time; [`Error::InvalidGraph`].
     pub fn new(graph: TaskGraph, options: &PlanOptions) -> Result<Plan> {
-        let (mut graph, mut passes) = optimize(graph, &options.skip_passes)?;
+        Plan::watched(graph, options, &mut |_, _| {})
+    }
+
+    /// [`new`](Plan::new), showing the graph as it stands after each pass.
+    ///
+    /// ```
+    /// use talatat_graph::{Plan, PlanOptions, testing::tree_graph};
+    /// let mut sizes = Vec::new();
+    /// Plan::watched(tree_graph(4, 2), &PlanOptions::default(), &mut |pass, graph| sizes.push((pass, graph.len())))?;
+    /// assert_eq!(sizes, [("cull", 7), ("dedupe", 7), ("fuse", 7), ("check", 7), ("order", 7)]);
+    /// # Ok::<(), talatat_graph::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`new`](Plan::new).
+    pub fn watched(
+        graph: TaskGraph,
+        options: &PlanOptions,
+        watch: &mut dyn FnMut(&'static str, &TaskGraph),
+    ) -> Result<Plan> {
+        let (mut graph, mut passes) = optimize_watched(graph, &options.skip_passes, watch)?;
         let mut successors = graph.successors();
         // Where no result has bytes there is nothing to order by: the graph's own order is as good as any.
         let ordered = !graph.bytes.is_empty() && !options.skip_passes.iter().any(|name| name == "order");
@@ -76,6 +96,7 @@ impl Plan {
                 successors = graph.successors();
             }
             passes.push(PassReport { name: "order", before: graph.len(), after: graph.len() });
+            watch("order", &graph);
         }
         let parts = PartCounts::new(&graph);
         let peak = if graph.has_bytes() { project_parts(&graph, &parts, graph.tasks()) } else { Peak::default() };
@@ -223,7 +244,11 @@ impl Plan {
             (Some(_), Some(count)) => self.graph.bytes(edge.task) / u64::from(count.max(1)),
             _ => self.graph.bytes(edge.task),
         };
-        if self.graph.bytes.is_empty() { 0 } else { self.graph.inputs(task).iter().map(of).sum() }
+        if self.graph.bytes.is_empty() {
+            0
+        } else {
+            self.graph.inputs(task).iter().map(of).fold(0, u64::saturating_add)
+        }
     }
 
     /// How much of what the limit allows beyond the base a task takes that runs ahead of the plan's order.
@@ -262,9 +287,9 @@ impl Plan {
             });
             let summary = &mut summaries[at];
             summary.tasks += 1;
-            summary.bytes_made += self.graph.bytes(task);
-            summary.bytes_read +=
-                self.graph.inputs(task).iter().map(|&edge| self.parts.bytes(&self.graph, edge)).sum::<u64>();
+            let read = self.graph.inputs(task).iter().map(|&edge| self.parts.bytes(&self.graph, edge));
+            summary.bytes_made = summary.bytes_made.saturating_add(self.graph.bytes(task));
+            summary.bytes_read = read.fold(summary.bytes_read, u64::saturating_add);
             summary.largest = summary.largest.max(self.parts.need(&self.graph, task));
         }
         summaries

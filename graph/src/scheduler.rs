@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-use crate::graph::Layer;
+use crate::layer::Layer;
 use crate::memory::Residency;
 use crate::memory::budget::{Admission, Budget, Excess};
 use crate::plan::Plan;

@@ -4,6 +4,7 @@ use std::panic::Location;
 
 use crate::error::{Error, KernelError, KernelResult, Result};
 use crate::key::{Key, KeyBuilder};
+use crate::storage::StorageBytes;
 use crate::value::Value;
 
 /// The number of a task in its graph.
@@ -88,6 +89,13 @@ pub trait Kernel: Send + Sync + 'static {
     /// nothing ([`Value::Unit`]), or nobody reads its result; it is never fused with others.
     fn once(&self) -> bool {
         false
+    }
+
+    /// Bytes that the task of a block reads from files or stores and writes there, for [`explain`](crate::TaskGraph::storage): `inputs` are the bytes of
+    /// what it reads of other tasks, `result` those of what it makes, both as promised.
+    fn storage_bytes(&self, block: u64, inputs: u64, result: u64) -> StorageBytes {
+        let _ = (block, inputs, result);
+        StorageBytes::default()
     }
 
     /// Where the user called the operation for this block, if the kernel knows better than its layer.

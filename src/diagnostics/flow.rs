@@ -33,14 +33,16 @@ impl Flow {
     pub(crate) fn of(plan: &Plan, threads: usize, played: &Played) -> Flow {
         let graph = plan.graph();
         let sources = graph.tasks().filter(|&task| graph.inputs(task).is_empty());
+        let all = |bytes: &mut dyn Iterator<Item = u64>| bytes.fold(0, u64::saturating_add);
         let mut flow = Flow {
             threads,
-            made: sources.map(|task| graph.bytes(task)).sum(),
-            moved: graph.tasks().map(|task| plan.bytes_in(task)).sum(),
-            wanted: graph.outputs().iter().map(|edge| graph.bytes(edge.task)).sum(),
+            made: all(&mut sources.map(|task| graph.bytes(task))),
+            moved: all(&mut graph.tasks().map(|task| plan.bytes_in(task))),
+            wanted: all(&mut graph.outputs().iter().map(|edge| graph.bytes(edge.task))),
             ..Flow::default()
         };
-        let small = if flow.made + flow.moved > 0 { flow.made + flow.moved < BYTES } else { graph.len() < TASKS };
+        let bytes = flow.made.saturating_add(flow.moved);
+        let small = if bytes > 0 { bytes < BYTES } else { graph.len() < TASKS };
         if small {
             return Flow::default();
         }
@@ -97,7 +99,8 @@ impl Flow {
             for (layer, (count, _)) in parts.into_iter().filter(|(_, (count, _))| *count > 1) {
                 let all = graph.inputs(task).len().max(1);
                 let entry = found.entry((layer, reader)).or_default();
-                *entry = (entry.0 + 1, entry.1 + plan.bytes_in(task) * count as u64 / all as u64);
+                let bytes = u128::from(plan.bytes_in(task)) * count as u128 / all as u128;
+                *entry = (entry.0 + 1, entry.1.saturating_add(bytes as u64));
             }
         }
         let name = |layer: u32| graph.layers()[layer as usize].kernel.describe();
@@ -233,7 +236,7 @@ fn place(plan: &Plan, task: TaskId) -> String {
 
 impl fmt::Display for Flow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.made + self.moved + self.wanted > 0 {
+        if self.made > 0 || self.moved > 0 || self.wanted > 0 {
             let (made, moved, wanted) = (format_bytes(self.made), format_bytes(self.moved), format_bytes(self.wanted));
             writeln!(f, "bytes: {made} read or created, {moved} handed from task to task, {wanted} wanted")?;
         }

@@ -30,6 +30,8 @@ mod recording;
 mod report;
 #[cfg(feature = "tracing")]
 mod spans;
+mod splits;
+mod stages;
 mod status;
 mod svg;
 mod watchdog;
@@ -57,6 +59,8 @@ pub(crate) use recording::{Detail, Recorder};
 pub use report::{OperationReport, Report};
 #[cfg(feature = "tracing")]
 pub use spans::TracingSpans;
+pub use stages::Stage;
+pub(crate) use stages::Stages;
 pub use status::Status;
 pub use svg::svg;
 pub(crate) use watchdog::{Tell, Watchdog};

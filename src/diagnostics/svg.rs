@@ -6,9 +6,9 @@ use std::fmt::Write;
 use petgraph::Direction;
 use petgraph::graph::NodeIndex;
 use petgraph::visit::EdgeRef;
+use talatat_collections::escaped;
 use talatat_graph::TaskGraph;
 
-use super::page::escaped;
 use super::picture::{Picture, picture};
 use super::{COLOURS, clip};
 

@@ -83,9 +83,9 @@ impl SessionBuilder {
         self
     }
 
-    /// How many threads the pool has, at least one; by default as many as there are cores for this process.
+    /// How many threads the pool has, at least one and at most 65,536; by default as many as there are cores for this process.
     pub fn threads(self, threads: usize) -> Self {
-        self.change(move |settings| settings.threads = threads.max(1))
+        self.change(move |settings| settings.threads = threads.clamp(1, 65_536))
     }
 
     /// Says how much there is of something that calls take beside a thread, such as two graphics cards: no more calls than that run at once

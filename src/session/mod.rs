@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use parking_lot::RwLock;
 use talatat_collections::config::{Settings, set_chunk_target, with_chunk_target};
-use talatat_collections::{Collection, Lowering, LoweringOptions, Result};
+use talatat_collections::{Collection, Lowering, LoweringOptions, Result, Trace};
 use talatat_graph::{
     Cancel, Error as GraphError, Executor, Held, Need, Observer, Observing, Outputs, Plan, PlanOptions, Pool,
     RunContext, Submit, TaskGraph, Value, in_call,
@@ -17,8 +17,8 @@ use talatat_graph::{
 };
 
 use crate::diagnostics::{
-    Detail, Explained, FailedTask, Flow, LivePage, Prediction, Profile, Recorder, Report, Status, Tell, Watchdog,
-    compare_and_learn, predict, task_times,
+    Detail, Explained, FailedTask, Flow, LivePage, Prediction, Profile, Recorder, Report, Stages, Status, Tell,
+    Watchdog, compare_and_learn, predict, task_times,
 };
 use crate::futures::failure;
 use crate::kept::Kept;
@@ -227,7 +227,9 @@ impl Session {
     pub fn graph<C: Collection + ?Sized>(&self, collection: &C) -> Result<TaskGraph> {
         let mut lowering = self.lowering();
         let edges = collection.lower(&mut lowering)?;
-        Ok(lowering.finish(edges))
+        let graph = lowering.finish(edges);
+        graph.check_outputs()?;
+        Ok(graph)
     }
 
     /// The plan of a collection.
@@ -267,15 +269,17 @@ impl Session {
     /// # Errors
     /// If it needs more than the memory limit.
     pub fn plan_graph(&self, graph: TaskGraph) -> Result<Plan> {
-        Ok(Plan::new(self.supplied(graph), &self.plan_options())?)
+        Ok(Plan::new(self.supplied(graph)?, &self.plan_options())?)
     }
 
     /// The graph with what is kept of it in the place of tasks.
-    fn supplied(&self, graph: TaskGraph) -> TaskGraph {
-        match &self.context.cache {
+    fn supplied(&self, graph: TaskGraph) -> Result<TaskGraph> {
+        // Collections may be anybody's: what follows looks at outputs without asking.
+        graph.check_outputs()?;
+        Ok(match &self.context.cache {
             Some(cache) => cache.supply(graph),
             None => graph,
-        }
+        })
     }
 
     /// What plans are made with: of the memory limit what persisted blocks leave.
@@ -311,15 +315,22 @@ impl Session {
     }
 
     fn explained<C: Collection + ?Sized>(&self, collection: &C, mut lowering: Lowering) -> Result<Explained> {
+        lowering.trace = Some(Trace::default());
         let edges = collection.lower(&mut lowering)?;
         let (before, after) = (collection.describe_expression(false), collection.describe_lowered(&lowering));
-        let graph = self.supplied(lowering.finish(edges));
-        let (plan, refused) = match Plan::new(graph.clone(), &self.plan_options()) {
+        let trace = lowering.trace.take().unwrap_or_default();
+        let graph = self.supplied(lowering.finish(edges))?;
+        let watched = |graph: TaskGraph, options: &PlanOptions| {
+            let mut stages = Stages::default();
+            stages.note("lowered", &graph);
+            Plan::watched(graph, options, &mut |pass, graph| stages.note(pass, graph)).map(|plan| (plan, stages))
+        };
+        let ((plan, stages), refused) = match watched(graph.clone(), &self.plan_options()) {
             Err(refused @ GraphError::Memory { .. }) => {
                 let unlimited = PlanOptions { memory_limit: None, ..self.plan.clone() };
-                (Plan::new(graph, &unlimited)?, Some(refused))
+                (watched(graph, &unlimited)?, Some(refused))
             }
-            plan => (plan?, None),
+            planned => (planned?, None),
         };
         let (plan, threads) = (Arc::new(plan), self.executor.threads());
         let outlook = self.executor.outlook(&plan, &self.times(&plan));
@@ -334,6 +345,8 @@ impl Session {
         Ok(Explained {
             before,
             after,
+            trace,
+            stages,
             measures: Vec::new(),
             plan,
             forecast: (threads, forecast),
@@ -417,7 +430,7 @@ impl Session {
         let options = PlanOptions { outputs: Outputs::Anywhere, ..self.plan_options() };
         let mut lowering = self.measured(collection)?;
         let edges = collection.lower(&mut lowering)?;
-        let plan = Plan::new(self.supplied(lowering.finish(edges)), &options)?;
+        let plan = Plan::new(self.supplied(lowering.finish(edges))?, &options)?;
         let mut values = self.execute(Arc::new(plan))?;
         if let (Some(limit), Some(space)) = (self.plan.memory_limit, &self.context.spill) {
             self.kept.admit(&mut values, limit / 2, space)?;
@@ -444,7 +457,7 @@ impl Session {
     fn report(&self, recorder: &Recorder) -> Report {
         let mut report = Report::of(recorder);
         if let Some(file) = self.settings.costs_file() {
-            report.note = compare_and_learn(recorder, &mut report, &file);
+            report.note = compare_and_learn(recorder, &mut report, &file, !self.executor.elsewhere());
         }
         report
     }

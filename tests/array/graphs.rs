@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayD, IxDyn};
 use proptest::prelude::*;
-use talatat::array::{self, AxisChunks, Chunks, Element, arange, concatenate, from_ndarray, open_npy, zeros};
+use talatat::array::{self, AxisChunks, Chunks, Element, NpyWrite, arange, concatenate, from_ndarray, open_npy, zeros};
 use talatat::prelude::*;
 use talatat::{ExecutorChoice, Session};
 
@@ -82,6 +82,50 @@ fn a_chain_that_ends_in_a_sum_is_one_task_a_block() {
     sum combine > sum finish                    1     4.1 KiB         8 B     1.0 KiB
     projected peak 132.1 KiB in persisted > sum of sqrt(add(x0, 1)), no limit
     ");
+}
+
+#[test]
+fn an_explanation_tells_rules_cuts_and_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.npy").display().to_string();
+    let data = ArrayD::from_shape_fn(IxDyn(&[40, 30]), |at| (at[0] * 30 + at[1]) as f64);
+    session().scope(|| from_ndarray(data, 20).unwrap().to_npy(&path)).unwrap();
+    let x = open_npy::<f64>(&path, [10, -1]).unwrap();
+    let y = (&x + 1.0).slice(ndarray::s![..20, ..]).unwrap().sqrt();
+    let explained = session().explain(&y).unwrap();
+    let rules: Vec<&str> = explained.rewrites().map(|(rule, _)| rule).collect();
+    assert_eq!(rules, ["slice", "blockwise"]);
+    let after_slice = explained.rewrites().next().unwrap().1.to_string();
+    assert!(after_slice.lines().last().is_some_and(|line| line.contains("[0..20")), "{after_slice}");
+    // A half of the file.
+    assert_eq!(
+        (explained.storage().read, explained.storage().written, explained.storage().estimated),
+        (4800, 0, false)
+    );
+    let text = explained.to_string();
+    assert!(text.contains("rewritten by slice, blockwise\n"), "{text}");
+    assert!(text.contains("axis 0 in 2, axis 1 whole, 2 blocks: npy "), "{text}");
+    assert!(format!("{explained:#}").contains("after slice\n"), "{explained:#}");
+    let write = NpyWrite::new(&y, folder.path().join("y.npy").to_str().unwrap()).unwrap();
+    assert_eq!(session().explain(&write).unwrap().storage().written, 4800);
+}
+
+#[test]
+fn omitted_arrays_are_shared_whatever_reads_them() {
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+    static MADE: AtomicUsize = AtomicUsize::new(0);
+    let x = zeros::<f64>([8, 4]).rechunk([2, 4]).unwrap();
+    let x = x
+        .map_blocks::<f64, _>(|_, block| {
+            MADE.fetch_add(1, SeqCst);
+            block.mapv(|x| x + 1.0)
+        })
+        .unwrap();
+    let y = (x.slice(ndarray::s![1..7, ..]).unwrap() * 2.0).sum(..).unwrap();
+    let copied = talatat::graph_manipulation::clone(y.clone()).omit(x.clone());
+    let (_, one, other) = (x, y, copied).compute_on(&session()).unwrap();
+    assert_eq!((one.first(), other.first()), (Some(&48.0), Some(&48.0)));
+    assert_eq!(MADE.load(SeqCst), 4);
 }
 
 #[test]

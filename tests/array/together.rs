@@ -102,6 +102,19 @@ fn an_explanation_of_two() {
         blockwise exp(x0): float64 (8, 3) in chunks (2, 2, 2, 2) x 3
           memory: float64 (8, 3) in chunks (2, 2, 2, 2) x 3
 
+    passes
+      lowered: 16 tasks, 12 edges
+             4  memory
+             4  blockwise exp(x0)
+             4  blockwise add(x0, 1)
+             4  blockwise multiply(x0, 2)
+      fuse: 16 -> 12 tasks, 12 -> 8 edges
+        -      4  memory
+        -      4  blockwise exp(x0)
+        +      4  memory > blockwise exp(x0)
+      order
+        in another order
+
     plan
       cull     16 -> 16 tasks
       dedupe   16 -> 16 tasks
@@ -113,6 +126,9 @@ fn an_explanation_of_two() {
       blockwise add(x0, 1)               4       192 B       192 B        48 B
       blockwise multiply(x0, 2)          4       192 B       192 B        48 B
       projected peak 432 B in blockwise multiply(x0, 2), no limit
+
+    split
+      axis 0 in 4, axis 1 whole, 4 blocks: memory; blockwise exp(x0); blockwise add(x0, 1); blockwise multiply(x0, 2)
     ");
     // What is shown is what was done: with the rules that were left on.
     let plain = builder().skip("blockwise").build().unwrap();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::common::{builder, sessions};
 use parking_lot::Mutex;
+use talatat::bag::Bag;
 use talatat::delayed::{Delayed, delayed};
 use talatat::graph::PASSES;
 use talatat::graph::testing::Count;
@@ -131,6 +132,54 @@ fn clones_share_nothing() {
     let all = (clone(b.clone()), clone(a), clone(clone(b)));
     assert_eq!(all.compute_on(&session).unwrap(), (vec![2, 3, 4], vec![2, 3], vec![2, 3, 4]));
     assert_eq!(log.take().len(), 6 + 4 + 6);
+}
+
+#[test]
+fn what_is_omitted_is_shared_and_waits_for_nothing() {
+    for session in all_sessions() {
+        let log = Log::default();
+        let shared = log.chains("shared", 3);
+        let reader = {
+            let log = log.0.clone();
+            delayed(move |x: i64| {
+                log.lock().push("child");
+                10 * x
+            })
+        };
+        let children: Vec<_> = shared.iter().map(|x| reader.call(x.clone())).collect();
+        let bound = bind(children.clone(), log.chains("parent", 2)).omit(shared.clone());
+        assert_eq!(bound.compute_on(&session).unwrap(), [20, 30, 40]);
+        let ran = log.take();
+        assert!(ran.len() == 6 + 4 + 3 && in_turn(&ran, "parent", "child"), "{session:?}: {ran:?}");
+        // Beside what is shared, which runs once, and the children themselves.
+        let (_, plain, both) = compute_all_on(&session, (shared.clone(), children.clone(), bound)).unwrap();
+        assert_eq!((plain, both), (vec![20, 30, 40], vec![20, 30, 40]));
+        assert_eq!(log.take().len(), 6 + 3 + 4 + 3);
+        // A copy of a copy, as values for other calls.
+        let copy = clone(clone(children).omit(shared.clone()).delayed()).omit(shared).delayed();
+        assert_eq!(reader.call(copy[0].clone()).compute_on(&session).unwrap(), 200);
+        // (Without culling, what nobody asked for runs, too.)
+        let ran = log.take();
+        let count = |name: &str| ran.iter().filter(|ran| **ran == name).count();
+        assert!(matches!((count("shared"), count("child")), (2, 2) | (6, 4)), "{session:?}: {ran:?}");
+    }
+}
+
+#[test]
+fn omitted_bags_are_shared() {
+    let session = builder().build().unwrap();
+    let log = Log::default();
+    let note = log.0.clone();
+    let shared = Bag::from_fn(2, move |part| {
+        note.lock().push("shared");
+        vec![part as u64]
+    });
+    let sum = shared.map(|x| x + 1).sum();
+    let both = (shared.clone(), sum.clone(), clone(sum).omit(shared));
+    let text = both.explain().unwrap().to_string();
+    assert!(text.contains("sharing"), "{text}");
+    assert_eq!(both.compute_on(&session).unwrap(), (vec![0, 1], 3, 3));
+    assert_eq!(log.take().len(), 2);
 }
 
 #[test]

@@ -33,6 +33,83 @@ fn an_explanation() {
     ");
 }
 
+/// A chain, and a call that is written twice.
+fn chained() -> Delayed<i64> {
+    let (one, twice) = (delayed(|x: i64| x + 1).named("increment"), delayed(|x: i64| 2 * x).named("double"));
+    let add = delayed(|a: i64, b: i64| a + b).named("add");
+    let chain = |x: i64| twice.call(one.call(one.call(x)));
+    add.call((chain(1), chain(5)))
+}
+
+#[test]
+fn what_passes_change_is_told() {
+    let explained = builder().build().unwrap().explain(&chained()).unwrap();
+    let text = explained.to_string();
+    let passes = text.split("passes\n").nth(1).and_then(|text| text.split("\nplan\n").next()).unwrap();
+    insta::assert_snapshot!(passes, @r"
+      lowered: 7 tasks, 6 edges
+             4  increment
+             2  double
+             1  add
+      fuse: 7 -> 3 tasks, 6 -> 2 edges
+        -      4  increment
+        -      2  double
+        +      2  2 x increment > double
+    ");
+    assert_eq!(explained.stages().len(), 5);
+    let whole = format!("{explained:#}");
+    for pass in ["lowered: 7 tasks, 6 edges", "cull: 7 tasks", "fuse: 3 tasks, 2 edges", "check: 3 tasks"] {
+        assert!(whole.contains(pass), "{pass}: {whole}");
+    }
+    assert!(explained.storage().is_none() && !text.contains("files and stores"));
+}
+
+/// A collection that asks for a task that is not there.
+struct Wrong;
+
+impl Collection for Wrong {
+    type Output = ();
+    type Persisted = ();
+
+    fn blocks(&self) -> talatat::Result<usize> {
+        Ok(1)
+    }
+
+    fn lower(&self, _: &mut talatat_collections::Lowering) -> talatat::Result<Vec<talatat::graph::Edge>> {
+        Ok(vec![talatat::graph::Edge::whole(talatat::graph::TaskId(7))])
+    }
+
+    fn gather(&self, _: Vec<talatat::graph::Value>) -> talatat::Result<()> {
+        Ok(())
+    }
+
+    fn persisted(&self, _: Vec<talatat::graph::Value>) -> talatat::Result<()> {
+        Ok(())
+    }
+
+    fn describe_expression(&self, _: bool) -> String {
+        "wrong".into()
+    }
+}
+
+#[test]
+fn a_result_of_no_task_is_an_error_everywhere() {
+    let folder = tempfile::tempdir().unwrap();
+    for session in [builder().build().unwrap(), builder().memory_limit(1 << 20).cache(1 << 10).build().unwrap()] {
+        let errors = [
+            session.plan(&Wrong).map(drop),
+            session.explain(&Wrong).map(drop),
+            session.graph(&Wrong).map(drop),
+            Wrong.compute_on(&session),
+            Wrong.persist_on(&session),
+            session.scope(|| Wrong.visualize(folder.path().join("a.svg"))),
+        ];
+        for error in errors {
+            assert!(error.unwrap_err().to_string().contains("there is no task 7"));
+        }
+    }
+}
+
 #[test]
 fn a_long_expression_is_cut() {
     let one = delayed(|x: i64| x + 1);

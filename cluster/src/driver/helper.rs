@@ -184,7 +184,9 @@ impl Drop for Helper {
 }
 
 fn accept(listener: &UnixListener, process: &mut Process, timeout: Duration) -> Result<UnixStream> {
-    let deadline = Instant::now() + timeout;
+    // Beyond what the clock can count there is none.
+    let deadline = Instant::now().checked_add(timeout);
+    let early = || deadline.is_none_or(|deadline| Instant::now() < deadline);
     loop {
         match listener.accept() {
             Ok((stream, _)) => {
@@ -194,7 +196,7 @@ fn accept(listener: &UnixListener, process: &mut Process, timeout: Duration) -> 
             Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => {
                 return Err(unavailable(format!("its socket: {error}")));
             }
-            Err(_) if matches!(process.child().try_wait(), Ok(None)) && Instant::now() < deadline => {
+            Err(_) if matches!(process.child().try_wait(), Ok(None)) && early() => {
                 std::thread::sleep(Duration::from_millis(2));
             }
             Err(_) => return Err(unavailable(format!("the helper does not start: {}", process.last_words()))),

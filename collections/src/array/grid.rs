@@ -200,6 +200,18 @@ impl Grid {
         self.axes.iter().all(|axis| matches!(axis, Axis::Known(_)))
     }
 
+    /// Which axes are cut: `axis 0 in 4, axis 1 whole`.
+    pub(crate) fn split_text(&self) -> String {
+        if self.blocks() == 1 {
+            return "whole".into();
+        }
+        let text = |(number, axis): (usize, &Axis)| match axis.chunks() {
+            1 => format!("axis {number} whole"),
+            chunks => format!("axis {number} in {chunks}"),
+        };
+        self.axes.iter().enumerate().map(text).collect::<Vec<_>>().join(", ")
+    }
+
     /// The most elements of a block; an unknown length counts as `unknown`.
     pub fn largest_block(&self, unknown: usize) -> usize {
         self.axes.iter().map(|axis| axis.longest().unwrap_or(unknown)).fold(1, usize::saturating_mul)
@@ -268,6 +280,8 @@ mod tests {
         assert_eq!(grid.block_shape(&last).as_slice(), [2, 3, 1]);
         assert_eq!(grid.block_origin(&last).as_slice(), [8, 0, 2]);
         assert_eq!(grid.to_string(), "(10, 3, 3) in chunks (4, 4, 2) x 3 x (2, 0, 1)");
+        assert_eq!(grid.split_text(), "axis 0 in 3, axis 1 whole, axis 2 in 3");
+        assert_eq!(Grid::whole(&[2, 3]).split_text(), "whole");
         assert_eq!(Grid::default().blocks(), 1);
         assert_eq!(Grid::whole(&[0]).blocks(), 1);
     }

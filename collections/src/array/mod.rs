@@ -29,6 +29,7 @@ pub(crate) mod grid;
 mod handle;
 mod index;
 pub(crate) mod linalg;
+mod notebook;
 mod random;
 pub(crate) mod range;
 pub(crate) mod rewrite;

@@ -26,8 +26,8 @@ impl<T: Payload> Bag<T> {
         let mut step = self.step("bag.concat".into(), KeyBuilder::new("other").key(other.node.key).finish(), size);
         step.partitions = self.partitions() + other.partitions();
         // What one says of its items' memory counts for both.
-        let weigh = if self.weigh.is_known() { &self.weigh } else { &other.weigh };
-        Bag::of(step, Op::Concat, vec![self.node.clone(), other.node.clone()], weigh.clone())
+        let facts = if self.facts.is_known() { &self.facts } else { &other.facts };
+        Bag::of(step, Op::Concat, vec![self.node.clone(), other.node.clone()], facts.clone())
     }
 
     /// The same items in the same order, in another number of partitions: neighbours are put together, or each is cut into pieces of about the same
@@ -53,16 +53,16 @@ impl<T: Payload> Bag<T> {
         };
         let mut step = self.step("bag.repartition".into(), KeyBuilder::new("to").number(new as u64).finish(), size);
         step.partitions = new;
-        let weigh = self.weigh.clone();
+        let facts = self.facts.clone();
         let cut = closure_kernel("bag.repartition cut", move |task, inputs| {
             let items = Taken::<T>::take(inputs.first_mut())?;
             let (all, parts) = (items.as_slice().len(), run(task.block as usize, old, new).len());
             let mut items = items.into_iter();
-            let part = |at| Items::value(items.by_ref().take(run(at, parts, all).len()).collect(), &weigh);
+            let part = |at| Items::value(items.by_ref().take(run(at, parts, all).len()).collect(), &facts);
             Ok(Value::Parts((0..parts).map(part).collect()))
         });
-        let join = merging("bag.repartition", &self.weigh, |inputs| Ok(joined(inputs)));
-        Bag::of(step, Op::Recut { cut: std::sync::Arc::new(cut), join }, vec![self.node.clone()], self.weigh.clone())
+        let join = merging("bag.repartition", &self.facts, |inputs| Ok(joined(inputs)));
+        Bag::of(step, Op::Recut { cut: std::sync::Arc::new(cut), join }, vec![self.node.clone()], self.facts.clone())
     }
 
     /// Some of the partitions, by number; the others are not computed. A look at a few items costs little that way:
@@ -87,7 +87,7 @@ impl<T: Payload> Bag<T> {
         let function = KeyBuilder::new("range").number(range.start as u64).number(range.end as u64).finish();
         let mut step = self.step("bag.select_partitions".into(), function, self.node.size);
         step.partitions = range.len();
-        Ok(Bag::of(step, Op::Select(range), vec![self.node.clone()], self.weigh.clone()))
+        Ok(Bag::of(step, Op::Select(range), vec![self.node.clone()], self.facts.clone()))
     }
 }
 
@@ -103,7 +103,7 @@ pub(super) fn joined<T: Payload>(inputs: Vec<Taken<T>>) -> Vec<T> {
 pub(super) fn scatter<T: Payload>(
     items: impl Iterator<Item = (usize, T)>,
     parts: usize,
-    weigh: &super::weigh::Weigh<T>,
+    facts: &super::facts::Facts<T>,
 ) -> KernelResult<Value> {
     let mut cut: Vec<Vec<T>> = (0..parts).map(|_| Vec::new()).collect();
     for (part, item) in items {
@@ -111,5 +111,5 @@ pub(super) fn scatter<T: Payload>(
             cut.push(item);
         }
     }
-    Ok(Value::Parts(cut.into_iter().map(|items| Items::value(items, weigh)).collect()))
+    Ok(Value::Parts(cut.into_iter().map(|items| Items::value(items, facts)).collect()))
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use talatat_graph::{KernelError, KeyBuilder, TaskContext, Value, closure_kernel};
 
 use super::expr::{Op, Size};
+use super::facts::Facts;
 use super::items::{Items, Taken};
-use super::weigh::Weigh;
 use super::{Bag, named};
 use crate::delayed::{Payload, identity};
 use crate::error::{Error, Result};
@@ -26,8 +26,8 @@ impl<T: Payload> Bag<T> {
     where
         F: Fn(T) -> U + Send + Sync + 'static,
     {
-        let (weigh, size) = self.like::<U>();
-        self.each(named::<F>("bag.map"), identity::<F>(), weigh, size, move |_, items| {
+        let (facts, size) = self.like::<U>();
+        self.each(named::<F>("bag.map"), identity::<F>(), facts, size, move |_, items| {
             Ok(items.into_iter().map(&function).collect())
         })
     }
@@ -46,8 +46,8 @@ impl<T: Payload> Bag<T> {
     where
         F: Fn(T) -> std::result::Result<U, E> + Send + Sync + 'static,
     {
-        let (weigh, size) = self.like::<U>();
-        self.each(named::<F>("bag.try_map"), identity::<F>(), weigh, size, move |block, items| {
+        let (facts, size) = self.like::<U>();
+        self.each(named::<F>("bag.try_map"), identity::<F>(), facts, size, move |block, items| {
             let call = |(at, item)| {
                 function(item).map_err(|error| KernelError::new(format!("item {at} of partition {block}: {error}")))
             };
@@ -68,7 +68,7 @@ impl<T: Payload> Bag<T> {
     where
         F: Fn(&T) -> bool + Send + Sync + 'static,
     {
-        self.each(named::<F>("bag.filter"), identity::<F>(), self.weigh.clone(), self.node.size, move |_, items| {
+        self.each(named::<F>("bag.filter"), identity::<F>(), self.facts.clone(), self.node.size, move |_, items| {
             Ok(items.filtered(&keep))
         })
     }
@@ -87,8 +87,8 @@ impl<T: Payload> Bag<T> {
         I: IntoIterator<Item = U>,
         F: Fn(T) -> I + Send + Sync + 'static,
     {
-        let (weigh, size) = self.like::<U>();
-        self.each(named::<F>("bag.flat_map"), identity::<F>(), weigh, size, move |_, items| {
+        let (facts, size) = self.like::<U>();
+        self.each(named::<F>("bag.flat_map"), identity::<F>(), facts, size, move |_, items| {
             Ok(items.into_iter().flat_map(&function).collect())
         })
     }
@@ -107,8 +107,8 @@ impl<T: Payload> Bag<T> {
     where
         F: Fn(Vec<T>) -> Vec<U> + Send + Sync + 'static,
     {
-        let (weigh, size) = self.like::<U>();
-        self.each(named::<F>("bag.map_partitions"), identity::<F>(), weigh, size, move |_, items| {
+        let (facts, size) = self.like::<U>();
+        self.each(named::<F>("bag.map_partitions"), identity::<F>(), facts, size, move |_, items| {
             Ok(function(items.into_vec()))
         })
     }
@@ -135,10 +135,10 @@ impl<T: Payload> Bag<T> {
             );
             return Err(Error::invalid("zip", reason));
         }
-        let weigh = self.weigh.with(&other.weigh, |(a, b): &(T, U)| (a, b));
-        let size = Size::of(self.node.size.items, weigh.guess());
+        let facts = self.facts.pair(&other.facts);
+        let size = Size::of(self.node.size.items, facts.guess());
         let step = self.step("bag.zip".into(), KeyBuilder::new("zip").key(other.node.key).finish(), size);
-        let given = weigh.clone();
+        let given = facts.clone();
         let run = move |task: TaskContext, inputs: &mut [Value]| {
             let (one, rest) =
                 inputs.split_first_mut().map_or((None, None), |(one, rest)| (Some(one), rest.first_mut()));
@@ -151,13 +151,13 @@ impl<T: Payload> Bag<T> {
             Ok(Items::value(one.into_iter().zip(other).collect(), &given))
         };
         let kernel = Arc::new(closure_kernel("bag.zip", run));
-        Ok(Bag::of(step, Op::Each(kernel), vec![self.node.clone(), other.node.clone()], weigh))
+        Ok(Bag::of(step, Op::Each(kernel), vec![self.node.clone(), other.node.clone()], facts))
     }
 
     /// Weight and size of as many items of another type.
-    pub(super) fn like<U: Payload>(&self) -> (Weigh<U>, Size) {
-        let weigh = Weigh::known();
-        let size = Size::of(self.node.size.items, weigh.guess());
-        (weigh, size)
+    pub(super) fn like<U: Payload>(&self) -> (Facts<U>, Size) {
+        let facts = Facts::known();
+        let size = Size::of(self.node.size.items, facts.guess());
+        (facts, size)
     }
 }

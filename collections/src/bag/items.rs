@@ -1,16 +1,20 @@
 //! A partition: items as a block.
 
+use std::io;
 use std::sync::Arc;
 
 use talatat_graph::{Block, Brief, KernelError, KernelResult, Value};
 
-use super::weigh::Weigh;
+use super::codec::{Codec, ITEMS};
+use super::facts::Facts;
 use crate::delayed::Payload;
 
 /// The items of one partition, and how many bytes they hold.
 pub(crate) struct Items<T> {
     items: Vec<T>,
     bytes: usize,
+    /// How they are written, if it is known.
+    codec: Option<Codec<T>>,
 }
 
 impl<T: Send + Sync + 'static> Block for Items<T> {
@@ -21,22 +25,49 @@ impl<T: Send + Sync + 'static> Block for Items<T> {
     fn brief(&self) -> Brief {
         Brief::new(std::any::type_name::<T>(), &[self.items.len()])
     }
+
+    fn codec(&self) -> Option<&'static str> {
+        self.codec.as_ref().map(|_| ITEMS)
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) -> KernelResult<()> {
+        self.write(out).map_err(KernelError::from_source)
+    }
+
+    fn write(&self, out: &mut dyn io::Write) -> io::Result<()> {
+        match &self.codec {
+            Some(codec) => codec.write(&self.items, out),
+            None => Err(io::Error::other(format!("{} cannot be written as bytes", self.describe()))),
+        }
+    }
 }
 
 impl<T: Payload> Items<T> {
     /// Items as a task's result.
-    pub(crate) fn value(mut items: Vec<T>, weigh: &Weigh<T>) -> Value {
+    pub(crate) fn value(mut items: Vec<T>, facts: &Facts<T>) -> Value {
         // Room that a filter has left is given back where it is worth a copy.
         if items.len() < items.capacity() / 2 {
             items.shrink_to_fit();
         }
-        let bytes = items.capacity() * size_of::<T>() + weigh.beside(&items);
-        Value::block(Items { items, bytes })
+        let bytes = items.capacity() * size_of::<T>() + facts.beside(&items);
+        Items::weighed(items, bytes, facts)
     }
 
     /// Items of which is known how many bytes they hold.
-    pub(crate) fn weighed(items: Vec<T>, bytes: usize) -> Value {
-        Value::block(Items { items, bytes })
+    pub(crate) fn weighed(items: Vec<T>, bytes: usize, facts: &Facts<T>) -> Value {
+        Value::block(Items { items, bytes, codec: facts.codec().cloned() })
+    }
+
+    /// Items that come back from the disk; in memory they took so many bytes.
+    pub(crate) fn back(items: Vec<T>, nbytes: u64, codec: Codec<T>) -> Items<T> {
+        let least = items.capacity() * size_of::<T>();
+        let bytes = usize::try_from(nbytes).unwrap_or(usize::MAX).max(least);
+        Items { items, bytes, codec: Some(codec) }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn as_slice(&self) -> &[T] {
+        &self.items
     }
 }
 

@@ -11,8 +11,8 @@ use talatat_graph::{Kernel, Key, KeyBuilder, Value, closure_kernel};
 
 use super::arrange::scatter;
 use super::expr::{Op, Size};
+use super::facts::Facts;
 use super::items::{Items, Taken};
-use super::weigh::Weigh;
 use super::{Bag, Step, named};
 use crate::delayed::{Payload, identity, unique};
 
@@ -98,7 +98,7 @@ impl<T: Payload> Bag<T> {
             add: |count: &mut u64, one| *count += one,
             merge: |count: &mut u64, more| *count += more,
         };
-        self.grouped("bag.frequencies", Key::from_bits(0), how, self.weigh.clone(), Weigh::Flat)
+        self.grouped("bag.frequencies", Key::from_bits(0), how, self.facts.clone(), Facts::known())
     }
 
     /// Each distinct item once, in the order of hashes.
@@ -115,9 +115,9 @@ impl<T: Payload> Bag<T> {
     {
         let how =
             How { enter: |item| (item, ()), begin: |()| (), add: |_: &mut (), ()| (), merge: |_: &mut (), ()| () };
-        let pairs = self.grouped("bag.distinct", Key::from_bits(0), how, self.weigh.clone(), Weigh::Flat);
+        let pairs = self.grouped("bag.distinct", Key::from_bits(0), how, self.facts.clone(), Facts::known());
         let size = pairs.node.size;
-        pairs.each("bag.distinct keys".into(), Key::from_bits(0), self.weigh.clone(), size, |_, pairs| {
+        pairs.each("bag.distinct keys".into(), Key::from_bits(0), self.facts.clone(), size, |_, pairs| {
             Ok(pairs.into_iter().map(|(item, ())| item).collect())
         })
     }
@@ -145,7 +145,7 @@ impl<T: Payload> Bag<T> {
             add: |group: &mut Vec<T>, item| group.push(item),
             merge: |group: &mut Vec<T>, mut more| group.append(&mut more),
         };
-        self.grouped(&named::<F>("bag.groupby"), identity::<F>(), how, Weigh::known(), self.weigh.listed())
+        self.grouped(&named::<F>("bag.groupby"), identity::<F>(), how, Facts::known(), self.facts.listed())
     }
 
     /// The items of each key folded into a state that begins as `init`; states are combined in the order of the bag, and the keys are in the order of their
@@ -178,7 +178,7 @@ impl<T: Payload> Bag<T> {
             merge: move |state: &mut S, other| *state = combine(std::mem::replace(state, empty.clone()), other),
         };
         let function = KeyBuilder::new("foldby").number(unique()).finish();
-        self.grouped(&named::<F>("bag.foldby"), function, how, Weigh::known(), Weigh::known())
+        self.grouped(&named::<F>("bag.foldby"), function, how, Facts::known(), Facts::known())
     }
 
     /// Folds each partition's items by key, cuts the states into parts, and merges those of each part.
@@ -188,8 +188,8 @@ impl<T: Payload> Bag<T> {
         name: &str,
         function: Key,
         how: How<E, B, A, M>,
-        keys: Weigh<K>,
-        states: Weigh<S>,
+        keys: Facts<K>,
+        states: Facts<S>,
     ) -> Bag<(K, S)>
     where
         K: Payload + Hash + Eq,
@@ -201,7 +201,7 @@ impl<T: Payload> Bag<T> {
     {
         let parts = self.partitions();
         let How { enter, begin, add, merge } = how;
-        let entries = keys.with(&states, |(_, key, state): &Entry<K, S>| (key, state));
+        let entries = keys.entry(&states);
         let cut = closure_kernel(format!("{name} cut"), move |_, inputs| {
             let mut groups = Groups::new();
             for item in Taken::<T>::take(inputs.first_mut())? {
@@ -210,8 +210,8 @@ impl<T: Payload> Bag<T> {
             }
             scatter(groups.entries.into_iter().map(|entry| (part_of(entry.0, parts), entry)), parts, &entries)
         });
-        let weigh = keys.with(&states, |(key, state): &(K, S)| (key, state));
-        let given = weigh.clone();
+        let facts = keys.pair(&states);
+        let given = facts.clone();
         let take = closure_kernel(name, move |_, inputs| {
             let mut groups = Groups::new();
             for input in inputs {
@@ -224,7 +224,7 @@ impl<T: Payload> Bag<T> {
         let size = Size { items: self.node.size.items, bytes: self.node.size.bytes };
         let step = self.step(name.into(), function, size);
         let op = Op::Exchange { cut: vec![Arc::new(cut)], take: Arc::new(take) };
-        Bag::of(step, op, vec![self.node.clone()], weigh)
+        Bag::of(step, op, vec![self.node.clone()], facts)
     }
 
     /// All pairs of an item of this bag and one of another bag whose keys are equal: in the order of the keys' hashes, then of this bag, then of the
@@ -249,8 +249,8 @@ impl<T: Payload> Bag<T> {
         G: Fn(&U) -> K + Send + Sync + 'static,
     {
         let (left, parts) = (self.partitions(), self.partitions().max(other.partitions()));
-        let weigh = self.weigh.with(&other.weigh, |(a, b): &(T, U)| (a, b));
-        let given = weigh.clone();
+        let facts = self.facts.pair(&other.facts);
+        let given = facts.clone();
         let take = closure_kernel("bag.join", move |_, inputs| {
             let (ours, theirs) = inputs.split_at_mut_checked(left).unwrap_or_default();
             let mut right: Groups<K, Vec<U>> = Groups::new();
@@ -279,19 +279,19 @@ impl<T: Payload> Bag<T> {
             partitions: parts,
             ..self.step("bag.join".into(), function, Size { items: size.items, bytes: size.bytes.saturating_mul(2) })
         };
-        let cut = vec![cut_by(key, parts, &self.weigh), cut_by(other_key, parts, &other.weigh)];
-        Bag::of(step, Op::Exchange { cut, take: Arc::new(take) }, vec![self.node.clone(), other.node.clone()], weigh)
+        let cut = vec![cut_by(key, parts, &self.facts), cut_by(other_key, parts, &other.facts)];
+        Bag::of(step, Op::Exchange { cut, take: Arc::new(take) }, vec![self.node.clone(), other.node.clone()], facts)
     }
 }
 
 /// Cuts partitions by the hash of a key.
-fn cut_by<T, K, F>(key: F, parts: usize, weigh: &Weigh<T>) -> Arc<dyn Kernel>
+fn cut_by<T, K, F>(key: F, parts: usize, facts: &Facts<T>) -> Arc<dyn Kernel>
 where
     T: Payload,
     K: Payload + Hash + Eq,
     F: Fn(&T) -> K + Send + Sync + 'static,
 {
-    let entries = Weigh::<K>::known().with(weigh, |(_, key, item): &Entry<K, T>| (key, item));
+    let entries = Facts::<K>::known().entry(facts);
     Arc::new(closure_kernel("bag.join cut", move |_, inputs| -> talatat_graph::KernelResult<Value> {
         let entry = |item| {
             let key = key(&item);

@@ -7,8 +7,8 @@ use talatat_graph::{KernelError, KernelResult, KeyBuilder};
 use super::arrange::joined;
 use super::exact::ExactSum;
 use super::expr::{Op, Size};
+use super::facts::Facts;
 use super::items::Taken;
-use super::weigh::Weigh;
 use super::{Bag, merging, named};
 use crate::delayed::{Delayed, Payload, identity, unique};
 
@@ -38,7 +38,7 @@ impl<T: Payload> Bag<T> {
         // What the state begins as cannot be compared.
         let function = KeyBuilder::new("fold").number(unique()).finish();
         let begin = init.clone();
-        let states = self.each(named::<F>("bag.fold"), function, Weigh::known(), Size::of(1, 0), move |_, items| {
+        let states = self.each(named::<F>("bag.fold"), function, Facts::known(), Size::of(1, 0), move |_, items| {
             Ok(vec![items.into_iter().fold(begin.clone(), &fold)])
         });
         let merged = states.tree("bag.fold merge", move |inputs| {
@@ -62,7 +62,7 @@ impl<T: Payload> Bag<T> {
     {
         let (merge, name) = (std::sync::Arc::new(merge), named::<F>("bag.reduce"));
         let first = merge.clone();
-        let local = self.each(name.clone(), identity::<F>(), self.weigh.clone(), Size::of(1, 0), move |_, items| {
+        let local = self.each(name.clone(), identity::<F>(), self.facts.clone(), Size::of(1, 0), move |_, items| {
             Ok(items.into_iter().reduce(&*first).into_iter().collect())
         });
         let one = local.tree(&format!("{name} merge"), move |inputs| {
@@ -80,7 +80,7 @@ impl<T: Payload> Bag<T> {
     /// ```
     #[track_caller]
     pub fn count(&self) -> Delayed<u64> {
-        let counts = self.each("bag.count".into(), none(), Weigh::Flat, Size::of(1, 8), |_, items| {
+        let counts = self.each("bag.count".into(), none(), Facts::known(), Size::of(1, 8), |_, items| {
             Ok(vec![items.as_slice().len() as u64])
         });
         counts.tree("bag.count merge", |inputs| Ok(vec![joined(inputs).into_iter().sum()])).only()
@@ -102,7 +102,7 @@ impl<T: Payload> Bag<T> {
     where
         T: Total,
     {
-        let sums = self.each("bag.sum".into(), none(), Weigh::Unknown, Size::of(1, 16), |_, items| {
+        let sums = self.each("bag.sum".into(), none(), Facts::unknown(), Size::of(1, 16), |_, items| {
             let mut sum = T::Sum::default();
             items.as_slice().iter().for_each(|item| item.add_to(&mut sum));
             Ok(vec![sum])
@@ -113,7 +113,7 @@ impl<T: Payload> Bag<T> {
             Ok(vec![sum])
         });
         let size = Size::of(1, 8);
-        let done = merged.each("bag.sum finish".into(), none(), Weigh::known(), size, |_, sums| {
+        let done = merged.each("bag.sum finish".into(), none(), Facts::known(), size, |_, sums| {
             sums.into_iter().map(T::finish).collect()
         });
         done.only()
@@ -233,9 +233,9 @@ impl<T: Payload> Bag<T> {
         compare: impl Fn(&T, &T) -> Ordering + Send + Sync + 'static,
     ) -> Bag<T> {
         let compare = std::sync::Arc::new(compare);
-        let (first, size) = (compare.clone(), Size::of(k as u64, self.weigh.guess()));
+        let (first, size) = (compare.clone(), Size::of(k as u64, self.facts.guess()));
         let function = KeyBuilder::new("largest").key(function).number(k as u64).finish();
-        let local = self.each(name.into(), function, self.weigh.clone(), size, move |_, items| {
+        let local = self.each(name.into(), function, self.facts.clone(), size, move |_, items| {
             Ok(largest_of(items.into_iter(), k, &*first))
         });
         local.tree(&format!("{name} merge"), move |inputs| Ok(largest_of(inputs.into_iter().flatten(), k, &*compare)))
@@ -251,9 +251,9 @@ impl<T: Payload> Bag<T> {
     /// ```
     #[track_caller]
     pub fn take(&self, n: usize) -> Bag<T> {
-        let size = Size::of(n as u64, self.weigh.guess());
+        let size = Size::of(n as u64, self.facts.guess());
         let function = KeyBuilder::new("take").number(n as u64).finish();
-        let local = self.each("bag.take".into(), function, self.weigh.clone(), size, move |_, items| {
+        let local = self.each("bag.take".into(), function, self.facts.clone(), size, move |_, items| {
             Ok(items.into_iter().take(n).collect())
         });
         local.tree("bag.take merge", move |inputs| Ok(inputs.into_iter().flatten().take(n).collect()))
@@ -268,8 +268,8 @@ impl<T: Payload> Bag<T> {
     ) -> Bag<T> {
         let mut step = self.step(name.into(), none(), self.node.size);
         step.partitions = 1;
-        let kernel = merging(name, &self.weigh, merge);
-        Bag::of(step, Op::Tree(kernel), vec![self.node.clone()], self.weigh.clone())
+        let kernel = merging(name, &self.facts, merge);
+        Bag::of(step, Op::Tree(kernel), vec![self.node.clone()], self.facts.clone())
     }
 
     /// The first item of a bag of one partition, if there is one.
@@ -277,7 +277,7 @@ impl<T: Payload> Bag<T> {
     fn first(&self) -> Delayed<Option<T>> {
         let size = Size::of(1, size_of::<T>() as u64);
         let first =
-            self.each("bag.first".into(), none(), Weigh::known(), size, |_, items| Ok(vec![items.into_iter().next()]));
+            self.each("bag.first".into(), none(), Facts::known(), size, |_, items| Ok(vec![items.into_iter().next()]));
         first.only()
     }
 }

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use talatat_graph::{Edge, KernelError, KernelResult, Key, KeyBuilder, Need, TaskId, Value};
 
-use super::{Delayed, Node, Payload};
+use super::Node;
 use crate::error::Result;
-use crate::lower::{Foreign, Lowering};
+use crate::lower::Lowering;
 
 /// Where a lowering notes which task a call has become, so that the call's next reader need not look it up by its key.
 ///
@@ -33,6 +33,14 @@ impl TaskNote {
     pub(crate) fn set(&self, task: TaskId) {
         self.0.store(task.0, Ordering::Relaxed);
     }
+}
+
+/// What somebody else has made for a call.
+pub enum Lowered {
+    /// The call's result: it has no task of its own, and never runs.
+    Result(Edge),
+    /// What the call reads.
+    Inputs(Vec<Edge>),
 }
 
 /// A call that has not happened yet.
@@ -84,20 +92,14 @@ pub trait Call: Send + Sync {
         false
     }
 
-    /// Makes the task, if that is not for the function to do: then the call has no inputs and never runs itself.
-    fn lower(&self, lowering: &mut Lowering) -> Option<Result<Edge>> {
+    /// Makes the tasks that the call stands for or reads, if they are not those of [`inputs`](Call::inputs): then there are none of these.
+    fn lower(&self, lowering: &mut Lowering) -> Option<Result<Lowered>> {
         let _ = lowering;
         None
     }
 
     /// Where lowerings note the call's task.
     fn task(&self) -> &TaskNote;
-
-    /// Blocks that something else makes, which the call reads instead of [`inputs`](Call::inputs).
-    #[doc(hidden)]
-    fn foreign(&self) -> Option<&dyn Foreign> {
-        None
-    }
 
     /// How many calls the result takes, this one included; those that are shared are counted for each reader.
     fn weight(&self) -> u32 {
@@ -216,73 +218,5 @@ impl Call for Ready {
 
     fn task(&self) -> &TaskNote {
         &self.task
-    }
-}
-
-/// A value made of blocks of another collection.
-struct OfBlocks<F, R> {
-    key: Key,
-    name: &'static str,
-    from: F,
-    bytes: u64,
-    location: &'static Location<'static>,
-    run: R,
-    task: TaskNote,
-}
-
-/// A delayed value that `run` makes of the blocks of another collection, in one task.
-pub(crate) fn of_blocks<T, F, R>(
-    key: Key,
-    name: &'static str,
-    from: F,
-    bytes: u64,
-    location: &'static Location<'static>,
-    run: R,
-) -> Delayed<T>
-where
-    T: Payload,
-    F: Foreign + 'static,
-    R: Fn(&mut [Value]) -> KernelResult<Value> + Send + Sync + 'static,
-{
-    Delayed::from_node(Node::new(OfBlocks { key, name, from, bytes, location, run, task: TaskNote::new() }))
-}
-
-impl<F, R> Call for OfBlocks<F, R>
-where
-    F: Foreign,
-    R: Fn(&mut [Value]) -> KernelResult<Value> + Send + Sync,
-{
-    fn key(&self) -> Key {
-        self.key
-    }
-
-    fn function(&self) -> Key {
-        Key::of(self.name, &[])
-    }
-
-    fn name(&self) -> &str {
-        self.name
-    }
-
-    fn location(&self) -> &'static Location<'static> {
-        self.location
-    }
-
-    fn inputs<'a>(&'a self, _: &mut dyn FnMut(&'a Node)) {}
-
-    fn run(&self, inputs: &mut [Value]) -> KernelResult<Value> {
-        (self.run)(inputs)
-    }
-
-    fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
-    fn task(&self) -> &TaskNote {
-        &self.task
-    }
-
-    fn foreign(&self) -> Option<&dyn Foreign> {
-        Some(&self.from)
     }
 }

@@ -41,6 +41,7 @@ pub(crate) mod kernels;
 pub(crate) mod known;
 mod len;
 mod merge;
+mod notebook;
 mod ops;
 pub(crate) mod parquet;
 mod partition;

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use talatat_graph::{Edge, Error, Kernel, KernelError, KeyBuilder, Layer, LayerId, closure_kernel};
+use talatat_graph::{Edge, Error, Kernel, KernelError, KeyBuilder, Layer, LayerId, Value, closure_kernel};
 
 use super::Lowering;
 use crate::bag::expr::{BagExpr, Node, Op, Size};
@@ -31,7 +31,11 @@ pub(crate) fn lower(lowering: &mut Lowering, root: &Node) -> Result<Rc<[Edge]>> 
         let before = lowering.graph.estimating(true);
         let made = tasks(lowering, node, &inputs);
         lowering.graph.estimating(before);
-        lowering.note(node.key, made?);
+        let made = made?;
+        if let Some(trace) = &mut lowering.trace {
+            trace.split(node.name.clone(), made.len(), "partitions of items".into());
+        }
+        lowering.note(node.key, made);
     }
     Ok(lowering.seen(root.key).ok_or_else(lost)?)
 }
@@ -47,11 +51,13 @@ fn tasks(lowering: &mut Lowering, node: &BagExpr, inputs: &[Rc<[Edge]>]) -> Resu
         }
         Op::Ready(values) => {
             let values = values.clone();
+            // What is on disk takes memory when it is read.
+            let away = values.iter().any(|value| matches!(value, Value::Spilled(_) | Value::Remote(_)));
             let kernel: Arc<dyn Kernel> = Arc::new(closure_kernel(node.name.clone(), move |task, _| {
                 let value = usize::try_from(task.block).ok().and_then(|block| values.get(block).cloned());
                 value.ok_or_else(|| KernelError::new("a partition is missing"))
             }));
-            let layer = lowering.graph.layer(named(node, "", &kernel).borrowed(true));
+            let layer = lowering.graph.layer(named(node, "", &kernel).borrowed(!away));
             blocks(lowering, layer, one, (0..node.partitions).map(|_| Vec::new()))
         }
         Op::Each(kernel) => {

@@ -8,7 +8,7 @@ use talatat_graph::{
 };
 
 use super::Lowering;
-use crate::delayed::{Call, Node};
+use crate::delayed::{Call, Lowered, Node};
 use crate::error::Result;
 
 /// Room for at most this many tasks is made ahead of time.
@@ -27,6 +27,8 @@ pub(crate) struct DelayedTasks {
     by_function: HashMap<Key, usize>,
     /// The tasks, by their calls' keys.
     index: HashTable<Indexed>,
+    /// Calls that became tasks elsewhere in the graph, and which of these tasks may be used here.
+    others: Option<Box<(DelayedTasks, Vec<bool>)>>,
 }
 
 /// A task, and enough of its call's key to move it to another place in the table without a look at the call.
@@ -70,7 +72,21 @@ impl DelayedTasks {
         }
         let wanted = Indexed::new(node.key(), noted);
         let equal = |other: &Indexed| wanted.key == other.key && self.is_equal(graph, node, other.task);
-        self.index.find(wanted.hash(), equal).map(|found| found.task)
+        let found = self.index.find(wanted.hash(), equal).map(|found| found.task);
+        found.or_else(|| {
+            let (others, usable) = &**self.others.as_ref()?;
+            others.find(graph, node).filter(|task| usable.get(task.index()).copied().unwrap_or(false))
+        })
+    }
+
+    /// No calls yet, beside others of whose tasks some may be used.
+    pub(crate) fn beside(others: DelayedTasks, usable: Vec<bool>) -> DelayedTasks {
+        DelayedTasks { others: Some(Box::new((others, usable))), ..DelayedTasks::default() }
+    }
+
+    /// Takes the others out again.
+    pub(crate) fn take_others(&mut self) -> Option<DelayedTasks> {
+        Some(self.others.take()?.0)
     }
 
     fn is_equal(&self, graph: &GraphBuilder, node: &Node, task: TaskId) -> bool {
@@ -102,12 +118,6 @@ impl DelayedTasks {
                         edges.push(task.into());
                         continue;
                     }
-                    if let Some(from) = node.foreign() {
-                        stack.truncate(at);
-                        let blocks = from.lower(lowering)?;
-                        edges.push(Self::task(lowering, node, &blocks, hint)?.into());
-                        continue;
-                    }
                     if inputs > 0 {
                         stack[at] = Visit::Close(node, inputs as u32);
                         // The stack reverses: the first argument is to be visited first.
@@ -115,11 +125,17 @@ impl DelayedTasks {
                         continue;
                     }
                     stack.truncate(at);
-                    if let Some(made) = node.lower(lowering) {
-                        edges.push(made?);
-                        continue;
+                    match node.lower(lowering).transpose()? {
+                        Some(Lowered::Result(edge)) => {
+                            edges.push(edge);
+                            continue;
+                        }
+                        Some(Lowered::Inputs(read)) => {
+                            edges.push(Self::task(lowering, node, &read, hint)?.into());
+                            continue;
+                        }
+                        None => (node, 0),
                     }
-                    (node, 0)
                 }
             };
             let first = edges.len() - inputs;
@@ -134,7 +150,7 @@ impl DelayedTasks {
     /// is made of the keys of the inputs.)
     #[inline]
     fn task(lowering: &mut Lowering, node: &Node, inputs: &[Edge], hint: usize) -> Result<TaskId> {
-        let (DelayedTasks { layers, by_function, index }, graph) = (&mut lowering.delayed, &mut lowering.graph);
+        let (DelayedTasks { layers, by_function, index, .. }, graph) = (&mut lowering.delayed, &mut lowering.graph);
         let function = node.function();
         // Calls of one function come in runs: one of the last layers is nearly always the right one.
         let near = layers.len().saturating_sub(4);

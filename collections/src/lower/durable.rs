@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use talatat_graph::{
-    Edge, Error as GraphError, Kernel, KernelError, KernelResult, Key, KeyBuilder, Layer, Registry, TaskContext, Value,
+    Edge, Error as GraphError, Kernel, KernelError, KernelResult, Key, KeyBuilder, Layer, Registry, StorageBytes,
+    TaskContext, Value,
 };
 
 use super::Lowering;
@@ -144,6 +145,10 @@ impl Kernel for Save {
         Ok(if self.leave { Value::Remote(Arc::new(stored)) } else { value })
     }
 
+    fn storage_bytes(&self, _: u64, inputs: u64, _: u64) -> StorageBytes {
+        StorageBytes::writes(inputs).about()
+    }
+
     fn encode(&self, block: u64) -> talatat_graph::Result<Vec<u8>> {
         let keys = vec![*entry(&self.keys, self.first, block).map_err(not_portable)?];
         encoded(&Save { place: self.place.clone(), keys, first: block, leave: self.leave, registry: None })
@@ -163,6 +168,11 @@ impl Kernel for Load {
             return Ok(Value::Remote(Arc::new(stored)));
         }
         stored.read().map_err(KernelError::from_source)
+    }
+
+    fn storage_bytes(&self, _: u64, _: u64, result: u64) -> StorageBytes {
+        // Left there, a block is not read.
+        if self.leave { StorageBytes::default() } else { StorageBytes::reads(result).about() }
     }
 
     fn encode(&self, block: u64) -> talatat_graph::Result<Vec<u8>> {

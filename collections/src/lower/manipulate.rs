@@ -16,14 +16,35 @@ pub(crate) fn register(registry: Registry) -> Registry {
 }
 
 impl Lowering {
-    /// Lowers something as if nothing had been lowered before: its tasks share nothing with those that are there.
-    pub(crate) fn apart<R>(&mut self, lower: impl FnOnce(&mut Lowering) -> Result<R>) -> Result<R> {
+    /// Lowers something as if nothing had been lowered before: its tasks share nothing with those that are there, but for those that make `shared` results.
+    pub(crate) fn apart<R>(
+        &mut self,
+        shared: Option<&[Edge]>,
+        lower: impl FnOnce(&mut Lowering) -> Result<R>,
+    ) -> Result<R> {
         let mut inner = Lowering::new(self.options.clone());
         inner.registry = self.registry.clone();
         inner.graph = std::mem::take(&mut self.graph);
+        inner.trace = self.trace.take();
+        if let Some(edges) = shared {
+            let behind = inner.graph.behind(edges);
+            let is_shared =
+                |edges: &[Edge]| edges.iter().all(|edge| behind.get(edge.task.index()).copied().unwrap_or(false));
+            let memo = self.memo.iter().filter(|(_, edges)| is_shared(edges));
+            inner.memo = memo.map(|(key, edges)| (*key, edges.clone())).collect();
+            #[cfg(feature = "array")]
+            {
+                inner.arrays = self.arrays.shared(&inner.memo);
+            }
+            inner.delayed = DelayedTasks::beside(std::mem::take(&mut self.delayed), behind);
+        }
         let result = lower(&mut inner);
+        if let Some(delayed) = inner.delayed.take_others() {
+            self.delayed = delayed;
+        }
         DelayedTasks::finish(&mut inner);
         self.graph = inner.graph;
+        self.trace = inner.trace;
         result
     }
 

@@ -8,6 +8,7 @@ mod durable;
 #[cfg(feature = "frame")]
 pub(crate) mod frame;
 mod manipulate;
+mod trace;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -34,13 +35,15 @@ pub(crate) use frame::Operation as FrameOperation;
 #[cfg(feature = "frame")]
 pub use frame::{Measured, SAMPLING, Stage};
 pub(crate) use manipulate::register as register_manipulation;
+pub use trace::{Rewritten, Split, Trace};
 
-/// Blocks that a collection of another kind makes: a frame's column as an array, an array as a frame's column, a bag's partition as a delayed value.
+/// Blocks that a collection of another kind makes: a frame's column as an array, an array as a frame's column, delayed values as a bag's partitions.
 pub trait Foreign: Send + Sync {
     /// Makes the tasks and gives their blocks, in order.
     fn lower(&self, lowering: &mut Lowering) -> crate::error::Result<Vec<Edge>>;
 
     /// One line for plans.
+    #[cfg_attr(not(any(feature = "array", feature = "frame")), allow(dead_code))]
     fn describe(&self) -> String;
 }
 
@@ -63,6 +66,8 @@ pub struct Lowering {
     pub options: LoweringOptions,
     /// What reads stored blocks; by default the built-in [`registry`](crate::registry()).
     pub registry: Option<Arc<Registry>>,
+    /// What is noted for people, if anybody wants to know.
+    pub trace: Option<Trace>,
     pub(crate) delayed: DelayedTasks,
     #[cfg(feature = "array")]
     pub(crate) arrays: ArrayRoots,

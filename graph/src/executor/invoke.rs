@@ -5,7 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::cancel::Cancel;
 use crate::error::{Error, KernelResult, Result, TaskSite};
-use crate::graph::{Layer, TaskGraph};
+use crate::graph::TaskGraph;
+use crate::layer::Layer;
 use crate::task::{TaskContext, TaskId};
 use crate::value::{Brief, Value};
 

@@ -179,10 +179,10 @@ impl<C> Agenda<C> {
     pub(crate) fn needs_any_of<'a>(&self, need: &Need, held: impl Iterator<Item = &'a Need> + Clone) -> bool {
         let lacks = |(name, wanted): &(Arc<str>, u64)| {
             let all = held.clone().flat_map(|held| &held.resources);
-            let own: u64 = all.filter(|(other, _)| other == name).map(|(_, count)| count).sum();
-            own > 0 && self.resources.get(name).is_some_and(|resource| own + wanted > resource.total)
+            let own = all.filter(|(other, _)| other == name).fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
+            own > 0 && self.resources.get(name).is_some_and(|resource| own.saturating_add(*wanted) > resource.total)
         };
-        let bytes: u64 = held.clone().map(|held| held.bytes).sum();
+        let bytes = held.clone().fold(0_u64, |sum, held| sum.saturating_add(held.bytes));
         let full = self.memory_limit.is_some_and(|limit| bytes.saturating_add(need.bytes) > limit);
         need.resources.iter().any(lacks) || (bytes > 0 && need.bytes > 0 && full)
     }
@@ -190,7 +190,9 @@ impl<C> Agenda<C> {
     /// Whether what a call needs is free.
     pub(crate) fn fits(&self, need: &Need) -> bool {
         let free = |(name, wanted): &(Arc<str>, u64)| {
-            self.resources.get(name).is_some_and(|resource| resource.used + wanted <= resource.total)
+            self.resources
+                .get(name)
+                .is_some_and(|resource| wanted.checked_add(resource.used).is_some_and(|sum| sum <= resource.total))
         };
         // If nothing runs that will free bytes, only whoever holds results could: waiting for that may be for ever.
         let room = self.memory_limit.is_none_or(|limit| self.reserved.saturating_add(need.bytes) <= limit);
@@ -199,10 +201,11 @@ impl<C> Agenda<C> {
 
     /// Reserves what a call needs, free or not.
     pub(crate) fn take(&mut self, need: &Need) {
-        self.reserved += need.bytes;
+        self.reserved = self.reserved.saturating_add(need.bytes);
         self.running += usize::from(need.bytes > 0);
         for (name, wanted) in &need.resources {
-            self.resources.entry(name.clone()).or_default().used += wanted;
+            let used = &mut self.resources.entry(name.clone()).or_default().used;
+            *used = used.saturating_add(*wanted);
         }
     }
 
@@ -210,13 +213,14 @@ impl<C> Agenda<C> {
     pub(crate) fn give_back(&mut self, need: &Need) {
         self.running -= usize::from(need.bytes > 0);
         for (name, wanted) in &need.resources {
-            self.resources.entry(name.clone()).or_default().used -= wanted;
+            let used = &mut self.resources.entry(name.clone()).or_default().used;
+            *used = used.saturating_sub(*wanted);
         }
     }
 
     /// Bytes that had been reserved are free.
     pub(crate) fn free(&mut self, bytes: u64) {
-        self.reserved -= bytes;
+        self.reserved = self.reserved.saturating_sub(bytes);
     }
 
     /// Takes all calls out.

@@ -6,8 +6,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::call::{Again, Call, Failure, Node, Once, Outcome, Standing, Then, Work, link};
+use super::call::{Again, Call, Failure, Once, Work};
 use super::need::Need;
+use super::node::{Node, Outcome, Standing, Then, link};
 use crate::error::{Error, Result};
 use crate::pool::{Here, Pool, begin, wait};
 use crate::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};

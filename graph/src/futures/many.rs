@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::call::{Node, Then};
 use super::future::Future;
+use super::node::{Node, Then};
 use crate::error::Result;
 use crate::pool::{Parker, run_one};
 use crate::sync::{Mutex, thread};

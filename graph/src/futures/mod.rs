@@ -10,9 +10,10 @@ mod future;
 mod join;
 mod many;
 mod need;
+mod node;
 
 pub(crate) use agenda::Agenda;
-pub(crate) use call::{Node, Standing, Then};
+pub(crate) use node::{Node, Standing, Then};
 
 pub use call::{Failure, Work};
 pub use future::{Future, Submit, in_call, is_cancelled, spawn};

@@ -47,8 +47,9 @@ pub fn dedupe(graph: TaskGraph) -> TaskGraph {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::builder::GraphBuilder;
     use crate::executor::testing::{draw, sum_kernel};
-    use crate::graph::{GraphBuilder, Layer};
+    use crate::layer::Layer;
     use std::sync::Arc;
 
     #[test]

@@ -6,9 +6,11 @@ use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, KernelError, KernelResult, Result};
-use crate::graph::{Edge, Layer, TaskGraph};
+use crate::graph::{Edge, TaskGraph};
 use crate::key::{Key, KeyBuilder};
+use crate::layer::Layer;
 use crate::registry::Registry;
+use crate::storage::StorageBytes;
 use crate::task::{Kernel, TaskContext, TaskId};
 use crate::value::Value;
 
@@ -303,6 +305,16 @@ impl Kernel for Fused {
     fn lasting(&self, block: u64) -> Option<Key> {
         let last = self.steps(block).last()?;
         last.layer.kernel.lasting(last.block)
+    }
+
+    fn storage_bytes(&self, block: u64, inputs: u64, result: u64) -> StorageBytes {
+        // What goes from step to step is not known any more.
+        let last = self.layers.len().saturating_sub(1);
+        let of = |(at, step): (usize, Step<'_>)| {
+            let (inputs, result) = (if at == 0 { inputs } else { 0 }, if at == last { result } else { 0 });
+            step.layer.kernel.storage_bytes(step.block, inputs, result)
+        };
+        self.steps(block).enumerate().map(of).fold(StorageBytes::default(), StorageBytes::and).about()
     }
 
     fn fused(&self) -> Option<&Fused> {

@@ -59,7 +59,17 @@ pub struct PassReport {
 }
 
 /// Runs all passes except those named in `skip`.
-pub fn optimize(mut graph: TaskGraph, skip: &[String]) -> Result<(TaskGraph, Vec<PassReport>)> {
+pub fn optimize(graph: TaskGraph, skip: &[String]) -> Result<(TaskGraph, Vec<PassReport>)> {
+    optimize_watched(graph, skip, &mut |_, _| {})
+}
+
+/// The same, showing the graph after each pass.
+pub(crate) fn optimize_watched(
+    mut graph: TaskGraph,
+    skip: &[String],
+    watch: &mut dyn FnMut(&'static str, &TaskGraph),
+) -> Result<(TaskGraph, Vec<PassReport>)> {
+    graph.check_outputs()?;
     let mut reports = Vec::with_capacity(PASSES.len());
     for pass in PASSES {
         if skip.iter().any(|name| name == pass.name) {
@@ -68,6 +78,7 @@ pub fn optimize(mut graph: TaskGraph, skip: &[String]) -> Result<(TaskGraph, Vec
         let before = graph.len();
         graph = (pass.run)(graph)?;
         reports.push(PassReport { name: pass.name, before, after: graph.len() });
+        watch(pass.name, &graph);
     }
     Ok((graph, reports))
 }

@@ -114,11 +114,14 @@ impl Drop for Grant {
     }
 }
 
+/// More threads no pool has, whatever is asked for: each has books of its own.
+const MOST_THREADS: usize = 65_536;
+
 impl Pool {
     /// A pool of `threads` threads, the one included that calls `execute`; the last one is started when it is needed. `start` is the first
     /// thing that each of them does.
     pub(crate) fn new(threads: usize, start: Option<Start>) -> Pool {
-        let threads = threads.max(1);
+        let threads = threads.clamp(1, MOST_THREADS);
         let shared = Shared::new(threads);
         let pool = Pool(Arc::new(Owner { shared: Arc::new(shared), workers: Mutex::new(Vec::new()), start }));
         for number in 0..threads - 1 {

@@ -1,9 +1,10 @@
 //! A graph as a web page: the picture of [`svg`](super::svg()), to zoom, to point at and to colour.
 
 use serde_json::json;
+use talatat_collections::escaped;
 use talatat_graph::TaskGraph;
 
-use super::page::{escaped, page};
+use super::page::page;
 use super::picture::picture;
 use super::svg::of_picture;
 

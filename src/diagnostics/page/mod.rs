@@ -1,6 +1,7 @@
 //! Web pages that are one file: no network, no script but what stands in them.
 
 use serde::Serialize;
+use talatat_collections::escaped;
 
 /// Colours and tables that all pages share, in light and dark.
 const STYLE: &str = include_str!("page.css");
@@ -36,23 +37,6 @@ const DATA = JSON.parse(document.getElementById("data").textContent);
 "#,
         escaped(title)
     )
-}
-
-/// A text as HTML and XML hold it; characters that XML does not know become question marks.
-pub(super) fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\n' | '\t' => out.push(' '),
-            control if control.is_control() || matches!(control, '\u{FFFE}' | '\u{FFFF}') => out.push('?'),
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -119,6 +119,9 @@ pub(crate) struct Costs {
     pub runs: u64,
     /// Keyed by number of threads within an operation.
     operations: BTreeMap<String, BTreeMap<u32, Cost>>,
+    /// Bytes a second that so many threads copy together, for each number of threads that was measured.
+    #[serde(default)]
+    pub copying: BTreeMap<u32, f64>,
     /// Predicted by measured elapsed time of runs whose operations had all been measured before, the latest last.
     pub ratios: Vec<f32>,
 }
@@ -152,6 +155,7 @@ impl Costs {
     pub(crate) fn sound(mut self) -> Costs {
         self.operations.values_mut().for_each(|of| of.retain(|_, cost| cost.is_sound()));
         self.operations.retain(|_, of| !of.is_empty());
+        self.copying.retain(|_, rate| rate.is_finite() && *rate > 0.0);
         self.ratios.retain(|ratio| ratio.is_finite() && *ratio > 0.0);
         self
     }

@@ -2,6 +2,7 @@
 
 mod costs;
 mod file;
+mod machine;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -185,10 +186,17 @@ fn operations(plan: &Plan, threads: usize, costs: &Costs) -> Vec<PredictedOperat
     rows
 }
 
-/// Puts what was predicted before a run beside what was measured, then learns from the run. Says why, if it cannot.
-pub(crate) fn compare_and_learn(recorder: &Recorder, report: &mut Report, file: &Path) -> Option<String> {
+/// Puts what was predicted before a run beside what was measured, and how fast memory is, then learns from the run. Says why, if it cannot.
+/// How fast memory is is measured here if it is not known, the run took long enough to be worth it, and it ran `here`.
+pub(crate) fn compare_and_learn(recorder: &Recorder, report: &mut Report, file: &Path, here: bool) -> Option<String> {
     let plan = recorder.plan();
     let (costs, mut note) = file::read(file);
+    let threads = report.threads as u32;
+    let known = costs.copying.get(&threads).copied();
+    let new = (known.is_none() && here && report.elapsed >= machine::WORTHWHILE)
+        .then(|| machine::copying(report.threads, plan.memory_limit()))
+        .flatten();
+    report.copying = known.or(new).filter(|_| here);
     let mut ratio = None;
     if !costs.is_empty() {
         let rows = operations(plan, report.threads, &costs);
@@ -210,7 +218,12 @@ pub(crate) fn compare_and_learn(recorder: &Recorder, report: &mut Report, file: 
         }
     }
     let run = measured(recorder, report);
-    if let Err(problem) = file::update(file, |costs| costs.learn(&run, ratio)) {
+    if let Err(problem) = file::update(file, |costs| {
+        costs.learn(&run, ratio);
+        if let Some(rate) = new {
+            costs.copying.entry(threads).or_insert(rate);
+        }
+    }) {
         note = Some(problem);
     }
     note
@@ -337,11 +350,11 @@ mod tests {
         let small = plan(4);
         let recorder = run(&small);
         let mut report = Report::of(&recorder);
-        assert_eq!(compare_and_learn(&recorder, &mut report, &file), None);
+        assert_eq!(compare_and_learn(&recorder, &mut report, &file, true), None);
         assert_eq!((report.predicted, report.operations[0].predicted), (None, None), "nothing was known");
         // The same again: known, and right.
         let mut report = Report::of(&recorder);
-        compare_and_learn(&recorder, &mut report, &file);
+        compare_and_learn(&recorder, &mut report, &file, true);
         assert_eq!(report.predicted, Some(Duration::from_millis(47)));
         assert_eq!(report.operations[0].predicted, Some(report.operations[0].time));
         let prediction = predict(&plan(64), 2, Some(&file)).unwrap().priced(3600.0);
@@ -359,6 +372,23 @@ mod tests {
            64    20.000ms  38.35 x  1.280000 at 3600 per core and hour
         the last prediction was off by a factor of 1.00
         ");
+    }
+
+    #[test]
+    fn what_memory_can_do_is_measured_once_after_a_run_that_was_long_enough() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("costs");
+        let recorder = run(&plan(4));
+        let learn = |elapsed: u64, here| {
+            let mut report = Report { elapsed: Duration::from_millis(elapsed), ..Report::of(&recorder) };
+            assert_eq!(compare_and_learn(&recorder, &mut report, &file, here), None);
+            report.copying
+        };
+        assert_eq!((learn(99, true), learn(5000, false)), (None, None));
+        let rate = learn(100, true);
+        assert!(rate.is_some_and(|rate| rate > 0.0));
+        assert_eq!((learn(1, true), learn(200, true)), (rate, rate), "it is kept");
+        assert_eq!(learn(200, false), None, "the run was on other machines");
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! A profile as a web page.
 
 use serde_json::{Value, json};
+use talatat_collections::escaped;
+use talatat_graph::format_bytes;
 
 use super::Profile;
-use crate::diagnostics::page::{escaped, page};
-use talatat_graph::format_bytes;
+use crate::diagnostics::page::page;
 
 /// Draws and zooms.
 const SCRIPT: &str = include_str!("profile.js");

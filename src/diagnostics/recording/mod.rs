@@ -254,7 +254,7 @@ impl Observer for Recorder {
         match event {
             &Event::Task { task, thread, start, end, bytes } => {
                 let span = Span { row: self.row(task), task: task.0, start: nanos(start), end: nanos(end), bytes };
-                let moved = self.plan.bytes_in(task) + self.plan.graph().bytes(task);
+                let moved = self.plan.bytes_in(task).saturating_add(self.plan.graph().bytes(task));
                 self.lane(thread).lock().finished(span, moved);
             }
             &Event::Failed { task, thread, start, end, error: _ } => {

@@ -2,6 +2,7 @@
 
 mod files;
 mod plans;
+mod spilling;
 mod verbs;
 
 use proptest::prelude::*;

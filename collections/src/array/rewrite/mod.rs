@@ -79,6 +79,7 @@ pub(crate) use fuse::is_cheap;
 pub(crate) use rechunk::made_of_nothing;
 
 use crate::array::expr::{Expr, ExprRef};
+use crate::lower::Trace;
 
 /// One rule.
 pub struct Rule {
@@ -143,10 +144,26 @@ pub fn rewrite(expr: &ExprRef, skip: &[String]) -> ExprRef {
 /// Applies all rules except those named in `skip` to expressions that are computed together: each rule sees every reader
 /// of what they share.
 pub fn rewrite_all(roots: &[ExprRef], skip: &[String]) -> Vec<ExprRef> {
-    RULES
-        .iter()
-        .filter(|rule| !skip.iter().any(|name| name == rule.name))
-        .fold(roots.to_vec(), |roots, rule| (rule.run)(&roots))
+    rewrite_traced(roots, skip, None)
+}
+
+/// The same, noting what each rule changed.
+pub(crate) fn rewrite_traced(roots: &[ExprRef], skip: &[String], mut trace: Option<&mut Trace>) -> Vec<ExprRef> {
+    let rules = RULES.iter().filter(|rule| !skip.iter().any(|name| name == rule.name));
+    rules.fold(roots.to_vec(), |roots, rule| {
+        let after = (rule.run)(&roots);
+        if let Some(trace) = trace.as_deref_mut()
+            && roots.iter().zip(&after).any(|(before, after)| before.key != after.key)
+        {
+            trace.rewritten(rule.name, after.iter().map(Expr::describe).collect());
+        }
+        after
+    })
+}
+
+/// The expressions with others in the place of some, wherever these are read.
+pub(crate) fn replace(roots: &[ExprRef], by: &HashMap<Key, ExprRef>) -> Vec<ExprRef> {
+    from_sources_up(roots, |expr, now| by.get(&expr.key).cloned().unwrap_or(now))
 }
 
 /// Applies a rule from the results down to the sources until it changes nothing more. A rule looks at one expression and

@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use talatat_graph::{KernelError, KeyBuilder, closure_kernel};
 
 use super::super::expr::Op;
+use super::super::facts::Facts;
 use super::super::items::Items;
-use super::super::weigh::Weigh;
 use super::super::{Bag, Step};
 use super::lines::Blocks;
 use super::text::BLOCKSIZE;
@@ -121,7 +121,7 @@ where
 {
     let location = Location::caller();
     let blocks = Blocks::find(paths, options.blocksize, &options.storage)?;
-    let weigh = Weigh::<T>::known();
+    let facts = Facts::<T>::known();
     let key = blocks.mix(KeyBuilder::new("bag.read_json_lines").bytes(std::any::type_name::<T>().as_bytes()));
     // Who counts wants each reading counted.
     let key = if options.skipped.is_some() { key.number(unique()) } else { key };
@@ -133,7 +133,9 @@ where
         scratch: blocks.text_bytes(),
         location,
     };
-    let given = weigh.clone();
+    let given = facts.clone();
+    let blocks = Arc::new(blocks);
+    let read = blocks.clone();
     let kernel = closure_kernel("bag.read_json_lines", move |task, _| {
         let lines = blocks.read(task.block)?;
         let mut all: Vec<T> = Vec::new();
@@ -152,9 +154,10 @@ where
         // What records of an unknown type own came out of the text.
         let beside = if given.is_known() { given.beside(&all) } else { lines.text_bytes() };
         let bytes = all.capacity() * size_of::<T>() + beside;
-        Ok(Items::weighed(all, bytes))
+        Ok(Items::weighed(all, bytes, &given))
     });
-    Ok(Bag::of(step, Op::Source(Arc::new(kernel)), Vec::new(), weigh))
+    let kernel = kernel.storage(move |block, _, _| read.storage(block));
+    Ok(Bag::of(step, Op::Source(Arc::new(kernel)), Vec::new(), facts))
 }
 
 /// What the parser says, with the column, without the line, which is always the first.

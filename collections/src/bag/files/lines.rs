@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use talatat_graph::{KernelError, KernelResult, KeyBuilder};
+use talatat_graph::{KernelError, KernelResult, KeyBuilder, StorageBytes};
 
 use super::super::expr::Size;
 use super::unpack;
@@ -80,6 +80,16 @@ impl Blocks {
             None => block.object.size().saturating_mul(unpack::RATIO),
         };
         self.blocks.iter().map(of).max().unwrap_or(0)
+    }
+
+    /// Bytes that are read for a partition.
+    pub(super) fn storage(&self, number: u64) -> StorageBytes {
+        let block = usize::try_from(number).ok().and_then(|number| self.blocks.get(number));
+        let bytes = |block: &Block| match &block.range {
+            Some(range) => range.end.saturating_sub(range.start),
+            None => block.object.size(),
+        };
+        StorageBytes::reads(block.map_or(0, bytes))
     }
 
     /// Items of the largest partition, one a line, of so many bytes beside the text.

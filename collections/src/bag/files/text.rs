@@ -6,8 +6,8 @@ use std::sync::Arc;
 use talatat_graph::{KeyBuilder, closure_kernel};
 
 use super::super::expr::Op;
+use super::super::facts::Facts;
 use super::super::items::Items;
-use super::super::weigh::Weigh;
 use super::super::{Bag, Step};
 use super::lines::Blocks;
 use crate::error::Result;
@@ -77,7 +77,7 @@ impl TextOptions {
 pub fn read_text<S: AsRef<str>>(paths: impl IntoIterator<Item = S>, options: TextOptions) -> Result<Bag<String>> {
     let location = Location::caller();
     let blocks = Blocks::find(paths, options.blocksize, &options.storage)?;
-    let weigh = Weigh::known();
+    let facts = Facts::known();
     let step = Step {
         name: "bag.read_text".into(),
         key: blocks.mix(KeyBuilder::new("bag.read_text").number(options.lossy.into())).finish(),
@@ -87,7 +87,9 @@ pub fn read_text<S: AsRef<str>>(paths: impl IntoIterator<Item = S>, options: Tex
         scratch: blocks.text_bytes(),
         location,
     };
-    let (given, lossy) = (weigh.clone(), options.lossy);
+    let (given, lossy) = (facts.clone(), options.lossy);
+    let blocks = Arc::new(blocks);
+    let read = blocks.clone();
     let kernel = closure_kernel("bag.read_text", move |task, _| {
         let lines = blocks.read(task.block)?;
         let mut all = Vec::with_capacity(lines.count());
@@ -99,5 +101,6 @@ pub fn read_text<S: AsRef<str>>(paths: impl IntoIterator<Item = S>, options: Tex
         }
         Ok(Items::value(all, &given))
     });
-    Ok(Bag::of(step, Op::Source(Arc::new(kernel)), Vec::new(), weigh))
+    let kernel = kernel.storage(move |block, _, _| read.storage(block));
+    Ok(Bag::of(step, Op::Source(Arc::new(kernel)), Vec::new(), facts))
 }

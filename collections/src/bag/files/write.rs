@@ -6,11 +6,11 @@ use std::panic::Location as CallSite;
 use std::sync::Arc;
 
 use serde::Serialize;
-use talatat_graph::{Block, Brief, Edge, KernelError, KeyBuilder, Value, closure_kernel};
+use talatat_graph::{Block, Brief, Edge, KernelError, KeyBuilder, StorageBytes, Value, closure_kernel};
 
 use super::super::expr::{Op, Size};
+use super::super::facts::Facts;
 use super::super::items::{Items, Taken};
-use super::super::weigh::Weigh;
 use super::super::{Bag, Step};
 use crate::collection::Collection;
 use crate::delayed::{Payload, unique};
@@ -163,6 +163,7 @@ impl<T: Payload> Bag<T> {
             let part = written.map_err(KernelError::from_source)?;
             Ok(Value::block(Written { part, lines: items.as_slice().len() as u64 }))
         });
+        let each = each.storage(|_, inputs, _| StorageBytes::writes(inputs).about());
         let finish = closure_kernel(format!("{name} finish"), move |_, inputs| {
             let (mut parts, mut lines) = (Vec::new(), 0);
             for input in inputs {
@@ -175,15 +176,15 @@ impl<T: Payload> Bag<T> {
                 });
             }
             output.finish(parts).map_err(KernelError::from_source)?;
-            Ok(Items::value(vec![lines], &Weigh::Flat))
+            Ok(Items::value(vec![lines], &Facts::known()))
         });
         let step =
             Step { name: name.into(), key, partitions: self.partitions(), size: Size::default(), scratch, location };
-        let parts: Bag<u64> = Bag::of(step, Op::Each(Arc::new(each)), vec![self.node.clone()], Weigh::Flat);
+        let parts: Bag<u64> = Bag::of(step, Op::Each(Arc::new(each)), vec![self.node.clone()], Facts::known());
         let key = KeyBuilder::new("finish").key(key).finish();
         let step =
             Step { name: format!("{name} finish"), key, partitions: 1, size: Size::of(1, 8), scratch: 0, location };
-        let done: Bag<u64> = Bag::of(step, Op::All(Arc::new(finish)), vec![parts.node.clone()], Weigh::Flat);
+        let done: Bag<u64> = Bag::of(step, Op::All(Arc::new(finish)), vec![parts.node.clone()], Facts::known());
         Ok(BagWrite { done, _begun: Arc::new(guard) })
     }
 }

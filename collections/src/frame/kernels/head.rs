@@ -2,7 +2,7 @@
 
 use polars::prelude::DataFrame;
 use serde::{Deserialize, Serialize};
-use talatat_graph::{Kernel, KernelResult, Result, TaskContext, Value};
+use talatat_graph::{Kernel, KernelResult, Result, StorageBytes, TaskContext, Value};
 
 use super::failed;
 use super::group::encode;
@@ -68,6 +68,11 @@ impl Kernel for HeadKernel {
         };
         let (frame, state) = alone(|| self.link(task.block, before))?;
         Ok(Value::block(HeadRows { frame, in_quotes: state.in_quotes }))
+    }
+
+    fn storage_bytes(&self, block: u64, _: u64, result: u64) -> StorageBytes {
+        // Where the rows before are enough, nothing is read.
+        self.partition.storage_bytes(block, 0, result).about()
     }
 
     fn encode(&self, block: u64) -> Result<Vec<u8>> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use polars::prelude::{DataFrame, Schema};
 use serde::{Deserialize, Serialize};
-use talatat_graph::{Kernel, KernelError, KernelResult, Result, TaskContext, Value};
+use talatat_graph::{Kernel, KernelError, KernelResult, Result, StorageBytes, TaskContext, Value};
 
 use super::failed;
 use super::group::{encode, missing};
@@ -165,6 +165,19 @@ impl Kernel for PartitionKernel {
             false => self.parse_read(task.block, inputs),
         });
         Ok(Value::block(Partition(frame?)))
+    }
+
+    fn storage_bytes(&self, block: u64, inputs: u64, result: u64) -> StorageBytes {
+        match &self.source {
+            Source::Input | Source::Data(_) => StorageBytes::default(),
+            // Another task has read the block.
+            Source::Csv(_) if inputs > 0 => StorageBytes::default(),
+            Source::Csv(parser) => {
+                let range = parser.block(self.at(block)).map_or(0..0, |(_, range)| range.start..range.end);
+                StorageBytes::reads(range.end.saturating_sub(range.start))
+            }
+            _ => StorageBytes::reads(result).about(),
+        }
     }
 
     fn encode(&self, block: u64) -> Result<Vec<u8>> {

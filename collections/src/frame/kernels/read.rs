@@ -1,7 +1,7 @@
 //! Reading blocks of CSV files, the state of quotes along a file, and counting rows.
 
 use serde::{Deserialize, Serialize};
-use talatat_graph::{Kernel, KernelResult, Result, TaskContext, Value};
+use talatat_graph::{Kernel, KernelResult, Result, StorageBytes, TaskContext, Value};
 
 use super::group::{encode, missing};
 use super::partition::storage;
@@ -37,6 +37,10 @@ impl Kernel for RawKernel {
         let inside = bytes.get(..(range.end - range.start) as usize).unwrap_or(&bytes);
         let quotes = self.parser.options.quote.map_or(0, |quote| count_quotes(inside, quote));
         Ok(Value::Parts([Value::block(RawBytes(bytes)), Value::U64(quotes)].into()))
+    }
+
+    fn storage_bytes(&self, _: u64, _: u64, result: u64) -> StorageBytes {
+        StorageBytes::reads(result)
     }
 
     fn encode(&self, block: u64) -> Result<Vec<u8>> {

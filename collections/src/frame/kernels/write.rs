@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use talatat_graph::{Block, Brief, Kernel, KernelError, KernelResult, Result, TaskContext, Value};
+use talatat_graph::{Block, Brief, Kernel, KernelError, KernelResult, Result, StorageBytes, TaskContext, Value};
 
 use super::group::{encode, missing};
 use super::partition::storage;
@@ -67,6 +67,10 @@ impl Kernel for WriteKernel {
         let frame = Partition::take(inputs.first_mut().ok_or_else(|| missing("the partition"))?)?;
         let parts = alone(|| self.writer.write(task.block, frame)).map_err(storage)?;
         Ok(Value::block(Written(parts)))
+    }
+
+    fn storage_bytes(&self, _: u64, inputs: u64, _: u64) -> StorageBytes {
+        StorageBytes::writes(inputs).about()
     }
 
     fn encode(&self, _: u64) -> Result<Vec<u8>> {

@@ -13,7 +13,7 @@ mod walk;
 use super::expr::Node;
 use super::known::Known;
 use crate::error::Result;
-use crate::lower::LoweringOptions;
+use crate::lower::{LoweringOptions, Trace};
 
 pub(crate) use walk::{inputs_first, reader_counts, readers};
 
@@ -77,17 +77,27 @@ pub const REWRITES: &[Rewrite] = &[
 ];
 
 /// Runs all rewrites except those that are to be left out.
-pub(crate) fn rewrite_all(roots: Vec<Root>, options: &LoweringOptions, known: &Known) -> Result<Vec<Root>> {
+pub(crate) fn rewrite_all(
+    roots: Vec<Root>,
+    options: &LoweringOptions,
+    known: &Known,
+    mut trace: Option<&mut Trace>,
+) -> Result<Vec<Root>> {
     let rules = REWRITES.iter().filter(|rule| !options.skip_rewrites.iter().any(|name| name == rule.name));
     rules.into_iter().try_fold(roots, |roots, rule| {
         let nodes = (rule.run)(&roots, known)?;
+        if let Some(trace) = trace.as_deref_mut()
+            && roots.iter().zip(&nodes).any(|(root, node)| root.node.key != node.key)
+        {
+            trace.rewritten(rule.name, nodes.iter().map(|node| node.tree()).collect());
+        }
         Ok(roots.iter().zip(nodes).map(|(root, node)| Root { node, wanted: root.wanted }).collect())
     })
 }
 
 /// Rewrites one expression by itself.
 fn rewrite(node: &Node, wanted: Wanted, options: &LoweringOptions) -> Result<Node> {
-    let roots = rewrite_all(vec![Root { node: node.clone(), wanted }], options, &Known::default())?;
+    let roots = rewrite_all(vec![Root { node: node.clone(), wanted }], options, &Known::default(), None)?;
     Ok(roots.into_iter().next().map_or_else(|| node.clone(), |root| root.node))
 }
 

@@ -177,6 +177,9 @@ fn lower_all(lowering: &mut Lowering, roots: &[ExprRef]) -> Result<()> {
         let on_the_way = readers.get(&expr.key).is_some_and(|readers| readers.compute(&expr.op));
         if lowering.seen(expr.key).is_none() && !on_the_way {
             let edges = lower_one(lowering, expr)?;
+            if let Some(trace) = &mut lowering.trace {
+                trace.split(expr.op.describe(), edges.len(), expr.grid.split_text());
+            }
             lowering.note(expr.key, edges);
         }
     }

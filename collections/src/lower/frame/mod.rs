@@ -84,6 +84,9 @@ pub(crate) fn frame(lowering: &mut Lowering, node: &Node) -> Result<Vec<Edge>> {
     };
     lowering.graph.estimating(outer);
     let edges = edges?;
+    if let Some(trace) = &mut lowering.trace {
+        trace.split(node.describe(), edges.len(), "partitions of rows".into());
+    }
     Ok(lowering.note(node.key, edges).to_vec())
 }
 

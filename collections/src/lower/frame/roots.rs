@@ -68,7 +68,8 @@ impl Roots {
             }
         }
         if !announced.is_empty() {
-            let rewritten = rewrite_all(announced.clone(), &lowering.options, &lowering.frames.known)?;
+            let trace = lowering.trace.as_mut();
+            let rewritten = rewrite_all(announced.clone(), &lowering.options, &lowering.frames.known, trace)?;
             let counted = readers(rewritten.iter().map(|root| &root.node));
             let frames = &mut lowering.frames;
             let free = |node: &Node| matches!(&node.op, Op::Scan(scan) if scan.is_free());

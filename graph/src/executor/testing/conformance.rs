@@ -5,11 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::fault::{Fault, Faulty};
 use super::graphs::{Rng, graph_of, random_graph, registry, tree_graph};
+use crate::builder::GraphBuilder;
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::executor::{Executor, RunContext};
-use crate::graph::{GraphBuilder, Layer, TaskGraph};
+use crate::graph::TaskGraph;
 use crate::key::Key;
+use crate::layer::Layer;
 use crate::plan::{Plan, PlanOptions};
 use crate::task::TaskContext;
 use crate::value::{Block, Brief, Value};

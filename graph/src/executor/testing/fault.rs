@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::graphs::Rng;
+use crate::builder::GraphBuilder;
 use crate::error::{KernelError, Result};
 use crate::executor::{Executor, RunContext};
-use crate::graph::{GraphBuilder, Layer};
+use crate::layer::Layer;
 use crate::plan::{Plan, PlanOptions};
 use crate::task::{Kernel, TaskContext, TaskId};
 use crate::value::Value;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::executor::{Executor, RunContext, invoke::invoke_layer, run_in_order};
-use crate::graph::Layer;
+use crate::layer::Layer;
 use crate::plan::Plan;
 use crate::value::Value;
 

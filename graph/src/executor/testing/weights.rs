@@ -5,9 +5,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::graphs::Rng;
+use crate::builder::GraphBuilder;
 use crate::error::{Error, KernelError, KernelResult, Result};
-use crate::graph::{Edge, GraphBuilder, Layer, TaskGraph};
+use crate::graph::{Edge, TaskGraph};
 use crate::key::Key;
+use crate::layer::Layer;
 use crate::registry::Registry;
 use crate::task::{Kernel, TaskContext, TaskId};
 use crate::value::{Block, Brief, Value};

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::Cache;
 use crate::error::{KernelError, KernelResult};
-use crate::graph::{Layer, TaskGraph};
+use crate::graph::TaskGraph;
 use crate::key::Key;
+use crate::layer::Layer;
 use crate::task::{Kernel, TaskContext, TaskId};
 use crate::value::Value;
 

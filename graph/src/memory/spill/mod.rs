@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::executor::invoke_layer;
-use crate::graph::Layer;
+use crate::layer::Layer;
 use crate::registry::Registry;
 use crate::value::{Block, Brief, Value};
 use file::{ExtentReader, ExtentWriter, SpillFile};

@@ -1,7 +1,7 @@
 //! Blocks into stacks of `.npy` files.
 
 use serde::{Deserialize, Serialize};
-use talatat_graph::{Edge, Kernel, KernelResult, KeyBuilder, Registry, TaskContext, Value};
+use talatat_graph::{Edge, Kernel, KernelResult, KeyBuilder, Registry, StorageBytes, TaskContext, Value};
 
 use super::each::{After, block_of, lower_each};
 use crate::array::dtype::with_dtype;
@@ -41,6 +41,10 @@ impl Kernel for Write {
             self.output.write::<T>(task.block as usize, &view).map_err(source_error)?;
         });
         Ok(Value::Unit)
+    }
+
+    fn storage_bytes(&self, _: u64, inputs: u64, _: u64) -> StorageBytes {
+        StorageBytes::writes(inputs)
     }
 
     fn encode(&self, _: u64) -> talatat_graph::Result<Vec<u8>> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use talatat_graph::{Edge, Kernel, KernelError, KernelResult, TaskContext, Value};
+use talatat_graph::{Edge, Kernel, KernelError, KernelResult, StorageBytes, TaskContext, Value};
 
 use crate::array::dtype::{DType, with_dtype};
 use crate::array::expr::Expr;
@@ -145,6 +145,12 @@ impl Kernel for Npy {
             Block::from_array(read_steps::<T>(&self.object, &self.header, &region).map_err(source_error)?)
         });
         Ok(Value::block(block))
+    }
+
+    fn storage_bytes(&self, _: u64, _: u64, result: u64) -> StorageBytes {
+        let bytes = StorageBytes::reads(result);
+        // What lies between the elements is read with them where that is quicker.
+        if self.ranges.iter().all(|range| range.step == 1) { bytes } else { bytes.about() }
     }
 
     fn encode(&self, _: u64) -> talatat_graph::Result<Vec<u8>> {

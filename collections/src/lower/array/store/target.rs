@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use ndarray::ArrayViewD;
-use talatat_graph::{Edge, Kernel, KernelError, KernelResult, KeyBuilder, TaskContext, Value};
+use talatat_graph::{Edge, Kernel, KernelError, KernelResult, KeyBuilder, StorageBytes, TaskContext, Value};
 
 use super::each::{After, block_of, lower_each};
 use crate::array::dtype::Element;
@@ -94,6 +94,10 @@ impl<T: Element, S: StoreTarget<T>> Kernel for Write<T, S> {
         })?;
         progress.stored.fetch_add(1, Ordering::Relaxed);
         Ok(Value::Unit)
+    }
+
+    fn storage_bytes(&self, _: u64, inputs: u64, _: u64) -> StorageBytes {
+        StorageBytes::writes(inputs)
     }
 }
 

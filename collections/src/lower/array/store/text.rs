@@ -1,10 +1,11 @@
 //! Blocks out of files of numbers as text, and into them.
 
 use std::io::Write;
+use std::ops::Range;
 
 use ndarray::{Array, Axis};
 use serde::{Deserialize, Serialize};
-use talatat_graph::{Edge, Kernel, KernelError, KernelResult, KeyBuilder, Registry, TaskContext, Value};
+use talatat_graph::{Edge, Kernel, KernelError, KernelResult, KeyBuilder, Registry, StorageBytes, TaskContext, Value};
 
 use super::each::{block_of, step_of};
 use crate::array::dtype::{DType, with_dtype};
@@ -38,6 +39,14 @@ pub(crate) struct Text {
     pub(crate) length: u64,
 }
 
+impl Text {
+    /// The bytes of the file in which the lines of a block begin.
+    fn range(&self, block: u64) -> Range<u64> {
+        let from = self.start.offset.saturating_add(block.saturating_mul(self.length));
+        from..from.saturating_add(self.length).min(self.end)
+    }
+}
+
 impl Kernel for Text {
     fn name(&self) -> &str {
         READ
@@ -48,8 +57,7 @@ impl Kernel for Text {
     }
 
     fn run(&self, task: TaskContext, _: &mut [Value]) -> KernelResult<Value> {
-        let from = self.start.offset.saturating_add(task.block.saturating_mul(self.length));
-        let range = from..from.saturating_add(self.length).min(self.end);
+        let range = self.range(task.block);
         let columns = self.format.width(self.start);
         with_dtype!(self.dtype, T => {
             let read = self.format.read::<T>(&self.object, self.start, range);
@@ -57,6 +65,11 @@ impl Kernel for Text {
             let shape = [values.len() / columns.max(1), columns];
             Ok(Value::block(Block::from_vec(&shape, values).map_err(source_error)?))
         })
+    }
+
+    fn storage_bytes(&self, block: u64, _: u64, _: u64) -> StorageBytes {
+        let range = self.range(block);
+        StorageBytes::reads(range.end.saturating_sub(range.start))
     }
 
     fn encode(&self, _: u64) -> talatat_graph::Result<Vec<u8>> {
@@ -177,6 +190,10 @@ impl Kernel for Append {
         Ok(Value::block(Block::full::<u64>(&[], offset + bytes.len() as u64).map_err(source_error)?))
     }
 
+    fn storage_bytes(&self, _: u64, inputs: u64, _: u64) -> StorageBytes {
+        StorageBytes::writes(inputs).about()
+    }
+
     fn encode(&self, _: u64) -> talatat_graph::Result<Vec<u8>> {
         encode(self)
     }
@@ -221,6 +238,13 @@ impl Kernel for Finish {
             }
         }
         Ok(Value::Unit)
+    }
+
+    fn storage_bytes(&self, _: u64, inputs: u64, _: u64) -> StorageBytes {
+        match &self.output {
+            TextOutput::File(_) => StorageBytes::writes(self.footer.len() as u64),
+            TextOutput::Object(_) => StorageBytes::writes(inputs).about(),
+        }
     }
 
     fn encode(&self, _: u64) -> talatat_graph::Result<Vec<u8>> {

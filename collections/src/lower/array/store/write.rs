@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use talatat_graph::{Block as GraphBlock, Brief, Edge, Kernel, KernelResult, TaskContext, Value};
+use talatat_graph::{Block as GraphBlock, Brief, Edge, Kernel, KernelResult, StorageBytes, TaskContext, Value};
 
 use super::each::{After, block_of, lower_each};
 use crate::array::dtype::with_dtype;
@@ -67,6 +67,10 @@ impl Kernel for Write {
             self.output.write::<T>(task.block as usize, &origin, &view).map_err(source_error)?
         });
         Ok(if written.is_empty() { Value::Unit } else { Value::block(Written(written)) })
+    }
+
+    fn storage_bytes(&self, _: u64, inputs: u64, _: u64) -> StorageBytes {
+        StorageBytes::writes(inputs)
     }
 
     fn encode(&self, _: u64) -> talatat_graph::Result<Vec<u8>> {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
-use talatat_graph::{Edge, Kernel, KernelError, KernelResult, KeyBuilder, Registry, TaskContext, Value};
+use talatat_graph::{Edge, Kernel, KernelError, KernelResult, KeyBuilder, Registry, StorageBytes, TaskContext, Value};
 
 use super::each::{After, block_of, lower_each, step_of};
 use crate::array::dtype::with_dtype;
@@ -80,6 +80,11 @@ impl Kernel for Read {
         let region: Vec<StepRange> = self.ranges.iter().zip(own).map(|(range, own)| range.then(&own)).collect();
         let block = with_dtype!(array.dtype, T => Block::from_array(array.read::<T>(&region).map_err(source_error)?));
         Ok(Value::block(block))
+    }
+
+    fn storage_bytes(&self, _: u64, _: u64, result: u64) -> StorageBytes {
+        // Chunks are compressed, and may be read as a whole for a part of them.
+        StorageBytes::reads(result).about()
     }
 
     fn encode(&self, _: u64) -> talatat_graph::Result<Vec<u8>> {
@@ -240,6 +245,10 @@ impl Kernel for Write {
             })?;
         });
         Ok(Value::Unit)
+    }
+
+    fn storage_bytes(&self, _: u64, inputs: u64, _: u64) -> StorageBytes {
+        StorageBytes::writes(inputs).about()
     }
 
     fn encode(&self, _: u64) -> talatat_graph::Result<Vec<u8>> {

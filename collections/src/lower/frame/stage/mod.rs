@@ -87,7 +87,7 @@ impl Lowering {
             return Ok(None);
         }
         let known = self.frames.known();
-        let roots = rewrite_all(self.frames.announced().to_vec(), &self.options, known)?;
+        let roots = rewrite_all(self.frames.announced().to_vec(), &self.options, known, None)?;
         let roots = roots.iter().map(|root| &root.node);
         let counts = reader_counts(roots.clone());
         let mut questions: Vec<Box<dyn Question>> = Vec::new();
