@@ -6,7 +6,7 @@ import struct
 import threading
 
 # The driver's side is cluster/src/wire/frame.rs.
-PROTOCOL = 1
+PROTOCOL = 2
 _LENGTH = struct.Struct("<I")
 _HEADER = 1 << 28
 
