@@ -42,6 +42,11 @@ pub trait Foreign: Send + Sync {
 
     /// One line for plans.
     fn describe(&self) -> String;
+
+    /// Whether they are there already, so that one of them can be had without making the others.
+    fn is_there(&self) -> bool {
+        false
+    }
 }
 
 /// How expressions are lowered.
