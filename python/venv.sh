@@ -54,10 +54,15 @@ print([file for file in files if file.endswith((".so", ".dylib"))][-1])'
 if [ -n "${TALATAT_WORKER_WITH:-}" ]; then
     extension=$(beside)
     site=$("$venv" -c 'import sysconfig; print(sysconfig.get_path("platlib"))')
-    # New files: whoever has loaded the old ones keeps them.
-    rm -rf "$site/talatat_worker"
-    cp -r "$here/talatat-worker/python/talatat_worker" "$site/talatat_worker"
-    cp "$extension" "$site/talatat_worker/_native.abi3.so"
+    package=$here/talatat-worker/python/talatat_worker
+    # What is there already is left alone: workers of another test may be starting from it.
+    if ! { cmp -s "$extension" "$site/talatat_worker/_native.abi3.so" &&
+        diff -rq --exclude=__pycache__ --exclude='*.so' "$package" "$site/talatat_worker" >/dev/null; }; then
+        rm -rf "$site/talatat_worker" "$site/talatat_worker.new"
+        cp -r "$package" "$site/talatat_worker.new"
+        cp "$extension" "$site/talatat_worker.new/_native.abi3.so"
+        mv "$site/talatat_worker.new" "$site/talatat_worker"
+    fi
 else
     build "$here/talatat-worker/Cargo.toml" --features "${TALATAT_WORKER_FEATURES:-}"
 fi
