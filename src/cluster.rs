@@ -29,11 +29,12 @@ use crate::session::{Session, SessionBuilder};
 ///
 /// What is different from other sessions:
 /// - **Functions of one's own** in this program cannot be sent: [`delayed`](crate::delayed::delayed) calls, `map_blocks`, `map_overlap`, `blockwise`,
-///   `apply_gufunc`, `apply_along_axis`, `reduction`, `from_delayed` and `store` with a target of one's own are errors that name the function, before
-///   anything runs. Kernels that a crate registers by name can be: `examples/quarry`. Calls that are submitted ([`Session::submit`]) run
-///   in this process.
+///   `apply_gufunc`, `apply_along_axis`, `reduction`, `from_delayed` and `store` with a target of one's own; of frames `map_partitions`, `map_rows`, `apply`,
+///   `from_map` and expressions of polars with a closure in them. They are errors that name the function, before anything runs. Kernels that a crate
+///   registers by name can be: `examples/quarry`. Calls that are submitted ([`Session::submit`]) run in this process.
 /// - **Files** are read and written by the workers: a path must mean the same to all of them. `memory://` is an error.
-/// - **[`persist`](crate::Compute::persist)** leaves the blocks on the workers, until the last handle on them is dropped.
+/// - **[`persist`](crate::Compute::persist)** leaves the blocks on the workers, until the last handle on them is dropped. Lengths, and between which values
+///   of its index each partition lies, are known here afterwards.
 /// - **The memory limit** of the session is for the results that come here; each worker has its own.
 /// - **What is lost is computed again**: what a worker had that is gone, and all of a run if the scheduler is started again at its address. Persisted blocks are lost
 ///   with the scheduler; whoever reads them gets an error that says so.

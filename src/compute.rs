@@ -114,7 +114,8 @@ pub trait Compute: Collection {
     /// # Errors
     /// As [`compute`](Compute::compute).
     fn persist_on(&self, session: &Session) -> Result<Self::Persisted> {
-        self.persisted(session.keep(self)?)
+        let (blocks, seen) = session.keep(self)?;
+        self.persisted_seen(blocks, &mut seen.into_iter())
     }
 
     /// The same collection with its blocks kept in a store (a folder, `s3://...`, `memory://...`) under names that say what was computed:
@@ -170,7 +171,8 @@ pub trait Compute: Collection {
     #[track_caller]
     fn persist_to_on(&self, place: &str, session: &Session) -> Result<Self::Persisted> {
         let durable = self.durable(place)?.left_there();
-        durable.persisted(session.keep(&durable)?)
+        let (blocks, seen) = session.keep(&durable)?;
+        durable.persisted_seen(blocks, &mut seen.into_iter())
     }
 
     /// The plan: what would run, in which order, with how many bytes.

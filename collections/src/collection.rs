@@ -50,6 +50,25 @@ pub trait Collection {
     /// If the blocks are not what the collection promised.
     fn persisted(&self, blocks: Vec<Value>) -> Result<Self::Persisted>;
 
+    /// Adds tasks that look at blocks which are going to be kept: what [`persisted_seen`](Collection::persisted_seen) wants to know of them
+    /// without having them brought here. `blocks` are the edges of [`lower`](Collection::lower). By default there is nothing to look at.
+    ///
+    /// # Errors
+    /// If the graph has no room for more tasks.
+    fn looks(&self, lowering: &mut Lowering, blocks: &[Edge]) -> Result<Vec<Edge>> {
+        let _ = (lowering, blocks);
+        Ok(Vec::new())
+    }
+
+    /// [`persisted`](Collection::persisted) with what [`looks`](Collection::looks) found: as many values are taken as it had edges.
+    ///
+    /// # Errors
+    /// As [`persisted`](Collection::persisted).
+    fn persisted_seen(&self, blocks: Vec<Value>, seen: &mut dyn Iterator<Item = Value>) -> Result<Self::Persisted> {
+        let _ = seen;
+        self.persisted(blocks)
+    }
+
     /// Whether blocks can be kept as bytes, as far as types tell.
     ///
     /// # Errors

@@ -191,6 +191,14 @@ impl<C: Collection, P: Collection, O: Collection> Collection for Manipulated<C, 
         self.of.persisted(blocks)
     }
 
+    fn looks(&self, lowering: &mut Lowering, blocks: &[Edge]) -> Result<Vec<Edge>> {
+        self.of.looks(lowering, blocks)
+    }
+
+    fn persisted_seen(&self, blocks: Vec<Value>, seen: &mut dyn Iterator<Item = Value>) -> Result<Self::Persisted> {
+        self.of.persisted_seen(blocks, seen)
+    }
+
     fn check_storable(&self) -> Result<()> {
         self.of.check_storable()
     }

@@ -18,6 +18,22 @@ fn lower_one<C: Collection>(collection: &C, lowering: &mut Lowering, edges: &mut
     Ok(())
 }
 
+/// Looks at the blocks of the next collection, which stand in front, and moves past them.
+fn look_at<C: Collection>(
+    collection: &C,
+    lowering: &mut Lowering,
+    blocks: &mut &[Edge],
+    looks: &mut Vec<Edge>,
+) -> Result<()> {
+    let count = collection.blocks()?;
+    let (own, others) = blocks
+        .split_at_checked(count)
+        .ok_or_else(|| GraphError::InvalidGraph(format!("a collection of {count} blocks made {}", blocks.len())))?;
+    looks.extend(collection.looks(lowering, own)?);
+    *blocks = others;
+    Ok(())
+}
+
 /// The blocks of the next collection.
 fn next<C: Collection>(collection: &C, blocks: &mut impl Iterator<Item = Value>) -> Result<Vec<Value>> {
     Ok(blocks.by_ref().take(collection.blocks()?).collect())
@@ -50,6 +66,17 @@ impl<C: Collection> Collection for [C] {
     fn persisted(&self, blocks: Vec<Value>) -> Result<Self::Persisted> {
         let mut blocks = blocks.into_iter();
         self.iter().map(|collection| collection.persisted(next(collection, &mut blocks)?)).collect()
+    }
+
+    fn looks(&self, lowering: &mut Lowering, mut blocks: &[Edge]) -> Result<Vec<Edge>> {
+        let mut looks = Vec::new();
+        self.iter().try_for_each(|collection| look_at(collection, lowering, &mut blocks, &mut looks))?;
+        Ok(looks)
+    }
+
+    fn persisted_seen(&self, blocks: Vec<Value>, seen: &mut dyn Iterator<Item = Value>) -> Result<Self::Persisted> {
+        let mut blocks = blocks.into_iter();
+        self.iter().map(|collection| collection.persisted_seen(next(collection, &mut blocks)?, seen)).collect()
     }
 
     fn check_storable(&self) -> Result<()> {
@@ -90,6 +117,18 @@ macro_rules! behind {
 
             fn persisted(&self, blocks: Vec<Value>) -> Result<Self::Persisted> {
                 <$inner>::persisted(self, blocks)
+            }
+
+            fn looks(&self, lowering: &mut Lowering, blocks: &[Edge]) -> Result<Vec<Edge>> {
+                <$inner>::looks(self, lowering, blocks)
+            }
+
+            fn persisted_seen(
+                &self,
+                blocks: Vec<Value>,
+                seen: &mut dyn Iterator<Item = Value>,
+            ) -> Result<Self::Persisted> {
+                <$inner>::persisted_seen(self, blocks, seen)
             }
 
             fn check_storable(&self) -> Result<()> {
@@ -143,6 +182,21 @@ macro_rules! tuples {
             fn persisted(&self, blocks: Vec<Value>) -> Result<Self::Persisted> {
                 let mut blocks = blocks.into_iter();
                 Ok(($(self.$index.persisted(next(&self.$index, &mut blocks)?)?,)*))
+            }
+
+            fn looks(&self, lowering: &mut Lowering, mut blocks: &[Edge]) -> Result<Vec<Edge>> {
+                let mut looks = Vec::new();
+                $(look_at(&self.$index, lowering, &mut blocks, &mut looks)?;)*
+                Ok(looks)
+            }
+
+            fn persisted_seen(
+                &self,
+                blocks: Vec<Value>,
+                seen: &mut dyn Iterator<Item = Value>,
+            ) -> Result<Self::Persisted> {
+                let mut blocks = blocks.into_iter();
+                Ok(($(self.$index.persisted_seen(next(&self.$index, &mut blocks)?, seen)?,)*))
             }
 
             fn check_storable(&self) -> Result<()> {

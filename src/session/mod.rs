@@ -422,20 +422,23 @@ impl Session {
     }
 
     /// Computes the blocks of a collection and keeps them: in memory as long as they take no more than half of the memory limit, with
-    /// those that are kept already; else on disk.
+    /// those that are kept already; else on disk. Gives what was seen of them, too.
     ///
     /// # Errors
     /// As [`plan`](Session::plan) and [`run`](Session::run).
-    pub(crate) fn keep<C: Collection + ?Sized>(&self, collection: &C) -> Result<Vec<Value>> {
+    pub(crate) fn keep<C: Collection + ?Sized>(&self, collection: &C) -> Result<(Vec<Value>, Vec<Value>)> {
         let options = PlanOptions { outputs: Outputs::Anywhere, ..self.plan_options() };
         let mut lowering = self.measured(collection)?;
-        let edges = collection.lower(&mut lowering)?;
+        let mut edges = collection.lower(&mut lowering)?;
+        let blocks = edges.len();
+        edges.extend(collection.looks(&mut lowering, &edges)?);
         let plan = Plan::new(self.supplied(lowering.finish(edges))?, &options)?;
         let mut values = self.execute(Arc::new(plan))?;
+        let seen = values.split_off(blocks.min(values.len()));
         if let (Some(limit), Some(space)) = (self.plan.memory_limit, &self.context.spill) {
             self.kept.admit(&mut values, limit / 2, space)?;
         }
-        Ok(values)
+        Ok((values, seen))
     }
 
     /// [`run`](Session::run), with a report of what was measured.

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use talatat::cluster::{Cluster, ClusterBuilder, Costs, Rate};
 
-/// The Python of the tests: made by `python/venv.sh`, with what arrays need, once for a test run. `None`, with a line that tells so, where
-/// there is no Python; with `TALATAT_REQUIRE_SHARED=1` that is an error.
+/// The Python of the tests: made by `python/venv.sh`, with what arrays and frames need, once for a test run. `None`, with a line that tells so,
+/// where there is no Python; with `TALATAT_REQUIRE_SHARED=1` that is an error.
 pub fn python() -> Option<&'static Path> {
     static PYTHON: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
         if !Command::new("python3").arg("--version").output().is_ok_and(|output| output.status.success()) {
@@ -20,10 +20,19 @@ pub fn python() -> Option<&'static Path> {
             return None;
         }
         let features = if cfg!(feature = "zarr") { "array,zarr" } else { "array" };
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cluster-{features}"));
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/venv.sh");
-        let output = Command::new(script).arg(&folder).env("TALATAT_WORKER_FEATURES", features).output();
-        let output = output.expect("the script runs");
+        // With frames there is polars, which the tests of the workspace have compiled.
+        let frames = cfg!(feature = "frame");
+        let (features, kind) =
+            if frames { (format!("{features},frame"), "frame") } else { (features.into(), features) };
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cluster-{kind}"));
+        // The repository is this package's folder or one above.
+        let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|folder| folder.join("python/venv.sh"));
+        let mut script = Command::new(scripts.take(3).find(|path| path.exists()).expect("the script"));
+        script.arg(&folder).env("TALATAT_WORKER_FEATURES", features);
+        if frames && std::env::var_os("TALATAT_WORKER_WITH").is_none() {
+            script.env("TALATAT_WORKER_WITH", "--workspace --test units");
+        }
+        let output = script.output().expect("the script runs");
         assert!(output.status.success(), "python/venv.sh: {}", String::from_utf8_lossy(&output.stderr));
         Some(folder.join("venv/bin/python"))
     });

@@ -8,7 +8,7 @@ use talatat::frame::{
 };
 use talatat::{Compute, Result};
 
-use crate::common::{cut, differs, everywhere, sessions};
+use crate::common::{cut, differs, everywhere, sessions, threads};
 use crate::verbs::{cuts, input};
 
 const FIXTURES: &str = include_str!("../fixtures/frames/along.json");
@@ -286,7 +286,7 @@ fn answers_are_those_of_pandas() {
         for (name, case) in cases {
             let label = format!("{name}, {} partitions", frame.partitions());
             let got = match name.ends_with("apply") {
-                true => with_closure(&frame, name).unwrap().compute_on(&sessions()[1].1).unwrap(),
+                true => with_closure(&frame, name).unwrap().compute_on(threads()).unwrap(),
                 false => everywhere(&verb(&frame, name).unwrap_or_else(|error| panic!("{label}: {error}"))),
             };
             let difference = differs(&got, &case["expect"], case["rtol"].as_f64().unwrap());

@@ -11,11 +11,16 @@ use talatat::frame::{CsvOptions, Frame, read_csv};
 use talatat::storage::{Location, write_atomic};
 use talatat::{Collection, Compute, Session};
 
+use crate::executors;
+
 /// The sessions that every test runs on.
 pub(crate) fn sessions() -> &'static [(&'static str, Session)] {
     static SESSIONS: OnceLock<Vec<(&'static str, Session)>> = OnceLock::new();
     SESSIONS.get_or_init(|| {
         let on = |choice| Session::builder().executor(choice).threads(2);
+        if let Some(cluster) = executors::cluster_session() {
+            return vec![("synchronous", on(ExecutorChoice::Synchronous).build().unwrap()), ("cluster", cluster)];
+        }
         let plain = on(ExecutorChoice::Synchronous).skip("filter_pushdown").skip("projection_pushdown");
         let unpruned = on(ExecutorChoice::Synchronous).skip("statistics_pruning").skip("skewed_keys");
         let undecided = on(ExecutorChoice::Synchronous).skip("algorithms").skip("join_order");
@@ -28,6 +33,34 @@ pub(crate) fn sessions() -> &'static [(&'static str, Session)] {
             ("no decisions", undecided.build().unwrap()),
         ]
     })
+}
+
+/// Those of them that run closures, which leave neither the process nor their type: at least one, two if all tests run here.
+pub(crate) fn local_sessions() -> impl Iterator<Item = &'static (&'static str, Session)> {
+    sessions().iter().filter(|(name, session)| *name != "serialize" && !executors::is_elsewhere(session))
+}
+
+/// Threads of this process, if all tests run here.
+pub(crate) fn threads() -> &'static Session {
+    let (_, session) = local_sessions().take(2).last().expect("one of them is local");
+    session
+}
+
+/// A folder for the files of a test: in memory, or on the disk if tasks run in other processes. It is empty when the tests begin.
+pub(crate) fn place(name: &str) -> String {
+    static FOLDER: OnceLock<Option<String>> = OnceLock::new();
+    let folder = FOLDER.get_or_init(|| {
+        let elsewhere = sessions().iter().any(|(_, session)| executors::is_elsewhere(session));
+        elsewhere.then(|| {
+            let folder = format!("{}/frames-on-a-cluster", env!("CARGO_TARGET_TMPDIR"));
+            let _ = std::fs::remove_dir_all(&folder);
+            folder
+        })
+    });
+    match folder {
+        None => format!("memory://{name}"),
+        Some(folder) => format!("{folder}/{name}"),
+    }
 }
 
 /// Computes on every executor, and checks that all agree, to the bit.
@@ -58,10 +91,10 @@ where
     first
 }
 
-/// A CSV text as a file in memory; the glob that names it.
+/// A CSV text as a file of its own; the glob that names it.
 pub(crate) fn memory(text: &str) -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    let url = format!("memory://frame-tests/{}.csv", COUNT.fetch_add(1, Ordering::Relaxed));
+    let url = format!("{}/{}.csv", place("frame-tests"), COUNT.fetch_add(1, Ordering::Relaxed));
     write_atomic(&Location::parse(&url).unwrap(), |w| w.write_all(text.as_bytes())).unwrap();
     url
 }

@@ -7,7 +7,7 @@ use talatat::prelude::CsvOptions;
 use talatat::storage::{Location, write_atomic};
 use talatat::{Compute, Session};
 
-use crate::common::{all_equal, csv, differs, everywhere, says, sessions};
+use crate::common::{all_equal, csv, differs, everywhere, place, says, sessions};
 
 const CASES: &str = include_str!("../fixtures/csv_dialects.json");
 
@@ -106,7 +106,7 @@ fn dialects_that_cannot_be() {
 fn file(bytes: &[u8]) -> String {
     use std::sync::atomic::{AtomicU64, Ordering};
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    let url = format!("memory://dialect-tests/{}.csv", COUNT.fetch_add(1, Ordering::Relaxed));
+    let url = format!("{}/{}.csv", place("dialect-tests"), COUNT.fetch_add(1, Ordering::Relaxed));
     write_atomic(&Location::parse(&url).unwrap(), |w| std::io::Write::write_all(w, bytes)).unwrap();
     url
 }

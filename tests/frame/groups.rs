@@ -138,7 +138,7 @@ fn only_what_is_wanted_is_computed() {
 
 /// On every executor that does not leave the process: closures cannot.
 fn in_process(frame: &Frame) -> DataFrame {
-    let sessions = crate::common::sessions().iter().filter(|(name, _)| *name != "serialize");
+    let sessions = crate::common::local_sessions();
     let mut results: Vec<DataFrame> = sessions.map(|(_, session)| frame.compute_on(session).unwrap()).collect();
     let first = results.remove(0);
     results.iter().for_each(|other| assert!(first.equals_missing(other), "{first}\n{other}"));

@@ -82,6 +82,9 @@ fn a_persisted_frame_is_not_computed_again() {
     let kept = frame().persist().unwrap();
     assert_eq!(kept.partitions(), frame().partitions());
     assert!(everywhere(&kept).equals(&everywhere(&frame())));
+    let data = Frame::from_polars(df!("x" => [1_i64, 2, 3]).unwrap(), 2);
+    let (both, rows) = talatat::compute_all((data.clone(), data.len())).unwrap();
+    assert_eq!((both.height(), rows), (3, 3), "a length that is known has a name of its own");
     let rows = frame().len().persist().unwrap();
     assert_eq!(crate::common::all_equal(&rows), 3);
 }

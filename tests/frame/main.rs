@@ -1,4 +1,4 @@
-//! Frames against pandas' answers, against eager polars, on every executor.
+//! Frames against pandas' answers, against eager polars, on every executor. (With `TALATAT_TEST_CLUSTER=1`, on a cluster beside the plainest one.)
 
 mod aggregations;
 mod along;
@@ -9,6 +9,8 @@ mod common;
 mod csv_blocks;
 mod dialects;
 mod durable;
+#[path = "../common/mod.rs"]
+mod executors;
 mod fixtures;
 mod group_fixtures;
 mod groupby;

@@ -10,7 +10,7 @@ use talatat::frame::polars::prelude::*;
 use talatat::frame::{Frame, ParquetOptions, SchemaDrift, read_parquet};
 use talatat::storage::{Location, write_atomic};
 
-use crate::common::{all_equal, everywhere, says, sessions};
+use crate::common::{all_equal, everywhere, place, says, sessions};
 
 pub(crate) fn fixture(name: &str) -> String {
     format!("{}/tests/fixtures/frames/files/{name}", env!("CARGO_MANIFEST_DIR"))
@@ -161,10 +161,10 @@ fn statistics_leave_out_row_groups() {
     assert_eq!(pruned(col("us").lt(lit(time))), "1 of 3 row groups");
 }
 
-/// A file in memory; the path of the folder it is in.
+/// A folder for one file.
 fn memory_folder() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    format!("memory://parquet-tests/{}", COUNT.fetch_add(1, Ordering::Relaxed))
+    format!("{}/{}", place("parquet-tests"), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 fn put(url: &str, bytes: &[u8]) {

@@ -12,12 +12,12 @@ use talatat::frame::{
 use talatat::prelude::CsvOptions;
 use talatat::storage::{Location, write_atomic};
 
-use crate::common::{all_equal, everywhere, says, sessions};
+use crate::common::{all_equal, everywhere, local_sessions, place, says, sessions};
 use crate::parquet::{as_expected, fixture};
 
 fn json(texts: &[&str], options: JsonOptions) -> talatat::Result<Frame> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    let folder = format!("memory://json-tests/{}", COUNT.fetch_add(1, Ordering::Relaxed));
+    let folder = format!("{}/{}", place("json-tests"), COUNT.fetch_add(1, Ordering::Relaxed));
     for (number, text) in texts.iter().enumerate() {
         let url = format!("{folder}/{number:03}.json");
         write_atomic(&Location::parse(&url).unwrap(), |w| w.write_all(text.as_bytes())).unwrap();
@@ -115,8 +115,8 @@ fn lines_that_cannot_be_read() {
 fn what_is_written_as_json_is_read() {
     let data = df!("n" => [Some(1_i64), None, Some(3)], "t" => ["a\"\n", "é", ""], "x" => [0.1, -1e300, 3.0]).unwrap();
     let frame = Frame::from_polars(data.clone(), 2);
-    frame.to_json("memory://json-tests/written", WriteOptions::new()).unwrap().compute().unwrap();
-    let back = read_json(["memory://json-tests/written"], JsonOptions::new()).unwrap();
+    frame.to_json(&place("json-tests/written"), WriteOptions::new()).unwrap().compute().unwrap();
+    let back = read_json([place("json-tests/written")], JsonOptions::new()).unwrap();
     assert!(everywhere(&back).equals_missing(&data));
 }
 
@@ -129,8 +129,8 @@ fn arrow_files() {
     assert_eq!(everywhere(&late).height(), 5);
     for compression in [Compression::None, Compression::Lz4, Compression::Zstd] {
         let options = WriteOptions::new().overwrite().compression(compression).row_group_rows(7);
-        frame.to_ipc("memory://ipc-tests/written", options).unwrap().compute().unwrap();
-        let back = read_ipc(["memory://ipc-tests/written"]).unwrap();
+        frame.to_ipc(&place("ipc-tests/written"), options).unwrap().compute().unwrap();
+        let back = read_ipc([place("ipc-tests/written")]).unwrap();
         as_expected(&everywhere(&back), "ipc");
         assert_eq!(everywhere(&back.head(10)), frame.compute().unwrap().head(Some(10)));
     }
@@ -139,7 +139,7 @@ fn arrow_files() {
 #[test]
 fn arrow_files_that_cannot_be_read() {
     let put = |name: &str, bytes: &[u8]| {
-        let url = format!("memory://ipc-tests/bad/{name}.arrow");
+        let url = format!("{}/{name}.arrow", place("ipc-tests/bad"));
         write_atomic(&Location::parse(&url).unwrap(), |w| w.write_all(bytes)).unwrap();
         url
     };
@@ -185,7 +185,7 @@ fn compressed_csv() {
     }
     let bytes = std::fs::read(fixture("some.csv.gz")).unwrap();
     let put = |name: &str, bytes: &[u8]| {
-        let url = format!("memory://csv-packed/{name}");
+        let url = format!("{}/{name}", place("csv-packed"));
         write_atomic(&Location::parse(&url).unwrap(), |w| w.write_all(bytes)).unwrap();
         url
     };
@@ -226,7 +226,7 @@ fn types_of_several_csv_files() {
 fn a_reader_of_ones_own() {
     let schema = Schema::from_iter([("n".into(), DataType::Int64)]);
     let local = |frame: &Frame| {
-        let mut results = sessions().iter().filter(|(name, _)| *name != "serialize");
+        let mut results = local_sessions();
         let first = frame.compute_on(&results.next().unwrap().1).unwrap();
         results.for_each(|(_, session)| assert_eq!(frame.compute_on(session).unwrap(), first));
         first

@@ -9,12 +9,13 @@ use talatat_graph::{Brief, Registry, Remote, Result, Value};
 use super::link::{Connection, Link};
 use super::python::unavailable;
 use crate::wire::{Request, Wanted};
+use crate::worker::Size;
 
 /// What the engine keeps for us under a name; the last handle's drop gives it up.
 pub(super) struct KeptUnit {
     pub(super) key: String,
-    /// How many outputs it has.
-    pub(super) outputs: usize,
+    /// What the worker says of its outputs.
+    pub(super) outputs: Vec<Size>,
     /// For whom the engine keeps it.
     pub(super) connection: Arc<Connection>,
     /// A local cluster lives as long as what is kept there.
@@ -24,7 +25,7 @@ pub(super) struct KeptUnit {
 impl KeptUnit {
     /// Some of its outputs, given in their order.
     fn wanted(&self, outputs: Vec<u32>) -> Wanted {
-        Wanted { key: self.key.clone(), pick: (outputs.len() < self.outputs).then_some(outputs) }
+        Wanted { key: self.key.clone(), pick: (outputs.len() < self.outputs.len()).then_some(outputs) }
     }
 
     /// An error of bringing it, or the reason behind it.
@@ -53,8 +54,6 @@ pub(super) struct KeptValue {
     pub(super) unit: Arc<KeptUnit>,
     pub(super) output: u32,
     pub(super) part: Option<u32>,
-    /// As its layer declared.
-    pub(super) bytes: u64,
     pub(super) registry: Arc<Registry>,
 }
 
@@ -64,6 +63,10 @@ impl KeptValue {
         let Value::Remote(remote) = value else { return None };
         let any: &dyn Any = &**remote;
         any.downcast_ref::<KeptValue>().filter(|kept| Arc::ptr_eq(&kept.unit.connection, connection))
+    }
+
+    fn size(&self) -> Option<&Size> {
+        self.unit.outputs.get(self.output as usize)
     }
 
     /// The part of what was brought that it stands for.
@@ -76,11 +79,11 @@ impl KeptValue {
 
 impl Remote for KeptValue {
     fn nbytes(&self) -> u64 {
-        self.bytes
+        self.size().and_then(|size| size.nbytes(self.part)).unwrap_or(0)
     }
 
     fn brief(&self) -> Brief {
-        Brief::new("remote", &[])
+        self.size().map_or_else(|| Brief::new("remote", &[]), |size| size.brief(self.part))
     }
 
     fn fetch(&self) -> Result<Value> {

@@ -248,20 +248,35 @@ fn check_operations(plan: &Plan, workers: &[WorkerInfo]) -> Result<()> {
             None => drop(needed.insert(layer.kernel.name())),
         }
     }
+    // What the graph crate puts around kernels every registry knows.
+    needed.retain(|name| !name.starts_with("graph."));
     for worker in workers {
         let lacks: Vec<&str> =
             needed.iter().filter(|name| !worker.operations.iter().any(|known| known == *name)).copied().collect();
         if !lacks.is_empty() {
-            return Err(unavailable(format!(
-                "the worker at {} lacks {} that this program sends to it: {}; build the workers' extension from a crate that registers {}",
-                worker.address,
-                if lacks.len() == 1 { "an operation" } else { "operations" },
-                lacks.join(", "),
-                if lacks.len() == 1 { "it" } else { "them" },
-            )));
+            return Err(unavailable(lacking(worker, &lacks)));
         }
     }
     Ok(())
+}
+
+/// What is said of a worker that lacks operations.
+fn lacking(worker: &WorkerInfo, lacks: &[&str]) -> String {
+    // Names begin with the feature that brings them.
+    let family = |name: &str| name.split('.').next().unwrap_or_default().to_string();
+    let known: BTreeSet<String> = worker.operations.iter().map(|name| family(name)).collect();
+    let absent: BTreeSet<String> = lacks.iter().map(|name| family(name)).filter(|name| !known.contains(name)).collect();
+    let absent: Vec<String> = absent.into_iter().collect();
+    let feature = match absent.join(",") {
+        none if none.is_empty() => String::new(),
+        absent => format!("with the feature {absent}, of which it knows nothing, or "),
+    };
+    let (what, them) = if lacks.len() == 1 { ("an operation", "it") } else { ("operations", "them") };
+    format!(
+        "the worker at {} lacks {what} that this program sends to it: {}; build the workers' extension {feature}from a crate that registers {them}",
+        worker.address,
+        lacks.join(", "),
+    )
 }
 
 impl Executor for Cluster {
@@ -307,5 +322,37 @@ impl Executor for Cluster {
 impl std::fmt::Debug for Cluster {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Cluster({}, {} workers)", self.link.address, self.link.workers.lock().len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use talatat_graph::{GraphBuilder, Key, Layer, PlanOptions, closure_kernel};
+
+    use super::*;
+
+    /// What is said of a worker that knows `knows`, when a plan needs `needs`.
+    fn said(knows: &[&str], needs: &[&str]) -> String {
+        let mut graph = GraphBuilder::new();
+        for name in needs {
+            let kernel = Arc::new(closure_kernel(*name, |_, _| Ok(Value::Unit)));
+            let layer = graph.layer(Layer::new(Key::of(name, &[]), kernel));
+            let task = graph.task(layer, 0, 1, &[]).unwrap();
+            graph.output(task.into());
+        }
+        let plan = Plan::new(graph.build(), &PlanOptions::default()).unwrap();
+        let operations = knows.iter().map(ToString::to_string).collect();
+        let worker = WorkerInfo { address: "tcp://there".into(), operations, ..WorkerInfo::default() };
+        check_operations(&plan, &[worker]).err().map_or_else(String::new, |error| error.to_string())
+    }
+
+    #[test]
+    fn what_a_worker_lacks_is_said_with_its_feature() {
+        assert_eq!(said(&["array.sum", "frame.sort"], &["frame.sort"]), "");
+        let one = said(&["array.sum", "frame.sort"], &["frame.sort", "frame.new"]);
+        assert!(one.contains("lacks an operation that this program sends to it: frame.new; build"), "{one}");
+        assert!(one.ends_with("extension from a crate that registers it"), "{one}");
+        let all = said(&["array.sum"], &["array.sum", "frame.sort", "frame.split"]);
+        assert!(all.contains("with the feature frame, of which it knows nothing"), "{all}");
     }
 }

@@ -18,7 +18,7 @@ use super::python::unavailable;
 use super::seen::Seen;
 use crate::units::{Input, Source, Units};
 use crate::wire::{Answer, Held, Request, UnitHeader, Wanted, pack};
-use crate::worker::Failure;
+use crate::worker::{Failure, Size};
 
 /// How often a cancel is looked for: nothing wakes the driver when somebody cancels.
 const LOOK: Duration = Duration::from_millis(10);
@@ -236,9 +236,9 @@ impl<'a> Run<'a> {
                     self.wait_for_reports();
                     return self.values(&counts, values?);
                 }
-                Told::Answer(Answer::Kept { keys, .. }, _) => {
+                Told::Answer(Answer::Kept { keys, .. }, sizes) => {
                     self.wait_for_reports();
-                    return self.kept(keys);
+                    return self.kept(keys, &sizes);
                 }
                 Told::Answer(Answer::UnitFailed { worker, .. }, frames) => {
                     let failure = frames.first().and_then(|frame| Failure::decode(frame));
@@ -300,13 +300,20 @@ impl<'a> Run<'a> {
     }
 
     /// Handles on results that stay where they are.
-    fn kept(&self, keys: Vec<String>) -> Result<Vec<Value>> {
-        let kept = self.wanted.iter().zip(keys).map(|((unit, outputs), key)| {
-            let (connection, link) = (self.at.connection.clone(), self.cluster.link.clone());
-            let kept = KeptUnit { key, outputs: outputs.len(), connection, link };
-            (*unit, (Arc::new(kept), outputs.as_slice()))
-        });
-        self.outputs(&Found::There(kept.collect()))
+    fn kept(&self, keys: Vec<String>, sizes: &[Vec<u8>]) -> Result<Vec<Value>> {
+        // First of all the handles: what goes wrong below gives the results up.
+        let (link, connection) = (&self.cluster.link, &self.at.connection);
+        let handle = |key| KeptUnit { key, outputs: Vec::new(), connection: connection.clone(), link: link.clone() };
+        let mut held: Vec<KeptUnit> = keys.into_iter().map(handle).collect();
+        let mut kept = HashMap::with_capacity(held.len());
+        for (number, (unit, outputs)) in self.wanted.iter().enumerate().rev() {
+            let missing = || unavailable(format!("the helper does not say what unit {unit} has made"));
+            let mut there = held.pop().ok_or_else(missing)?;
+            let sizes = sizes.get(number).and_then(|bytes| Size::decode(bytes));
+            there.outputs = sizes.filter(|sizes| sizes.len() == outputs.len()).ok_or_else(missing)?;
+            kept.insert(*unit, (Arc::new(there), outputs.as_slice()));
+        }
+        self.outputs(&Found::There(kept))
     }
 
     /// The plan's outputs, after what this process does last.
@@ -341,9 +348,8 @@ impl<'a> Run<'a> {
             (Source::Unit { unit, output }, Found::There(kept)) => {
                 let (unit, outputs) = kept.get(&unit).ok_or_else(missing)?;
                 let position = outputs.binary_search(&output).map_err(|_| missing())? as u32;
-                let bytes = self.plan.graph().bytes(input.edge.task);
                 let (unit, registry) = (unit.clone(), self.context.registry.clone());
-                let kept = KeptValue { unit, output: position, part: input.part, bytes, registry };
+                let kept = KeptValue { unit, output: position, part: input.part, registry };
                 return Ok(Value::Remote(Arc::new(kept)));
             }
         };

@@ -130,7 +130,7 @@ pub enum Answer {
         /// How many frames each has.
         counts: Vec<usize>,
     },
-    /// Results are there, and stay where they are.
+    /// Results are there, and stay where they are; for each key a frame that tells their sizes ([`Size`](crate::worker::Size)).
     Kept {
         /// The run.
         run: String,

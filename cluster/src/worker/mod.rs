@@ -4,6 +4,7 @@
 
 mod budget;
 mod report;
+mod size;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use talatat_graph::{
 use crate::wire::UnitData;
 use budget::Budget;
 pub use report::{Failure, FailureKind, Report, Site, TaskTime};
+pub use size::Size;
 
 /// Runs units on an executor of this process.
 pub struct Worker {

@@ -195,6 +195,14 @@ impl<C: Collection> Collection for Durable<C> {
         self.inner.persisted(blocks)
     }
 
+    fn looks(&self, lowering: &mut Lowering, blocks: &[Edge]) -> Result<Vec<Edge>> {
+        self.inner.looks(lowering, blocks)
+    }
+
+    fn persisted_seen(&self, blocks: Vec<Value>, seen: &mut dyn Iterator<Item = Value>) -> Result<Self::Persisted> {
+        self.inner.persisted_seen(blocks, seen)
+    }
+
     fn check_storable(&self) -> Result<()> {
         self.inner.check_storable()
     }

@@ -2,7 +2,7 @@
 
 use polars::prelude::{
     AnyValue, ChunkCompareEq, Column, DataFrame, DataType, Expr, IdxCa, IdxSize, IntoColumn, IntoLazy, PlSmallStr,
-    PolarsResult, Scalar, Schema, Series, col, lit,
+    PolarsError, PolarsResult, Scalar, Schema, Series, col, lit,
 };
 
 use super::index::Loc;
@@ -22,6 +22,31 @@ pub struct Divisions {
 struct Bounds {
     low: Column,
     high: Column,
+}
+
+/// The columns of [`ends_of`].
+const LOW: &str = "low";
+const HIGH: &str = "high";
+const FIRST: &str = "first";
+const LAST: &str = "last";
+const FILLED: &str = "filled";
+const SORTED: &str = "sorted";
+
+/// What an index has to know of a partition, as one row: the smallest value and the largest, the first and the last, whether there
+/// is any row, and whether the rows are in order.
+pub(crate) fn ends_of(part: &DataFrame, column: &str) -> PolarsResult<DataFrame> {
+    let values = part.column(column)?;
+    let index = DataFrame::new(values.len(), vec![values.clone()])?;
+    let bounds =
+        index.clone().lazy().select([col(column).min().alias(LOW), col(column).max().alias(HIGH)]).collect()?;
+    let row = |name: &str, at: usize| match values.is_empty() {
+        true => Column::full_null(name.into(), 1, values.dtype()),
+        false => values.slice(at as i64, 1).with_name(name.into()),
+    };
+    let flag = |name: &str, is: bool| Column::new(name.into(), [is]);
+    let ends = [row(FIRST, 0), row(LAST, values.len().saturating_sub(1))];
+    let flags = [flag(FILLED, !values.is_empty()), flag(SORTED, Order::ascending(column).holds(&index)?)];
+    bounds.hstack(&ends.into_iter().chain(flags).collect::<Vec<_>>())
 }
 
 impl PartialEq for Divisions {
@@ -65,34 +90,31 @@ impl Divisions {
 
     /// The index of partitions that are there; `None` if they are not in its order.
     pub(crate) fn of_parts(column: &str, parts: &[Held], dtype: &DataType) -> PolarsResult<Option<Divisions>> {
-        let mut low = Series::new_empty(column.into(), dtype).into_column();
-        let mut high = low.clone();
-        let order = Order::ascending(column);
-        let mut firsts = DataFrame::empty();
+        let empty = DataFrame::new(0, vec![Series::new_empty(column.into(), dtype).into_column()])?;
+        let mut ends = ends_of(&empty, column)?.clear();
         for part in parts {
-            let part =
-                part.frame().map_err(|error| polars::prelude::PolarsError::ComputeError(error.to_string().into()))?;
-            let values = part.column(column)?;
-            let query = part.clone().lazy().select([col(column).min().alias("low"), col(column).max().alias("high")]);
-            let bounds = query.collect()?;
-            low.append(bounds.column("low")?)?;
-            high.append(bounds.column("high")?)?;
-            let edges = DataFrame::new(values.len(), vec![values.clone()])?;
-            if !order.holds(&edges)? {
-                return Ok(None);
-            }
-            // The first and the last row of each partition say whether partitions follow each other.
-            let ends = match edges.height() {
-                0 | 1 => edges,
-                rows => edges.slice(0, 1).vstack(&edges.slice(rows as i64 - 1, 1))?,
-            };
-            match firsts.width() {
-                0 => firsts = ends,
-                _ => firsts = firsts.vstack(&ends)?,
-            }
+            let part = part.frame().map_err(|error| PolarsError::ComputeError(error.to_string().into()))?;
+            ends.vstack_mut(&ends_of(&part, column)?)?;
         }
-        let follow = firsts.width() == 0 || order.holds(&firsts)?;
+        Self::of_ends(column, &ends)
+    }
+
+    /// The index of partitions of which this was seen, a row of [`ends_of`] each; `None` if they are not in its order.
+    pub(crate) fn of_ends(column: &str, ends: &DataFrame) -> PolarsResult<Option<Divisions>> {
+        if ends.column(SORTED)?.bool()?.iter().any(|sorted| sorted != Some(true)) {
+            return Ok(None);
+        }
+        // The first and the last row of each partition say whether partitions follow each other.
+        let filled = ends.filter(ends.column(FILLED)?.bool()?)?;
+        let rows = filled.height() as IdxSize;
+        let mut edges = filled.column(FIRST)?.clone().with_name(column.into());
+        edges.append(&filled.column(LAST)?.clone().with_name(column.into()))?;
+        let in_turn = (0..rows).flat_map(|row| [row, row + rows]).collect();
+        let edges = edges.take(&IdxCa::from_vec(PlSmallStr::EMPTY, in_turn))?;
+        let follow = Order::ascending(column).holds(&DataFrame::new(edges.len(), vec![edges])?)?;
         // Equal values in two partitions are what the promise leaves out.
+        let named = |name: &str| Ok::<_, PolarsError>(ends.column(name)?.clone().with_name(column.into()));
+        let (low, high) = (named(LOW)?, named(HIGH)?);
         let some = low.is_not_null();
         let (lows, highs) = (low.filter(&some)?, high.filter(&some)?);
         let (starts, ends) = (lows.slice(1, usize::MAX), highs.slice(0, highs.len().saturating_sub(1)));

@@ -8,6 +8,7 @@ use polars::prelude::{DataFrame, DataType, Expr, PlSmallStr, Schema, SchemaRef};
 use talatat_graph::{Key, KeyBuilder};
 
 use super::divisions::Divisions;
+use super::kept::KeptParts;
 use super::partition::Held;
 use super::scan::{HeldScan, Scan};
 use super::step::{self, Step, row_bytes};
@@ -128,17 +129,32 @@ impl FrameExpr {
         Self::scan(HeldScan { parts, schema, key, divisions: None }, location)
     }
 
-    /// Partitions that an expression was computed to.
-    pub(crate) fn computed(&self, parts: Arc<[Held]>) -> Node {
-        let of_parts = |index: &Divisions| {
-            let dtype = self.schema.get(index.column())?;
-            Divisions::of_parts(index.column(), &parts, dtype).ok().flatten()
+    /// Partitions that an expression was computed to, and what was seen of its index.
+    pub(crate) fn computed(&self, parts: Arc<[Held]>, ends: Option<&DataFrame>) -> Node {
+        let of_parts = |index: &Divisions| match ends {
+            Some(ends) => Divisions::of_ends(index.column(), ends).ok().flatten(),
+            None => {
+                let dtype = self.schema.get(index.column())?;
+                Divisions::of_parts(index.column(), &parts, dtype).ok().flatten()
+            }
         };
         let divisions = self.facts.divisions.as_ref().and_then(of_parts);
-        Self::scan(
-            HeldScan { parts: parts.clone(), schema: self.schema.clone(), key: self.key, divisions },
-            self.location,
-        )
+        let held = HeldScan { parts: parts.clone(), schema: self.schema.clone(), key: self.key, divisions };
+        if !parts.iter().any(Held::is_elsewhere) {
+            return Self::scan(held, self.location);
+        }
+        let (rows, facts) = (held.rows(), held.facts());
+        let (schema, key, location) = (self.schema.clone(), self.key, self.location);
+        Arc::new(FrameExpr {
+            op: Op::Foreign(Arc::new(KeptParts { parts, schema: schema.clone(), key, location })),
+            inputs: Vec::new(),
+            schema,
+            key,
+            partitions: held.partitions(),
+            rows,
+            facts,
+            location,
+        })
     }
 
     /// A step that has been checked.

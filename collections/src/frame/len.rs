@@ -56,6 +56,8 @@ impl Collection for FrameLen {
     }
 
     fn persisted(&self, blocks: Vec<Value>) -> Result<Self> {
+        // One number, wherever it was counted.
+        let blocks = blocks.into_iter().map(Value::loaded).collect::<std::result::Result<_, _>>()?;
         let rows = self.gather(blocks)? as u64;
         Ok(FrameLen { node: self.node.clone(), known: Some(rows) })
     }

@@ -37,6 +37,7 @@ pub(crate) mod groupby;
 pub(crate) mod index;
 pub(crate) mod ipc;
 pub(crate) mod json;
+mod kept;
 pub(crate) mod kernels;
 pub(crate) mod known;
 mod len;
@@ -55,6 +56,7 @@ mod sort;
 mod sql;
 mod statistics;
 pub(crate) mod step;
+mod stream;
 mod threads;
 mod verbs;
 mod windows;
@@ -182,12 +184,18 @@ impl Collection for Frame {
     }
 
     fn persisted(&self, blocks: Vec<Value>) -> Result<Self> {
-        let broken = |error: KernelError| Error::from(GraphError::InvalidGraph(error.to_string()));
-        for block in blocks.iter().filter(|block| !matches!(block, Value::Spilled(_) | Value::Remote(_))) {
-            self.checked(&block.get::<Partition>().map_err(broken)?.0)?;
-        }
-        let parts = blocks.into_iter().map(Held::of).collect::<std::result::Result<_, _>>().map_err(broken)?;
-        Ok(Frame { node: self.node.computed(parts) })
+        self.standing_on(blocks, None)
+    }
+
+    fn looks(&self, lowering: &mut Lowering, blocks: &[Edge]) -> Result<Vec<Edge>> {
+        let index = self.node.facts.divisions.as_ref();
+        index.map(|index| lower::ends(lowering, &self.node, index.column(), blocks)).into_iter().collect()
+    }
+
+    fn persisted_seen(&self, blocks: Vec<Value>, seen: &mut dyn Iterator<Item = Value>) -> Result<Self> {
+        let ends = self.node.facts.divisions.as_ref().and_then(|_| seen.next());
+        let ends = ends.map(|ends| Partition::take(&mut ends.loaded()?).map_err(broken)).transpose()?;
+        self.standing_on(blocks, ends.as_ref())
     }
 
     fn describe_expression(&self, rewritten: bool) -> String {
@@ -200,12 +208,20 @@ impl Collection for Frame {
 }
 
 impl Frame {
+    /// The same frame on computed partitions, with what was seen of its index.
+    fn standing_on(&self, blocks: Vec<Value>, ends: Option<&DataFrame>) -> Result<Self> {
+        for block in blocks.iter().filter(|block| !matches!(block, Value::Spilled(_) | Value::Remote(_))) {
+            self.checked(&block.get::<Partition>().map_err(broken)?.0)?;
+        }
+        let parts = blocks.into_iter().map(Held::of).collect::<std::result::Result<_, _>>().map_err(broken)?;
+        Ok(Frame { node: self.node.computed(parts, ends) })
+    }
+
     /// The partitions, each with the promised columns.
     fn take_parts(&self, blocks: Vec<Value>) -> Result<Vec<DataFrame>> {
-        let broken = |what: String| Error::from(GraphError::InvalidGraph(what));
         let parts =
             blocks.into_iter().map(|mut block| Partition::take(&mut block)).collect::<std::result::Result<Vec<_>, _>>();
-        let parts = parts.map_err(|error| broken(error.to_string()))?;
+        let parts = parts.map_err(broken)?;
         parts.iter().try_for_each(|part| self.checked(part))?;
         Ok(parts)
     }
@@ -219,6 +235,11 @@ impl Frame {
         let broken = format!("a partition has the columns {found}, but {promised} were promised");
         Err(GraphError::InvalidGraph(broken).into())
     }
+}
+
+/// Blocks that are not what was promised.
+fn broken(error: KernelError) -> Error {
+    GraphError::InvalidGraph(error.to_string()).into()
 }
 
 impl fmt::Display for Frame {

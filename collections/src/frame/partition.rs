@@ -1,11 +1,14 @@
 //! The block of frames: one partition.
 
-use std::io::{Cursor, Read, Seek, SeekFrom, Write};
+use std::io::{Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use polars::prelude::DataFrame;
 use talatat_graph::{Block, Brief, KernelError, KernelResult, Value};
+
+use super::stream::Stream;
 
 /// Bytes of a frame that are written at once.
 const PIECE: usize = 8 << 20;
@@ -42,7 +45,7 @@ impl Partition {
     /// Reads what [`Block::encode`] wrote: the number of rows, then an Arrow IPC stream.
     pub(crate) fn decode(bytes: &[u8]) -> KernelResult<DataFrame> {
         match bytes.split_first_chunk::<8>() {
-            Some((&height, stream)) => Self::read(height, &mut Cursor::new(stream)),
+            Some((&height, mut stream)) => Self::read(height, &mut stream),
             None => Err(KernelError::new("a frame's bytes are too short")),
         }
     }
@@ -55,12 +58,15 @@ impl Partition {
     pub(crate) fn read_block(bytes: &mut dyn Read, _: u64) -> KernelResult<Arc<dyn Block>> {
         let mut height = [0; 8];
         bytes.read_exact(&mut height).map_err(KernelError::from_source)?;
-        Ok(Arc::new(Partition(Self::read(height, &mut Forward { bytes, at: 0 })?)))
+        Ok(Arc::new(Partition(Self::read(height, bytes)?)))
     }
 
-    fn read(height: [u8; 8], stream: &mut (impl Read + Seek)) -> KernelResult<DataFrame> {
+    fn read(height: [u8; 8], bytes: &mut dyn Read) -> KernelResult<DataFrame> {
         let height = usize::try_from(u64::from_le_bytes(height)).map_err(KernelError::from_source)?;
-        let frame = DataFrame::deserialize_from_reader(stream).map_err(KernelError::from_source)?;
+        // Polars panics where values and lengths do not fit each other.
+        let read = catch_unwind(AssertUnwindSafe(|| DataFrame::deserialize_from_reader(&mut Stream::new(bytes))));
+        let read = read.map_err(|_| KernelError::new("a frame's bytes are damaged"))?;
+        let frame = read.map_err(KernelError::from_source)?;
         // A stream without columns does not know its rows.
         match frame.width() {
             0 => Ok(DataFrame::empty_with_height(height)),
@@ -86,34 +92,6 @@ impl Partition {
             }
         }
         pieces
-    }
-}
-
-/// A stream that can be read once, for readers that pass over gaps by seeking.
-struct Forward<'a> {
-    bytes: &'a mut dyn Read,
-    at: u64,
-}
-
-impl Read for Forward<'_> {
-    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
-        let count = self.bytes.read(out)?;
-        self.at += count as u64;
-        Ok(count)
-    }
-}
-
-impl Seek for Forward<'_> {
-    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
-        let target = match to {
-            SeekFrom::Start(position) => Some(position),
-            SeekFrom::Current(by) => self.at.checked_add_signed(by),
-            SeekFrom::End(_) => None,
-        };
-        let gap = target.and_then(|target| target.checked_sub(self.at));
-        let gap = gap.ok_or_else(|| std::io::Error::from(std::io::ErrorKind::Unsupported))?;
-        self.at += std::io::copy(&mut (&mut *self.bytes).take(gap), &mut std::io::sink())?;
-        Ok(self.at)
     }
 }
 
@@ -207,7 +185,7 @@ impl Block for HeadRows {
     }
 }
 
-/// A partition that has been computed: in memory, or on disk because memory is short.
+/// A partition that has been computed: in memory, on disk because memory is short, or elsewhere.
 #[derive(Clone)]
 pub(crate) struct Held(Value);
 
@@ -227,6 +205,21 @@ impl Held {
         self.0.brief().extents().first().map_or(0, |&rows| rows as usize)
     }
 
+    /// The block, wherever it is.
+    pub(crate) fn value(&self) -> &Value {
+        &self.0
+    }
+
+    /// Whether it is on another machine or in a store.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        matches!(self.0, Value::Remote(_))
+    }
+
+    /// Bytes that it takes in memory.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.nbytes() as u64 + self.0.on_disk()
+    }
+
     /// The rows; read back if they are on disk.
     pub(crate) fn frame(&self) -> KernelResult<DataFrame> {
         Partition::take(&mut self.0.clone().loaded().map_err(KernelError::from_source)?)
@@ -236,5 +229,65 @@ impl Held {
 impl From<DataFrame> for Held {
     fn from(frame: DataFrame) -> Held {
         Held(Value::block(Partition(frame)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use polars::prelude::{IntoLazy, NULL, as_struct, col, df, lit};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A table with columns of all sorts.
+    fn table() -> DataFrame {
+        let plain = df!(
+            "n" => [1_i64, -2, 3],
+            "x" => [Some(0.5), None, Some(f64::NAN)],
+            "s" => [Some("a"), Some("a text that is too long to stand in its view"), None],
+            "b" => [true, false, true],
+        );
+        let made = [as_struct(vec![col("n"), col("s")]).alias("both"), lit(NULL).alias("nothing")];
+        plain.unwrap().lazy().with_columns(made).collect().unwrap()
+    }
+
+    fn bytes() -> Vec<u8> {
+        let mut bytes = Vec::new();
+        Partition(table()).encode(&mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn tables_travel() {
+        assert!(Partition::decode(&bytes()).unwrap().equals_missing(&table()));
+        let mut written = Vec::new();
+        Partition(table()).write(&mut written).unwrap();
+        assert!(Partition::read_block(&mut written.as_slice(), 0).is_ok());
+        assert_eq!(Partition::decode(&9_u64.to_le_bytes()).ok().map(|frame| frame.height()), None);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        /// Bytes that are damaged are an error or other rows: nothing panics, and no memory is taken for what is not there.
+        #[test]
+        fn damaged_bytes_do_no_harm(
+            flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+            cut in prop::option::of(any::<prop::sample::Index>()),
+        ) {
+            let mut damaged = bytes();
+            for (at, byte) in flips {
+                let at = at.index(damaged.len());
+                damaged[at] = byte;
+            }
+            if let Some(cut) = cut {
+                damaged.truncate(cut.index(damaged.len()));
+            }
+            if let Ok(frame) = Partition::decode(&damaged) {
+                prop_assert!(frame.columns().iter().all(|column| column.len() == frame.height()));
+            }
+            let _ = Partition::read_block(&mut damaged.as_slice(), 0);
+            let _ = HeadRows::decode_block(&damaged);
+        }
     }
 }

@@ -45,6 +45,11 @@ pub trait Foreign: Send + Sync {
     /// One line for plans.
     #[cfg_attr(not(any(feature = "array", feature = "frame")), allow(dead_code))]
     fn describe(&self) -> String;
+
+    /// Whether they are there already, so that one of them can be had without making the others.
+    fn is_there(&self) -> bool {
+        false
+    }
 }
 
 /// How expressions are lowered.

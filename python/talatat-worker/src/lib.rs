@@ -31,7 +31,7 @@ use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use talatat_cluster::worker::Worker;
+use talatat_cluster::worker::{Size, Worker};
 use talatat_graph::{Block, Error, Registry, Synchronous, Threads, Value};
 
 /// Fills an extension's module: the process's worker, and what it knows.
@@ -150,6 +150,12 @@ impl Values {
 
     fn __len__(&self) -> usize {
         self.values.len()
+    }
+
+    /// How large each of them is, in bytes that the driver reads.
+    fn sizes<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        let sizes: Vec<Size> = self.values.iter().map(Size::of).collect();
+        PyBytes::new(py, &Size::encode(&sizes))
     }
 
     /// Some of them, shared.

@@ -6,6 +6,7 @@ mod bins;
 mod carry;
 mod dense;
 mod each;
+mod ends;
 mod from_map;
 mod group;
 mod head;
@@ -34,6 +35,7 @@ pub(crate) use bins::BinsKernel;
 pub(crate) use carry::{CarryKernel, Run, Running};
 pub(crate) use dense::{Fold, How};
 pub(crate) use each::{EachKernel, RowsFunction};
+pub(crate) use ends::EndsKernel;
 pub(crate) use from_map::FromMapKernel;
 pub(crate) use group::{GroupKernel, Pass};
 pub(crate) use head::{HeadKernel, TakeKernel};
@@ -71,6 +73,7 @@ pub(crate) fn register(registry: Registry) -> Registry {
         .kernel::<BinsKernel>(BinsKernel::NAME)
         .kernel::<CarryKernel>(CarryKernel::NAME)
         .kernel::<EdgeKernel>(EdgeKernel::NAME)
+        .kernel::<EndsKernel>(EndsKernel::NAME)
         .kernel::<FinishKernel>(FinishKernel::NAME)
         .kernel::<HeadKernel>(HeadKernel::NAME)
         .kernel::<LenKernel>(LenKernel::NAME)

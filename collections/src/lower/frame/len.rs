@@ -12,11 +12,12 @@ use crate::lower::Lowering;
 
 /// The number of rows: counted in each partition, then added up in a tree.
 pub(crate) fn len(lowering: &mut Lowering, node: &Node) -> Result<Vec<Edge>> {
+    let key = |stage: &str| KeyBuilder::new(stage).key(node.key).finish();
+    // Not under the frame's key, which its partitions have.
     if let Some(rows) = node.facts.rows() {
-        return known_len(lowering, node.key, rows);
+        return known_len(lowering, key("frame.len.known"), rows);
     }
     let inputs = frame(lowering, node)?;
-    let key = |stage: &str| KeyBuilder::new(stage).key(node.key).finish();
     let count = lowering.graph.layer(Layer::new(key("frame.len"), Arc::new(LenKernel)).at(node.location).tiny(true));
     let counts = one_each(lowering, count, 0, &inputs)?;
     let sum: Arc<dyn Kernel> = Arc::new(SumKernel { known: 0 });

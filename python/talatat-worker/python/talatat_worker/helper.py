@@ -19,7 +19,7 @@ from distributed import Client
 
 from .frames import PROTOCOL, Channel
 from .security import security
-from .unit import TOPIC, UnitFailed, cancel, describe, run, select
+from .unit import TOPIC, UnitFailed, cancel, describe, run, select, sizes
 
 # How often is looked whether there are workers, in seconds.
 _LOOK = 0.5
@@ -170,9 +170,14 @@ class Helper:
                 graph[key + "-picked"] = Task(key + "-picked", select, TaskRef(key), want["pick"])
                 key += "-picked"
             wanted.append(key)
+        told = []
+        if message["keep"]:
+            # What stays there says how large it is.
+            told = [key + "-sizes" for key in wanted]
+            graph.update((name, Task(name, sizes, TaskRef(key))) for name, key in zip(told, wanted, strict=True))
         # A graph that reads what has been kept names its keys: the futures must be known to the scheduler, and they are.
-        futures = self.client.get(graph, wanted, sync=False)
-        entry = {"futures": futures, "left": len(futures), "keep": message["keep"]}
+        futures = self.client.get(graph, wanted + told, sync=False)
+        entry = {"futures": futures, "left": len(futures), "results": len(wanted), "keep": message["keep"]}
         with self.lock:
             self.runs[run_id] = entry
         for future in futures:
@@ -196,10 +201,12 @@ class Helper:
 
     def hand_over(self, run_id, entry):
         """All of a run's results are there."""
-        futures = entry["futures"]
+        futures, told = entry["futures"][: entry["results"]], entry["futures"][entry["results"] :]
         if entry["keep"]:
+            found = self.client.gather(told)
             self.kept.update((future.key, future) for future in futures)
-            self.channel.send({"ev": "kept", "run": run_id, "keys": [future.key for future in futures]})
+            answer = {"ev": "kept", "run": run_id, "keys": [future.key for future in futures]}
+            self.channel.send(answer, [[size] for size in found])
         else:
             self.send_values({"ev": "values", "run": run_id}, futures)
 

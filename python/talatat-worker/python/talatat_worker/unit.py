@@ -45,6 +45,11 @@ def select(bundle, outputs):
     return bundle.pick(outputs)
 
 
+def sizes(bundle):
+    """How large the outputs of a unit are."""
+    return bundle.sizes()
+
+
 def cancel(run):
     """Stops the units of a run on this worker."""
     extension().process.cancel(run)

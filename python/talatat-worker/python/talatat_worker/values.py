@@ -37,6 +37,10 @@ class Bundle:
             return Bundle(frames=[frames[at] for at in outputs])
         return Bundle(values=self._values.pick(outputs))
 
+    def sizes(self):
+        """How large each of the outputs is, in bytes that the driver reads."""
+        return self.values().sizes()
+
     @property
     def nbytes(self):
         """Bytes of memory."""

@@ -31,7 +31,10 @@ fn buckets() -> Vec<(S3Server, &'static str, StorageOptions)> {
 
 fn sessions() -> Vec<Session> {
     let executors = [ExecutorChoice::Synchronous, ExecutorChoice::Threads, ExecutorChoice::Serialize];
-    executors.into_iter().map(|executor| Session::builder().executor(executor).threads(2).build().unwrap()).collect()
+    let here = executors.into_iter().map(|executor| Session::builder().executor(executor).threads(2).build().unwrap());
+    #[cfg(feature = "cluster")]
+    let here = here.chain(crate::common::cluster::cluster().map(|cluster| cluster.session().clone()));
+    here.collect()
 }
 
 fn data(rows: i64) -> DataFrame {
@@ -173,5 +176,27 @@ fn writes_that_do_not_end_well() {
         // One that nobody computes.
         drop(Frame::from_polars(data(80), 8).to_parquet(&url, write()).unwrap());
         whole();
+    }
+}
+
+/// Workers upload parts; the driver completes them, and what fails there leaves nothing.
+#[test]
+#[cfg(feature = "cluster")]
+fn workers_write_uploads_that_the_driver_completes() {
+    let Some(cluster) = crate::common::cluster::cluster() else { return };
+    for (server, bucket, storage) in buckets() {
+        let url = format!("{bucket}/there");
+        let write = || WriteOptions::new().storage(storage.clone());
+        let frame = Frame::from_polars(data(90), 6);
+        let kept = frame.persist_on(cluster).unwrap();
+        kept.to_parquet(&url, write()).unwrap().compute_on(cluster).unwrap();
+        assert_eq!((rows(&url, &storage), names(&url, &storage).len()), (90, 6));
+        let bad = frame.with_columns([col("text").strict_cast(DataType::Int64).alias("bad")]).unwrap();
+        let failing = bad.to_parquet(&url, write().append()).unwrap();
+        assert!(failing.compute_on(cluster).unwrap_err().to_string().contains("stone"));
+        assert_eq!((rows(&url, &storage), names(&url, &storage).len()), (90, 6));
+        // The engine frees what nobody wants any more when it comes to it.
+        let freed = (0..1000).any(|_| server.unfinished() == 0 || cluster.refresh().is_err());
+        assert!(freed && server.unfinished() == 0, "{bucket}");
     }
 }

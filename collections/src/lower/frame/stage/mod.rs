@@ -69,6 +69,7 @@ pub(super) fn reads_alone(node: &Node) -> Option<bool> {
     loop {
         match (&node.op, node.inputs.as_slice()) {
             (Op::Scan(scan), _) => return Some(scan.reads_anywhere()),
+            (Op::Foreign(blocks), _) if blocks.is_there() => return Some(true),
             (Op::Step(_), [input]) => node = input,
             _ => return None,
         }
