@@ -60,8 +60,14 @@ mod unix {
                     good &= round.is_good();
                     println!("seed {seed}: {:?} {:?} {:.1?}", round.faults, round.outcome, round.elapsed);
                 }
-                Ok(Err(error)) => return Err(format!("seed {seed}: {error}")),
-                Err(RecvTimeoutError::Disconnected) => return Err(format!("seed {seed}: the round panicked")),
+                Ok(Err(error)) => {
+                    field.kill();
+                    return Err(format!("seed {seed}: {error}"));
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    field.kill();
+                    return Err(format!("seed {seed}: the round panicked"));
+                }
                 Err(RecvTimeoutError::Timeout) => {
                     println!("seed {seed}, {fault:?}: hung");
                     table.add_hung(fault.as_slice());
@@ -71,6 +77,8 @@ mod unix {
                 }
             }
         }
+        // The last round's thread may hold it a moment longer than this process lives.
+        field.kill();
         println!("\n{table}");
         Ok(good)
     }

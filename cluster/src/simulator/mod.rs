@@ -187,6 +187,7 @@ pub fn simulate(plan: &Plan, units: &Units, seconds: &[f64], machines: Machines,
                 running.push(Reverse((Moment(end), task)));
             }
             Instruction::Done => break,
+            // Without a memory limit nothing is evicted and nothing refused.
             Instruction::Wait | Instruction::Evict(_) | Instruction::Refuse(..) => {
                 let Some(Reverse((Moment(end), task))) = running.pop() else { break };
                 clock = end;
