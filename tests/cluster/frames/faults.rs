@@ -23,7 +23,7 @@ fn functions_of_this_program_are_refused() {
     let kernel = closure_kernel("mine", |_, inputs| Ok(Value::block(Partition(Partition::take(&mut inputs[0])?))));
     let read = delayed(|n: i64| df!("n" => [n]).unwrap()).named("read_one");
     let functions: Vec<(&str, Frame)> = vec![
-        ("map_partitions", f.map_partitions_as(|part| Ok::<_, PolarsError>(part), f.schema())),
+        ("map_partitions", f.map_partitions_as(Ok::<_, PolarsError>, f.schema())),
         ("mine", f.map_partitions_with(Arc::new(kernel), f.schema(), Key::of("mine", &[]))),
         ("from_map", from_map([1_i64], |n: &i64| df!("n" => [*n]), &schema).unwrap()),
         ("from_delayed", from_delayed([read.call(1_i64)], &schema).unwrap()),
