@@ -86,7 +86,10 @@ mod tests {
         let asked = Arc::new(AtomicUsize::new(0));
         let with_limit = |limit| {
             let asked = asked.clone();
-            Keepers::new(None, limit, Arc::new(move || drop(asked.fetch_add(1, Ordering::Relaxed))))
+            let ask = move || {
+                asked.fetch_add(1, Ordering::Relaxed);
+            };
+            Keepers::new(None, limit, Arc::new(ask))
         };
         with_limit(own.saturating_mul(100)).shrink(0);
         assert_eq!(asked.load(Ordering::Relaxed), 0);
