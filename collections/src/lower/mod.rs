@@ -47,6 +47,7 @@ pub trait Foreign: Send + Sync {
     fn describe(&self) -> String;
 
     /// Whether they are there already, so that one of them can be had without making the others.
+    #[cfg(feature = "frame")]
     fn is_there(&self) -> bool {
         false
     }

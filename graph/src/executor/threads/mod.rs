@@ -185,6 +185,10 @@ struct Batch {
 }
 
 impl Batch {
+    fn is_tidy(&self) -> bool {
+        self.trash.is_empty() && self.upcoming.is_empty() && self.kept.is_none() && self.excesses.is_empty()
+    }
+
     /// What should not be done under the lock: frees what died or hands it to a cache, and asks the system for what will be read soon.
     fn tidy(&mut self) {
         self.trash.clear();
@@ -250,8 +254,12 @@ impl Run {
                 if state.is_over() {
                     break;
                 }
-                if !batch.trash.is_empty() || !batch.upcoming.is_empty() || batch.kept.is_some() {
-                    MutexGuard::unlocked(&mut state, || batch.tidy());
+                // Whoever waits is not waited for at the end: nothing is left untold.
+                if !batch.is_tidy() {
+                    MutexGuard::unlocked(&mut state, || {
+                        self.tell_excesses(&mut batch);
+                        batch.tidy();
+                    });
                     continue;
                 }
                 if !state.called.is_empty() && self.help_calls(&mut state, helper) {
