@@ -159,7 +159,10 @@ fn whom(
         }
         found = Some(place);
         let Some(deque) = pool.deques.get(place) else { return Ok(found) };
-        match deque.awaited() {
+        let next = deque.awaited();
+        // If the call has ended meanwhile, its thread may wait for this one with something else: that is no circle. While it runs, what its thread waits for is
+        // what it waits for, until that ends: so all links that are found hold at once.
+        match next.filter(|_| awaited.standing() == Standing::Running) {
             Some(next) => awaited = next,
             None => return Ok(found),
         }
