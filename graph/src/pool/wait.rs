@@ -122,7 +122,8 @@ fn helpful(awaited: &Arc<dyn Node>) -> Option<Arc<dyn Node>> {
         if let Some(child) = pool.deques.get(place)?.steal_behind(mark, runs) {
             return Some(child);
         }
-        awaited = pool.deque(place).awaited()?;
+        // As below: what ended in between has nothing to do with what its thread waits for now.
+        awaited = pool.deque(place).awaited().filter(|_| runs())?;
     }
     None
 }
