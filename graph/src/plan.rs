@@ -147,8 +147,13 @@ impl Plan {
         Ok(())
     }
 
-    /// The error of a run that cannot go on within the limit.
-    pub(crate) fn refusal(&self, at: TaskId, needed: u64, limit: u64, shortage: Shortage) -> Error {
+    /// The error of a task that turns out to need more than the limit.
+    pub(crate) fn too_large(&self, task: TaskId, needed: u64) -> Error {
+        self.refusal(task, needed, self.most.unwrap_or(u64::MAX), Shortage::Task)
+    }
+
+    /// The error of a plan or a run that does not fit the limit.
+    fn refusal(&self, at: TaskId, needed: u64, limit: u64, shortage: Shortage) -> Error {
         Error::Memory { operation: self.graph.layer(at).kernel.describe(), needed, limit, shortage }
     }
 

@@ -10,7 +10,7 @@ use super::invoke::{invoke_again, task_site};
 use super::spilling::{keep, read_back, write_out};
 use super::{Executor, RunContext};
 use crate::cancel::Cancel;
-use crate::error::{Error, Result, Shortage};
+use crate::error::{Error, Result};
 use crate::events::{Event, Watch};
 use crate::memory::Residency;
 use crate::plan::Plan;
@@ -113,9 +113,7 @@ impl InOrder {
                     continue;
                 }
                 Instruction::Done => break,
-                Instruction::Refuse(task, needed) => {
-                    return Err(plan.refusal(task, needed, plan.most().unwrap_or(u64::MAX), Shortage::Task));
-                }
+                Instruction::Refuse(task, needed) => return Err(plan.too_large(task, needed)),
                 Instruction::Wait => {
                     return Err(Error::InvalidGraph("no task runs and none may start".into()));
                 }

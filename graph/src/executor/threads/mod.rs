@@ -18,7 +18,7 @@ use status::{Kind, Slot};
 use super::invoke::{invoke, task_site};
 use super::spilling::{keep, read_back, write_out};
 use super::{Executor, RunContext};
-use crate::error::{Error, Result, Shortage};
+use crate::error::{Error, Result};
 use crate::events::{Event, Watch};
 use crate::futures::Future;
 use crate::memory::cache::Given;
@@ -382,8 +382,7 @@ impl Run {
                     continue;
                 }
                 Instruction::Refuse(task, needed) => {
-                    let limit = self.plan.most().unwrap_or(u64::MAX);
-                    self.fail(state, self.plan.refusal(task, needed, limit, Shortage::Task));
+                    self.fail(state, self.plan.too_large(task, needed));
                     return;
                 }
                 Instruction::Wait | Instruction::Done => break,
